@@ -1,0 +1,142 @@
+"""What a config can name: embeddings, encoders, the whole NER model.
+
+The parts go together as in spaCy's own models, so each fits there, too:
+
+    Docs ─► embed ─► a vector a unit ─► encode ─► a vector a unit ─► scores of the tags
+            └────────── spacy.Tok2Vec.v2 ──────────┘
+            └────────────────────── spacy-lstm-ner.NER.v1 ───────────────────────────┘
+"""
+
+from collections.abc import Callable, Sequence
+
+from spacy.tokens import Doc
+from thinc.api import (
+    Linear,
+    Model,
+    chain,
+    list2ragged,
+    ragged2list,
+    with_array,
+)
+from thinc.types import Floats2d
+
+from .layers import LSTM, CharEmbed, HashCharEmbed, TorchLSTM
+from .layers.embed import Kind
+from .units import Characters
+
+Vectors = list[Floats2d]
+Embed = Model[list[Doc], Vectors]
+Encode = Model[Vectors, Vectors]
+
+
+def build_hash_char_embed(width: int, rows: Sequence[int]) -> Embed:
+    """`spacy-lstm-ner.HashCharEmbed.v1`: hashed characters and n-grams of each Doc's
+    text, one vector a character. For the slot `embed` of `spacy.Tok2Vec.v2`.
+
+    width (int): Width of the vector of each n-gram; 1, 3 or 6 of them are put side by
+        side for 1, 2 or 3 numbers of rows.
+    rows (Sequence[int]): Rows of the tables: characters, pairs, triples.
+    """
+    vectors = HashCharEmbed(width, rows=rows)
+    model = chain(Characters(), vectors, ragged2list())
+    model.set_dim("nO", vectors.get_dim("nO"))
+    return model
+
+
+def build_char_embed(width: int | None, kind: Kind) -> Embed:
+    """`spacy-lstm-ner.CharEmbed.v1`: a vector for each character of the training data,
+    one vector a character. For the slot `embed` of `spacy.Tok2Vec.v2`.
+
+    width (int | None): Width of the vectors; null for "onehot".
+    kind (str): "learned", "onehot", "normal" or "uniform"; all but the first are
+        frozen.
+    """
+    model = chain(Characters(), with_array(CharEmbed(width, kind=kind)), ragged2list())
+    if width is not None:
+        model.set_dim("nO", width)
+    return model
+
+
+def build_lstm_encoder(width: int, depth: int, bi: bool, dropout: float) -> Encode:
+    """`spacy-lstm-ner.LSTMEncoder.v1`: an LSTM over the vectors of each Doc, without
+    PyTorch. For the slot `encode` of `spacy.Tok2Vec.v2`, and so for any component with
+    a tok2vec, spaCy's `ner` included.
+
+    width (int): Width of the output; even if `bi`, since each direction gives half.
+    depth (int): Number of layers.
+    bi (bool): Read in both directions.
+    dropout (float): Used where nothing else sets it; in training, spaCy's setting
+        `training.dropout` does.
+    """
+    return _encoder(LSTM(width, bi=bi, depth=depth, dropout=dropout))
+
+
+def build_torch_lstm_encoder(
+    width: int, depth: int, bi: bool, dropout: float
+) -> Encode:
+    """`spacy-lstm-ner.TorchLSTMEncoder.v1`: the same on `torch.nn.LSTM`. It loads what
+    `spacy-lstm-ner.LSTMEncoder.v1` has saved, and the other way round."""
+    return _encoder(TorchLSTM(width, bi=bi, depth=depth, dropout=dropout))
+
+
+def build_lstm_stack_encoder(
+    width: int, linear_width: int, depth: int, bi: bool, dropout: float
+) -> Encode:
+    """`spacy-lstm-ner.LSTMStackEncoder.v1`: LSTMs with a linear layer between each and
+    the next.
+
+    width (int): Width of the output of each LSTM.
+    linear_width (int): Width of the linear layers.
+    depth (int): Number of LSTMs.
+    bi (bool): Read in both directions.
+    dropout (float): As in `spacy-lstm-ner.LSTMEncoder.v1`.
+    """
+    layers: list[Model] = [LSTM(width, bi=bi, dropout=dropout)]
+    for _ in range(depth - 1):
+        layers.append(with_array(Linear(linear_width, width)))
+        layers.append(LSTM(width, linear_width, bi=bi, dropout=dropout))
+    return _encoder(*layers)
+
+
+def _encoder(*layers: Model) -> Encode:
+    """Layers over ragged batches as one over lists, the form that spaCy hands on."""
+    model = chain(list2ragged(), *layers, ragged2list())
+    model.set_dim("nO", layers[-1].get_dim("nO"))
+    return model
+
+
+def build_ner(tok2vec: Embed, nO: int | None = None) -> Embed:
+    """`spacy-lstm-ner.NER.v1`: the model of `lstm_ner`, a linear layer on a tok2vec.
+
+    tok2vec (Model[list[Doc], list[Floats2d]]): A vector for each unit of the component:
+        one a character, or with `unit = "token"` one a token.
+    nO (int | None): Number of tags; found out in `initialize`.
+    RETURNS (Model[list[Doc], list[Floats2d]]): The score of each tag at each unit,
+        (units, nO).
+    """
+    output = Linear(nO, tok2vec.maybe_get_dim("nO"))
+    model = chain(tok2vec, with_array(output))
+    model.set_ref("tok2vec", tok2vec)
+    model.set_ref("output_layer", output)
+    model.attrs["resize_output"] = _resize_output
+    return model
+
+
+def _resize_output(model: Model, nO: int) -> Model:
+    """Make room for more tags; the old ones keep their places and their weights."""
+    output = model.get_ref("output_layer")
+    W, b = output.get_param("W"), output.get_param("b")
+    wider_W = output.ops.alloc2f(nO, W.shape[1])
+    wider_b = output.ops.alloc1f(nO)
+    wider_W[: len(W)] = W
+    wider_b[: len(b)] = b
+    output.set_dim("nO", nO, force=True)
+    output.set_param("W", wider_W)
+    output.set_param("b", wider_b)
+    # The layers around it know their width, too.
+    for node in model.walk():
+        if output in node.layers and node.has_dim("nO"):
+            node.set_dim("nO", nO, force=True)
+    if model.has_dim("nO"):
+        model.set_dim("nO", nO, force=True)
+    return model

@@ -1,0 +1,1 @@
+"""Dataset files → Docs: what `convert` and the reader `BIOCorpus` are made of."""

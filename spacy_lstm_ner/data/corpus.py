@@ -1,0 +1,82 @@
+"""Dataset files straight into training, without converting them first."""
+
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+from spacy.language import Language
+from spacy.training import Example
+
+from .convert import PARTS, dealt_records, doc_from_record, parse_split
+from .formats import DataFile
+from .report import DataError, Report
+
+
+class BIOCorpus:
+    """A reader for the sections ``[corpora.*]`` of a config, registered as
+    "spacy-lstm-ner.BIOCorpus.v1". It reads what `convert` reads, in the same way.
+    """
+
+    def __init__(
+        self,
+        path: str | Path | None,
+        *,
+        format: str = "auto",
+        scheme: str = "auto",
+        separator: str | None = None,
+        joiner: str = "",
+        segmentation_digits: bool | None = None,
+        split: str | None = None,
+        part: str = "train",
+        seed: int = 0,
+        limit: int = 0,
+        strict: bool = False,
+    ):
+        """
+        path (str | Path | None): The dataset file. None, which stands for a path that
+            was not filled in, is an error.
+        format (str): "jsonl", "literal" or "columns"; "auto" to find out.
+        scheme (str): "BIO", "IOB1", "BIOES" or "BMES"; "auto" to find out.
+        separator (str | None): What stands between columns. None for white space.
+        joiner (str): What to put between units: nothing for characters.
+        segmentation_digits (bool | None): Whether characters carry their position in
+            the word, as in "科0". None to find out.
+        split (str | None): Percentages such as "80/10/10", to train and evaluate on
+            parts of one file.
+        part (str): The part of the split to read: "train", "dev" or "test".
+        seed (int): Another seed makes another split. It must be the same in all parts.
+        limit (int): Use only so many records of the file. 0 for all.
+        strict (bool): Stop at the first problem instead of repairing or skipping.
+        RAISES (DataError): For a path that is None, and settings that do not fit.
+        """
+        if path is None:
+            raise DataError(
+                "The path of a corpus is not set. Set it in the section [paths] of "
+                "the config, or on the command line: --paths.train data.jsonl"
+            )
+        self.path = path
+        self.joiner = joiner
+        self.shares = parse_split(split) if split else None
+        parts = PARTS[: len(self.shares)] if self.shares else PARTS[:1]
+        if part not in parts:
+            raise DataError(f"no part {part!r}: split {split!r} has {', '.join(parts)}")
+        self.part = parts.index(part)
+        self.seed = seed
+        self.limit = limit
+        self.strict = strict
+        self.how = {
+            "format": format,
+            "scheme": scheme,
+            "separator": separator,
+            "segmentation_digits": segmentation_digits,
+        }
+        self._has_warned = False
+
+    def __call__(self, nlp: Language) -> Iterator[Example]:
+        """Read the file once.
+
+        nlp (Language): The pipeline to train.
+        YIELDS (Example): An example for each record of the part.
+        RAISES (DataError): If the file cannot be used, or at the first problem if
+            `strict`.
+        """

@@ -1,0 +1,8 @@
+"""Layers: arrays in, arrays out. They know Thinc and NumPy, nothing of spaCy."""
+
+from .embed import CharEmbed, HashCharEmbed
+from .lstm import LSTM
+from .lstm_cell import LSTMCell
+from .torch_lstm import TorchLSTM
+
+__all__ = ["LSTM", "CharEmbed", "HashCharEmbed", "LSTMCell", "TorchLSTM"]

@@ -1,0 +1,193 @@
+"""Characters → vectors.
+
+A character comes as its code point. `CharEmbed` gives a vector to each character that
+the training data shows; `HashCharEmbed` needs no vocabulary, and reads the neighbours
+of a character, too.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import numpy as np
+from thinc.api import (
+    HashEmbed,
+    Model,
+    Ops,
+    chain,
+    concatenate,
+    to_numpy,
+    with_array,
+)
+from thinc.types import Floats2d, Ints2d, Ragged
+
+Kind = Literal["learned", "onehot", "normal", "uniform"]
+KINDS: tuple[Kind, ...] = ("learned", "onehot", "normal", "uniform")
+# A code point has 21 bits, so three of them have a number of their own in 64 bits.
+_BITS = 21
+MAX_NGRAM = 64 // _BITS
+
+
+def CharEmbed(nO: int | None = None, *, kind: Kind = "learned") -> Model[Ints2d, Floats2d]:
+    """A vector for each character that `Model.initialize` is shown.
+
+    Characters that it was not shown get the zero vector.
+
+    nO (int | None): Width of the vectors. A one-hot vector is as wide as there are
+        characters: leave it out there.
+    kind (str): "learned" in training; or frozen: "onehot", random "normal" (mean 0,
+        variance 1), random "uniform" (0 to 1).
+    RETURNS (Model[Ints2d, Floats2d]): From code points (N, 1) to vectors (N, nO). The
+        parameter E (nV + 1, nO) has the vector of unknown characters in row 0.
+    RAISES (ValueError): For a kind that does not exist, a width where it is "onehot",
+        none where it is not, or where `initialize` is shown no character.
+    """
+    if kind not in KINDS:
+        raise ValueError(f"Unknown kind of embedding {kind!r}: use one of {KINDS}.")
+    if (nO is None) != (kind == "onehot"):
+        raise ValueError(
+            "One-hot vectors are as wide as there are characters: leave the width out."
+            if kind == "onehot"
+            else f"An embedding of the kind {kind!r} needs a width."
+        )
+    return Model(
+        f"char_embed_{kind}",
+        _embed_forward,
+        init=_embed_init,
+        dims={"nO": nO, "nV": None},
+        params={"E": None},
+        attrs={"kind": kind, "characters": []},
+    )
+
+
+def _embed_forward(
+    model: Model[Ints2d, Floats2d], X: Ints2d, is_train: bool
+) -> tuple[Floats2d, Callable[[Floats2d], Ints2d]]:
+    E: Floats2d = model.get_param("E")
+    known = np.asarray(model.attrs["characters"], dtype="int64")
+    codes = to_numpy(X).ravel().astype("int64")
+    place = np.minimum(np.searchsorted(known, codes), len(known) - 1)
+    rows = model.ops.asarray1i(np.where(known[place] == codes, place + 1, 0))
+
+    def backprop(dY: Floats2d) -> Ints2d:
+        if model.attrs["kind"] == "learned":
+            dE = model.ops.xp.zeros_like(E)
+            model.ops.scatter_add(dE, rows, dY)
+            dE[0] = 0  # unknown stays zero
+            model.inc_grad("E", dE)
+        return model.ops.xp.zeros_like(X)
+
+    return E[rows], backprop
+
+
+def _embed_init(
+    model: Model[Ints2d, Floats2d], X: Ints2d | None = None, Y: Floats2d | None = None
+) -> None:
+    characters = [] if X is None else np.unique(to_numpy(X)).tolist()
+    if not characters:
+        raise ValueError(
+            "CharEmbed learns in `initialize` which characters there are, but was "
+            "shown none. Give it a sample, or use HashCharEmbed, which needs none."
+        )
+    model.attrs["characters"] = characters
+    nV = len(characters)
+    model.set_dim("nV", nV)
+    kind = model.attrs["kind"]
+    if kind == "onehot":
+        model.set_dim("nO", nV)
+    nO = model.get_dim("nO")
+    xp = model.ops.xp
+    if kind == "onehot":
+        vectors = xp.eye(nV)
+    elif kind == "uniform":
+        vectors = xp.random.uniform(0.0, 1.0, (nV, nO))
+    elif kind == "normal":
+        vectors = xp.random.normal(size=(nV, nO))
+    else:
+        vectors = xp.random.normal(scale=nO**-0.5, size=(nV, nO))
+    E = model.ops.alloc2f(nV + 1, nO)
+    E[1:] = vectors
+    model.set_param("E", E)
+
+
+def HashCharEmbed(
+    width: int, *, rows: Sequence[int], dropout: float = 0.0
+) -> Model[Ragged, Ragged]:
+    """Vectors of hashed characters and n-grams: no vocabulary, no unknown character.
+
+    Each character reads all n-grams that it is a part of, each length and place in a
+    table of its own; the vectors are put side by side. Hashing: "hash embeddings"
+    (Svenstrup, Hansen & Winther, 2017) as in `thinc.api.HashEmbed`.
+
+    width (int): Width of the vector of each n-gram.
+    rows (Sequence[int]): Rows of the tables: for characters, for pairs, for triples.
+        Its length is the length of the longest n-gram.
+    RETURNS (Model[Ragged, Ragged]): From code points (N, 1) to vectors (N, nO), where
+        nO is 1, 3 or 6 times `width`.
+    RAISES (ValueError): For no rows at all, or more than three numbers of rows.
+    """
+    if not 1 <= len(rows) <= MAX_NGRAM:
+        raise ValueError(
+            f"HashCharEmbed reads n-grams of 1 to {MAX_NGRAM} characters: rows needs "
+            f"as many numbers, not {list(rows)}."
+        )
+    sizes = [n for n in range(1, len(rows) + 1) for _ in range(n)]
+    tables = [
+        HashEmbed(width, rows[n - 1], column=column, seed=column)
+        for column, n in enumerate(sizes)
+    ]
+    vectors = tables[0] if len(tables) == 1 else concatenate(*tables)
+    model = chain(CharNgrams(len(rows)), with_array(vectors))
+    model.set_dim("nO", width * len(tables))
+    return model
+
+
+def CharNgrams(n: int) -> Model[Ragged, Ragged]:
+    """All n-grams up to length `n` that each character is a part of, as numbers.
+
+    RETURNS (Model[Ragged, Ragged]): From code points (N, 1) to n-grams (N, columns),
+        uint64. The columns are, for c the character at hand: c; bc, cd; abc, bcd, cde.
+        Where an n-gram goes past the end of the text, 0 stands for what is not there.
+    """
+    return Model("char_ngrams", _ngrams_forward, attrs={"n": n})
+
+
+def _ngrams_forward(
+    model: Model[Ragged, Ragged], Xr: Ragged, is_train: bool
+) -> tuple[Ragged, Callable[[Ragged], Ragged]]:
+    n = model.attrs["n"]
+    ops = model.ops
+    # From 1 on, since 0 is a code point, too.
+    codes = ops.xp.asarray(Xr.dataXd.ravel(), dtype="uint64") + ops.xp.uint64(1)
+    around = {0: codes}
+    for distance in range(1, n):
+        around[-distance] = _shifted(ops, codes, Xr.lengths, distance)
+        around[distance] = _shifted(ops, codes, Xr.lengths, -distance)
+    columns = []
+    for size in range(1, n + 1):
+        for first in range(1 - size, 1):
+            ngram = around[first].copy()
+            for offset in range(first + 1, first + size):
+                ngram <<= ops.xp.uint64(_BITS)
+                ngram |= around[offset]
+            columns.append(ngram)
+    features = ops.xp.stack(columns, axis=1)
+
+    def backprop(dYr: Ragged) -> Ragged:
+        return Ragged(ops.alloc2f(*Xr.dataXd.shape), Xr.lengths)
+
+    return Ragged(features, Xr.lengths), backprop
+
+
+def _shifted(ops: Ops, codes, lengths, distance: int):
+    """Each text moved to the right (or, below 0, to the left) on its own, 0 coming in.
+
+    A text shorter than the distance keeps nothing of itself.
+    """
+    lengths = to_numpy(lengths)
+    ends = np.cumsum(lengths)
+    place = np.arange(len(codes)) - distance
+    first = np.repeat(ends - lengths, lengths)
+    last = np.repeat(ends, lengths)
+    inside = (place >= first) & (place < last)
+    place = ops.asarray(np.where(inside, place, 0))
+    return codes[place] * ops.xp.asarray(inside, dtype="uint64")

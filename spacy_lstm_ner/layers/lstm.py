@@ -1,0 +1,238 @@
+"""The LSTM cell run over a batch of sequences, in one or both directions, any depth.
+
+A batch is taken through time: each step of the loop moves all sequences that still run
+(packing.py says how they lie). A direction is an order of the rows and nothing else, so
+the backward LSTM is the same code with another index.
+
+    ragged rows ──┬─► time-major, forwards ──► cell 0 ──► ragged ──┬─► next layer
+                  └─► time-major, backwards ─► cell 1 ──► ragged ──┘  (side by side)
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+from thinc.api import Model, to_numpy
+from thinc.types import Floats2d, Ints1d, Ragged
+
+from .lstm_cell import (
+    LSTMCell,
+    add_gradients,
+    gate_slopes,
+    input_share,
+    lstm_step,
+    lstm_step_back,
+)
+from .packing import Packing, pack
+
+Backprop = Callable[[Floats2d], Floats2d]
+RunLayer = Callable[[list[Model], Floats2d, Packing, bool], tuple[Floats2d, Backprop]]
+
+
+def LSTM(
+    nO: int | None = None,
+    nI: int | None = None,
+    *,
+    bi: bool = False,
+    depth: int = 1,
+    dropout: float = 0.0,
+) -> Model[Ragged, Ragged]:
+    """An LSTM layer over a ragged batch, in NumPy or CuPy.
+
+    A sequence gets the same vectors whatever else is in the batch. `TorchLSTM` takes
+    the same arguments, gives the same numbers and saves the same bytes.
+
+    nO (int | None): Width of the output: both directions side by side if `bi`.
+    nI (int | None): Width of the input. Missing sizes are taken from the sample that
+        `Model.initialize` is given.
+    bi (bool): Read each sequence in both directions (Graves & Schmidhuber, 2005)
+        with ``nO / 2`` hidden units each.
+    depth (int): Number of layers; each reads the output of the one below.
+    dropout (float): In training, the chance of each unit to be dropped from what a
+        layer reads and from what the last one puts out: on all connections but the
+        recurrent ones (Zaremba, Sutskever & Vinyals, 2014). One mask serves all steps
+        of a sequence (Gal & Ghahramani, 2016). `thinc.api.set_dropout_rate`, and so
+        `nlp.update(drop=…)`, sets it.
+    RETURNS (Model[Ragged, Ragged]): The layer. `layers` holds its cells in the order
+        layer 0 forwards, layer 0 backwards, layer 1 forwards, …; it has no parameters
+        of its own.
+    RAISES (ValueError): For a depth below 1, or an odd nO where `bi` is set.
+    """
+    return sequence_layer("lstm", _run_layer, nO, nI, bi, depth, dropout)
+
+
+def sequence_layer(
+    name: str,
+    run_layer: RunLayer,
+    nO: int | None,
+    nI: int | None,
+    bi: bool,
+    depth: int,
+    dropout: float,
+) -> Model[Ragged, Ragged]:
+    """What `LSTM` and `TorchLSTM` share: all but the arithmetic of one layer. Each
+    loads what the other has saved.
+
+    run_layer (RunLayer): Takes the cells of one layer (one a direction), its input
+        (N, width) in ragged order, the order of time, and whether gradients will be
+        wanted. Returns the output, directions side by side, and what takes its
+        gradient to that of the input.
+    """
+    if depth < 1:
+        raise ValueError(f"An LSTM needs a depth of at least 1, not {depth}.")
+    _check_width(nO, bi)
+    return Model(
+        name,
+        partial(forward, run_layer),
+        init=init,
+        dims={"nO": nO, "nI": nI},
+        layers=[LSTMCell() for _ in range(depth * (2 if bi else 1))],
+        attrs={"bi": bi, "depth": depth, "dropout_rate": dropout},
+    )
+
+
+def init(
+    model: Model[Ragged, Ragged], X: Ragged | None = None, Y: Ragged | None = None
+) -> None:
+    if X is not None:
+        model.set_dim("nI", X.dataXd.shape[1])
+    if Y is not None:
+        model.set_dim("nO", Y.dataXd.shape[1])
+    nO, nI = model.get_dim("nO"), model.get_dim("nI")
+    _check_width(nO, model.attrs["bi"])
+    directions = _directions(model)
+    for i, cell in enumerate(model.layers):
+        cell.set_dim("nO", nO // directions)
+        cell.set_dim("nI", nI if i < directions else nO)
+        cell.initialize()
+
+
+def _check_width(nO: int | None, bi: bool) -> None:
+    if bi and nO is not None and nO % 2:
+        raise ValueError(
+            f"An LSTM in both directions cannot be {nO} wide: each direction gives "
+            f"half of the output, so nO has to be even (try {nO + 1})."
+        )
+
+
+def _directions(model: Model) -> int:
+    return 2 if model.attrs["bi"] else 1
+
+
+def forward(
+    run_layer: RunLayer, model: Model[Ragged, Ragged], Xr: Ragged, is_train: bool
+) -> tuple[Ragged, Callable[[Ragged], Ragged]]:
+    X: Floats2d = Xr.dataXd
+    if not len(X):
+        return _empty(model, "nO", X, Xr), lambda dYr: _empty(model, "nI", X, dYr)
+    packing = pack(model.ops, Xr.lengths)
+    X, undrop = drop_units(model, X, Xr.lengths, is_train)
+    callbacks = [undrop]
+    directions = _directions(model)
+    for i in range(0, len(model.layers), directions):
+        cells = model.layers[i : i + directions]
+        X, backprop_layer = run_layer(cells, X, packing, is_train)
+        X, undrop = drop_units(model, X, Xr.lengths, is_train)
+        callbacks += [backprop_layer, undrop]
+
+    def backprop(dYr: Ragged) -> Ragged:
+        dY = dYr.dataXd
+        for callback in reversed(callbacks):
+            dY = callback(dY)
+        return Ragged(dY, dYr.lengths)
+
+    return Ragged(X, Xr.lengths), backprop
+
+
+def _empty(model: Model, dim: str, X: Floats2d, batch: Ragged) -> Ragged:
+    """No rows. Their width has to be said, since Thinc flattens an empty list of
+    sequences to no columns."""
+    rows = model.ops.xp.empty((0, model.get_dim(dim)), dtype=X.dtype)
+    return Ragged(rows, batch.lengths)
+
+
+def drop_units(
+    model: Model, X: Floats2d, lengths: Ints1d, is_train: bool
+) -> tuple[Floats2d, Backprop]:
+    """Drop units of a ragged batch by the layer's `dropout_rate`, the same ones at all
+    steps of a sequence.
+
+    X (Floats2d): (N, width).
+    RETURNS (tuple[Floats2d, Callable]): (N, width), and what takes a gradient back.
+    """
+    rate = model.attrs["dropout_rate"]
+    if not is_train or rate <= 0:
+        return X, lambda dX: dX
+    mask = model.ops.get_dropout_mask((len(lengths), X.shape[1]), rate)
+    lengths = to_numpy(lengths)
+    sequence_of_row = np.repeat(np.arange(len(lengths)), lengths)
+    mask = mask[model.ops.asarray(sequence_of_row)]
+    return X * mask, lambda dX: dX * mask
+
+
+def _run_layer(
+    cells: list[Model], X: Floats2d, packing: Packing, is_train: bool
+) -> tuple[Floats2d, Backprop]:
+    """Each cell of one layer in its own direction."""
+    nH = cells[0].get_dim("nO")
+    Y = cells[0].ops.xp.empty((len(X), nH * len(cells)), dtype=X.dtype)
+    directions = []
+    orders = (packing.forwards, packing.backwards)
+    for k, (cell, order) in enumerate(zip(cells, orders, strict=False)):
+        columns = slice(k * nH, (k + 1) * nH)
+        H, backprop_cell = _run_cell(cell, X[order], packing)
+        Y[order, columns] = H
+        directions.append((order, columns, backprop_cell))
+
+    def backprop(dY: Floats2d) -> Floats2d:
+        dX = cells[0].ops.xp.zeros_like(X)
+        for order, columns, backprop_cell in directions:
+            dX[order] += backprop_cell(dY[order, columns])
+        return dX
+
+    return Y, backprop
+
+
+def _run_cell(
+    cell: Model, X: Floats2d, packing: Packing
+) -> tuple[Floats2d, Backprop]:
+    """One cell over all steps.
+
+    X (Floats2d): (N, nI) time-major rows.
+    RETURNS (tuple[Floats2d, Callable]): The hidden states (N, nH), time-major, and
+        what takes their gradient to that of X.
+    """
+    xp = cell.ops.xp
+    Wh: Floats2d = cell.get_param("Wh")
+    nH = Wh.shape[0]
+    gates = input_share(cell, X)
+    H = xp.empty((len(X), nH), dtype=gates.dtype)
+    C, tanh_C = xp.empty_like(H), xp.empty_like(H)
+    steps = packing.steps()
+    running = packing.sizes[0] if steps else 0
+    h = c = xp.zeros((running, nH), dtype=gates.dtype)
+    for rows in steps:
+        # Sequences that ended stand last: cutting the rows lets them drop out.
+        size = rows.stop - rows.start
+        h, c, tanh_c = lstm_step(gates[rows], h[:size], c[:size], Wh)
+        H[rows], C[rows], tanh_C[rows] = h, c, tanh_c
+
+    def backprop(dH: Floats2d) -> Floats2d:
+        h_prev, c_prev = xp.zeros_like(H), xp.zeros_like(C)
+        h_prev[running:] = H[packing.previous]
+        c_prev[running:] = C[packing.previous]
+        slopes = gate_slopes(gates, c_prev, tanh_C)
+        dA = xp.empty_like(gates)
+        dh = dc = xp.zeros((0, nH), dtype=gates.dtype)
+        for rows in reversed(steps):
+            # Sequences whose last step this is have nothing coming back yet.
+            dh_total = dH[rows].copy()
+            dh_total[: len(dh)] += dh
+            dc_total = xp.zeros_like(dh_total)
+            dc_total[: len(dc)] = dc
+            dA[rows], dc = lstm_step_back(dh_total, dc_total, slopes.rows(rows))
+            dh = dA[rows] @ Wh.T
+        return add_gradients(cell, X, h_prev, dA)
+
+    return H, backprop
+

@@ -1,0 +1,372 @@
+"""The component `lstm_ner`: finds named entities and writes them to ``doc.ents``."""
+
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from spacy import util
+from spacy.errors import Errors
+from spacy.language import Language
+from spacy.pipeline import TrainablePipe
+from spacy.tokens import Doc
+from spacy.tokens import Span as DocSpan
+from spacy.training import Example, validate_examples, validate_get_examples
+from spacy.vocab import Vocab
+from thinc.api import Config, Model, Optimizer, set_dropout_rate, to_numpy
+from thinc.types import Floats2d, Ragged
+
+from .layers.viterbi import best_paths
+from .tagging import MODEL_SCHEMES, Span, TagSet
+from .units import MISSING, UNITS, AlignmentMode, Units
+
+DEFAULT_MODEL_CONFIG = """
+[model]
+@architectures = "spacy-lstm-ner.NER.v1"
+nO = null
+
+[model.tok2vec]
+@architectures = "spacy.Tok2Vec.v2"
+
+[model.tok2vec.embed]
+@architectures = "spacy-lstm-ner.HashCharEmbed.v1"
+width = 64
+rows = [5000, 20000]
+
+[model.tok2vec.encode]
+@architectures = "spacy-lstm-ner.LSTMEncoder.v1"
+width = 256
+depth = 1
+bi = true
+dropout = 0.0
+"""
+
+
+@Language.factory(
+    "lstm_ner",
+    assigns=["doc.ents", "token.ent_iob", "token.ent_type"],
+    default_config={
+        "model": Config().from_str(DEFAULT_MODEL_CONFIG)["model"],
+        "unit": "char",
+        "scheme": "BIOES",
+        "alignment_mode": "expand",
+        "overwrite": False,
+        "scorer": {"@scorers": "spacy-lstm-ner.ner_scorer.v1"},
+    },
+    default_score_weights={
+        "ents_f": 1.0,
+        "ents_p": 0.0,
+        "ents_r": 0.0,
+        "ents_per_type": None,
+        "bio_acc": None,
+        "bio_macro_p": None,
+        "bio_macro_r": None,
+        "bio_macro_f": None,
+    },
+)
+def make_lstm_ner(
+    nlp: Language,
+    name: str,
+    model: Model[list[Doc], list[Floats2d]],
+    unit: str,
+    scheme: str,
+    alignment_mode: str,
+    overwrite: bool,
+    scorer: Callable | None,
+) -> "LSTMEntityRecognizer":
+    """Build the component from its settings: see `LSTMEntityRecognizer`."""
+    return LSTMEntityRecognizer(
+        nlp.vocab,
+        model,
+        name,
+        unit=unit,
+        scheme=scheme,
+        alignment_mode=alignment_mode,
+        overwrite=overwrite,
+        scorer=scorer,
+    )
+
+
+class LSTMEntityRecognizer(TrainablePipe):
+    """Finds named entities: the best legal sequence of tags over characters or tokens.
+
+    vocab (Vocab): The vocabulary of the pipeline.
+    model (Model[list[Doc], list[Floats2d]]): Scores of the tags at each unit.
+    name (str): Name of the component; its losses stand under it.
+    unit (str): "char": the model reads the characters of the text, whatever the
+        tokenizer did. "token": it reads tokens, with any spaCy tok2vec.
+    scheme (str): Tag scheme, "BIOES" or "BIO".
+    alignment_mode (str): What becomes of an entity that begins or ends inside a token:
+        "expand" takes in the whole token, "contract" leaves it out, "strict" drops the
+        entity. See `Doc.char_span`.
+    overwrite (bool): Put aside the entities that are there already. Otherwise they
+        stay, blocked spans as well, and new ones are looked for around them.
+    scorer (Callable | None): What `nlp.evaluate` calls.
+    RAISES (ValueError): For a setting whose value is none of those named here.
+    """
+
+    def __init__(
+        self,
+        vocab: Vocab,
+        model: Model[list[Doc], list[Floats2d]],
+        name: str = "lstm_ner",
+        *,
+        unit: str = "char",
+        scheme: str = "BIOES",
+        alignment_mode: AlignmentMode = "expand",
+        overwrite: bool = False,
+        scorer: Callable | None = None,
+    ):
+        _check_setting(name, "unit", unit, UNITS)
+        _check_setting(name, "scheme", scheme, MODEL_SCHEMES)
+        modes = ("strict", "contract", "expand")
+        _check_setting(name, "alignment_mode", alignment_mode, modes)
+        self.vocab = vocab
+        self.model = model
+        self.name = name
+        self.scorer = scorer
+        self.cfg: dict[str, Any] = {
+            "alignment_mode": alignment_mode,
+            "labels": [],
+            "overwrite": overwrite,
+            "scheme": scheme,
+            "unit": unit,
+        }
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The entity labels, in the order of their tags."""
+        return tuple(self.cfg["labels"])
+
+    @property
+    def label_data(self) -> tuple[str, ...]:
+        """What `spacy init labels` saves: the labels."""
+        return self.labels
+
+    @property
+    def tags(self) -> TagSet:
+        """The tags that the model scores."""
+        return _tag_set(self.labels, self.cfg["scheme"])
+
+    @property
+    def _units(self) -> Units:
+        return UNITS[self.cfg["unit"]]
+
+    def predict(self, docs: Iterable[Doc]) -> list[list[Span]]:
+        """Find the entities of a batch of documents without changing them.
+
+        docs (Iterable[Doc]): The documents.
+        RETURNS (list[list[Span]]): For each document its entities, in units.
+        RAISES (ValueError): Where the model does not score each unit once.
+        """
+        docs = list(docs)
+        counts = [self._units.count(doc) for doc in docs]
+        if not any(counts):
+            return [[] for _ in docs]
+        scores = self.model.predict(docs)
+        self._check_scores(scores, counts)
+        # The search runs on the CPU, wherever the model is.
+        data = np.concatenate([to_numpy(doc_scores) for doc_scores in scores])
+        if not self.cfg["overwrite"]:
+            data = self._rule_out_taken(docs, data)
+        tags = self.tags
+        paths = best_paths(
+            Ragged(data, np.array(counts)), tags.starts, tags.transitions, tags.ends
+        )
+        ends = np.cumsum(counts)
+        return [
+            tags.spans_from_ids(paths[end - count : end])
+            for count, end in zip(counts, ends, strict=True)
+        ]
+
+    def _rule_out_taken(self, docs: list[Doc], scores: np.ndarray) -> np.ndarray:
+        """Leave only "O" where an entity or a blocked span already is, so that the rest
+        of the path fits around it."""
+        if not any(doc.has_annotation("ENT_IOB") for doc in docs):
+            return scores
+        taken = np.concatenate([self._units.taken(doc) for doc in docs])
+        scores = scores.copy()
+        scores[taken, 1:] = -np.inf
+        return scores
+
+    def set_annotations(self, docs: Iterable[Doc], spans: list[list[Span]]) -> None:
+        """Write entities to ``doc.ents``.
+
+        docs (Iterable[Doc]): The documents.
+        spans (list[list[Span]]): What `predict` returned for them.
+        """
+        mode = self.cfg["alignment_mode"]
+        for doc, doc_spans in zip(docs, spans, strict=True):
+            ents = self._units.to_spans(doc, doc_spans, mode)
+            if self.cfg["overwrite"] or not doc.has_annotation("ENT_IOB"):
+                doc.set_ents(ents)
+            else:
+                _add_ents(doc, ents)
+
+    def update(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optimizer | None = None,
+        losses: dict[str, float] | None = None,
+    ) -> dict[str, float]:
+        """Learn from a batch of examples.
+
+        examples (Iterable[Example]): The examples. Tokens without annotation teach
+            nothing: they are not taken for "O".
+        drop (float): Dropout rate.
+        sgd (Optimizer | None): Updates the weights; without one, gradients add up.
+        losses (dict[str, float] | None): The loss is added to its entry `name`.
+        RETURNS (dict[str, float]): The losses.
+        RAISES (ValueError): Where a gold entity has a label that the component does not
+            know, or the scores are not numbers any more.
+        """
+        losses = {} if losses is None else losses
+        losses.setdefault(self.name, 0.0)
+        examples = list(examples)
+        validate_examples(examples, "LSTMEntityRecognizer.update")
+        if not any(self._units.count(eg.predicted) for eg in examples):
+            return losses
+        set_dropout_rate(self.model, drop)
+        scores, backprop = self.model.begin_update([eg.predicted for eg in examples])
+        loss, d_scores = self.get_loss(examples, scores)
+        backprop(d_scores)
+        if sgd is not None and sgd is not False:
+            self.finish_update(sgd)
+        losses[self.name] += loss
+        return losses
+
+    def get_loss(
+        self, examples: Iterable[Example], scores: list[Floats2d]
+    ) -> tuple[float, list[Floats2d]]:
+        """Cross-entropy of the tags, summed over units, and its gradient.
+
+        examples (Iterable[Example]): The examples.
+        scores (list[Floats2d]): (units, tags) for each of them.
+        RETURNS (tuple[float, list[Floats2d]]): The loss, and its gradient by the
+            scores.
+        """
+        examples = list(examples)
+        self._check_scores(scores, [self._units.count(eg.predicted) for eg in examples])
+        ops, xp = self.model.ops, self.model.ops.xp
+        gold = ops.asarray1i(np.concatenate([self._gold_tags(eg) for eg in examples]))
+        data = xp.concatenate(scores)
+        known = xp.flatnonzero(gold != MISSING)
+        d_data = xp.zeros_like(data)
+        probs = ops.softmax(data[known])
+        gold_probs = probs[xp.arange(len(known)), gold[known]]
+        loss = float(-xp.log(gold_probs + 1e-12).sum())
+        if np.isnan(loss):
+            raise ValueError(Errors.E910.format(name=self.name))
+        probs[xp.arange(len(known)), gold[known]] -= 1
+        d_data[known] = probs
+        ends = np.cumsum([len(doc_scores) for doc_scores in scores]).tolist()
+        return loss, [
+            d_data[end - len(doc_scores) : end]
+            for doc_scores, end in zip(scores, ends, strict=True)
+        ]
+
+    def _gold_tags(self, example: Example) -> np.ndarray:
+        try:
+            return self._units.gold_tags(example, self.tags)
+        except KeyError as error:
+            raise ValueError(
+                f"[{self.name}] The label {error} of a gold entity is not among the "
+                f"labels of the component: {', '.join(self.labels)}. Call add_label, "
+                f"or initialize with examples of it."
+            ) from None
+
+    def initialize(
+        self,
+        get_examples: Callable[[], Iterable[Example]],
+        *,
+        nlp: Language | None = None,
+        labels: list[str] | None = None,
+    ) -> None:
+        """Find the labels and the sizes of the model.
+
+        get_examples (Callable[[], Iterable[Example]]): Gives the training data.
+        nlp (Language | None): The pipeline.
+        labels (list[str] | None): What `spacy init labels` has saved, in place of the
+            labels of the examples.
+        RAISES (ValueError): Where there are no examples, no labels or no text.
+        """
+        validate_get_examples(get_examples, "LSTMEntityRecognizer.initialize")
+        if labels is None:
+            found = {ent.label_ for eg in get_examples() for ent in eg.reference.ents}
+            labels = sorted(found)
+        for label in labels:
+            self.add_label(label)
+        self._require_labels()
+        docs = self._sample(get_examples())
+        if not docs:
+            raise ValueError(Errors.E923.format(name=self.name))
+        width = len(self.tags)
+        scores = [self.model.ops.alloc2f(self._units.count(d), width) for d in docs]
+        self.model.initialize(X=docs, Y=scores)
+
+    def _sample(self, examples: Iterable[Example]) -> list[Doc]:
+        """Ten documents, to size the model; and, if it wants to know the characters of
+        the data, all others that bring a new one."""
+        docs = (eg.predicted for eg in examples if self._units.count(eg.predicted))
+        sample = list(islice(docs, 10))
+        if any("characters" in node.attrs for node in self.model.walk()):
+            seen = {char for doc in sample for char in doc.text}
+            for doc in docs:
+                if not seen.issuperset(doc.text):
+                    seen.update(doc.text)
+                    sample.append(doc)
+        return sample
+
+    def add_label(self, label: str) -> int:
+        """Add an entity label. What a trained model has learned stays as it is; the new
+        label begins with scores of 0.
+
+        label (str): The label.
+        RETURNS (int): 0 if it is there already, otherwise 1.
+        RAISES (ValueError): Where the label is no string.
+        """
+        if not isinstance(label, str):
+            raise ValueError(Errors.E187)
+        if label in self.labels:
+            return 0
+        self.cfg["labels"].append(label)
+        self.vocab.strings.add(label)
+        if self.model.has_ref("output_layer"):
+            if self.model.get_ref("output_layer").has_param("W"):
+                self.set_output(len(self.tags))
+        return 1
+
+    def _check_scores(self, scores: list[Floats2d], counts: list[int]) -> None:
+        for doc_scores, count in zip(scores, counts, strict=True):
+            if len(doc_scores) != count:
+                raise ValueError(
+                    f"[{self.name}] The setting unit = \"{self.cfg['unit']}\" asks for "
+                    f"a vector for each of {count} units, but the tok2vec of the model "
+                    f"gives {len(doc_scores)}. An embedding of characters goes with "
+                    f'unit = "char", any other tok2vec with unit = "token".'
+                )
+
+
+@lru_cache(maxsize=16)
+def _tag_set(labels: tuple[str, ...], scheme: str) -> TagSet:
+    return TagSet(labels, scheme)
+
+
+def _check_setting(name: str, setting: str, value: str, known: Iterable[str]) -> None:
+    if value not in known:
+        choices = ", ".join(repr(choice) for choice in known)
+        raise ValueError(f"[{name}] {setting} = {value!r} is not one of {choices}.")
+
+
+def _add_ents(doc: Doc, ents: list[DocSpan]) -> None:
+    """Add entities to those that a Doc has, and call all else outside."""
+    # An entity may have grown into a token that is taken ("expand").
+    free = np.isin(doc.to_array("ENT_IOB"), (0, 2))
+    ents = [ent for ent in ents if free[ent.start : ent.end].all()]
+    for ent in ents:
+        free[ent.start : ent.end] = False
+    outside = [doc[i : i + 1] for i in np.flatnonzero(free).tolist()]
+    doc.set_ents(ents, outside=outside, default="unmodified")

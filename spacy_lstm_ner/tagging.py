@@ -1,0 +1,217 @@
+"""Entity spans ↔ tags, and which tag may follow which.
+
+A *unit* is what one tag belongs to: a character or a token. An entity span is
+``(start, end, label)`` in units, ``end`` exclusive. A tag is a prefix that tells the
+place in the entity, a hyphen, and the label: ``B-ORG``; ``O`` stands outside.
+
+========  ==========================================================================
+scheme    prefixes
+========  ==========================================================================
+BIO       Begin, Inside (also called IOB2)
+IOB1      Inside; Begin only where an entity touches another one of the same label
+BIOES     Begin, Inside, End, Single
+BMES      Begin, Middle, End, Single: BIOES under another name
+========  ==========================================================================
+
+Files come in all four (`spans_from_tags` reads them); a model predicts BIO or BIOES
+(`TagSet`).
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from thinc.types import Ints1d
+
+OUTSIDE = "O"
+FILE_SCHEMES = ("BIO", "IOB1", "BIOES", "BMES")
+MODEL_SCHEMES = ("BIO", "BIOES")
+
+# What each prefix of a file's scheme means in BIOES.
+_PREFIXES: dict[str, dict[str, str]] = {
+    "BIO": {"B": "B", "I": "I"},
+    "IOB1": {"B": "B", "I": "I"},
+    "BIOES": {"B": "B", "I": "I", "E": "E", "S": "S"},
+    "BMES": {"B": "B", "M": "I", "E": "E", "S": "S"},
+}
+
+
+class Span(NamedTuple):
+    """An entity: units `start` to `end` (exclusive), and its label."""
+
+    start: int
+    end: int
+    label: str
+
+
+class TagProblem(NamedTuple):
+    """A tag that does not fit: its position, the kind of misfit, and what was done."""
+
+    index: int
+    kind: str  # "unknown tag", "inside without beginning" or "entity without end"
+    message: str
+
+
+def split_tag(tag: str) -> tuple[str, str]:
+    """Part a tag into prefix and label.
+
+    tag (str): For instance "B-ORG". Labels may hold hyphens themselves.
+    RETURNS (tuple[str, str]): For instance ("B", "ORG"); ("O", "") for "O", and
+        ("", tag) for a tag that has no prefix and label.
+    """
+    if tag == OUTSIDE:
+        return OUTSIDE, ""
+    prefix, hyphen, label = tag.partition("-")
+    return (prefix, label) if hyphen and label else ("", tag)
+
+
+def spans_from_tags(
+    tags: Sequence[str], scheme: str = "BIO"
+) -> tuple[list[Span], list[TagProblem]]:
+    """Read entity spans off a sequence of tags, mending what is broken.
+
+    An entity that goes on without having begun begins where it goes on; one that
+    should have been closed (BIOES, BMES) is closed where the next tag leaves it; a
+    tag that the scheme does not know belongs to no entity. Each is reported.
+
+    tags (Sequence[str]): One tag a unit.
+    scheme (str): One of `FILE_SCHEMES`.
+    RETURNS (tuple[list[Span], list[TagProblem]]): Spans and problems, both in the
+        order of the text.
+    RAISES (ValueError): For a scheme that is not one of `FILE_SCHEMES`.
+    """
+    if scheme not in _PREFIXES:
+        raise ValueError(f"Unknown tag scheme {scheme!r}: use one of {FILE_SCHEMES}.")
+    prefixes = _PREFIXES[scheme]
+    closes = "E" in prefixes.values()
+    spans: list[Span] = []
+    problems: list[TagProblem] = []
+    start = -1  # of the open entity; -1 while there is none
+    label = ""
+
+    def close(end: int) -> None:
+        nonlocal start
+        spans.append(Span(start, end, label))
+        start = -1
+
+    for i, tag in enumerate(tags):
+        prefix, tag_label = split_tag(tag)
+        place = OUTSIDE if prefix == OUTSIDE else prefixes.get(prefix, "")
+        if not place:
+            known = ", ".join(f"{p}-…" for p in prefixes)
+            message = f"tag {tag!r} is not in {scheme} (O, {known})"
+            problems.append(TagProblem(i, "unknown tag", message))
+        goes_on = start >= 0 and place in ("I", "E") and tag_label == label
+        if start >= 0 and not goes_on:
+            if closes and place:
+                message = f"entity {label!r} is not closed before {tag!r}"
+                problems.append(TagProblem(i, "entity without end", message))
+            close(i)
+        if place in ("B", "S"):
+            start, label = i, tag_label
+        elif place in ("I", "E") and not goes_on:
+            if scheme != "IOB1":
+                message = f"tag {tag!r} continues no entity"
+                problems.append(TagProblem(i, "inside without beginning", message))
+            start, label = i, tag_label
+        if place in ("E", "S"):
+            close(i + 1)
+    if start >= 0:
+        if closes:
+            message = f"entity {label!r} is not closed before the end"
+            problems.append(TagProblem(len(tags) - 1, "entity without end", message))
+        close(len(tags))
+    return spans, problems
+
+
+class TagSet:
+    """The tags of a model: every label in every place that the scheme has.
+
+    Tag 0 is "O". The tags of label number k follow at ``1 + k * P`` where P is the
+    number of prefixes, so a label that is added moves no other one.
+    """
+
+    def __init__(self, labels: Iterable[str], scheme: str = "BIOES"):
+        """
+        labels (Iterable[str]): Entity labels, in the order that the tags shall have.
+        scheme (str): One of `MODEL_SCHEMES`.
+        RAISES (ValueError): For a scheme that is not one of `MODEL_SCHEMES`.
+        """
+        if scheme not in MODEL_SCHEMES:
+            raise ValueError(
+                f"Unknown tag scheme {scheme!r} for a model: use one of "
+                f"{MODEL_SCHEMES}."
+            )
+        self.labels = tuple(labels)
+        self.scheme = scheme
+        self.prefixes = tuple(_PREFIXES[scheme])
+        self.names = (OUTSIDE,) + tuple(
+            f"{prefix}-{label}" for label in self.labels for prefix in self.prefixes
+        )
+        place = np.array([name[0] for name in self.names])
+        label = np.array(
+            [-1] + [k for k in range(len(self.labels)) for _ in self.prefixes]
+        )
+        inside = np.isin(place, ("I", "E"))
+        # After these, the entity may (BIO) or must (BIOES) go on.
+        unfinished = np.isin(place, ("B", "I"))
+        same_label = label[:, None] == label[None, :]
+        must_close = "E" in self.prefixes
+        #: (T,) bool: may a sequence start with this tag?
+        self.starts = ~inside
+        #: (T,) bool: may a sequence end with this tag?
+        self.ends = ~unfinished if must_close else np.ones_like(unfinished)
+        #: (T, T) bool: may tag [j] follow tag [i]?
+        self.transitions = np.where(
+            inside[None, :],
+            unfinished[:, None] & same_label,
+            ~unfinished[:, None] if must_close else True,
+        )
+        self._opens = np.isin(place, ("B", "S"))
+        self._closes = np.isin(place, ("E", "S"))
+        self._inside = place == "I"
+        self._label = label
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def ids_from_spans(self, spans: Iterable[tuple[int, int, str]], n: int) -> Ints1d:
+        """Tag numbers of a sequence of `n` units with these entities.
+
+        spans (Iterable[tuple[int, int, str]]): Entity spans that do not overlap.
+        n (int): Length of the sequence.
+        RETURNS (Ints1d): (n,) int32.
+        RAISES (KeyError): For a label that this tag set does not have.
+        """
+        number = {label: k for k, label in enumerate(self.labels)}
+        ids = np.zeros(n, dtype="int32")
+        width = len(self.prefixes)
+        for start, end, label in spans:
+            begin = 1 + number[label] * width
+            ids[start] = begin
+            ids[start + 1 : end] = begin + 1
+            if "E" in self.prefixes:
+                ids[end - 1] = begin + (3 if end - start == 1 else 2)
+        return ids
+
+    def spans_from_ids(self, ids: Ints1d) -> list[Span]:
+        """Entity spans of a legal sequence of tag numbers.
+
+        ids (Ints1d): (n,) tag numbers, a legal sequence: as the best path gives it.
+        RETURNS (list[Span]): In the order of the text.
+        """
+        if not ids.any():
+            return []
+        opens = np.flatnonzero(self._opens[ids])
+        if "E" in self.prefixes:
+            last = np.flatnonzero(self._closes[ids])
+        else:
+            next_inside = np.append(self._inside[ids[1:]], False)
+            last = np.flatnonzero((ids != 0) & ~next_inside)
+        labels = self._label[ids[opens]]
+        return [
+            Span(start, end + 1, self.labels[label])
+            for start, end, label in zip(
+                opens.tolist(), last.tolist(), labels.tolist(), strict=True
+            )
+        ]

@@ -1,0 +1,149 @@
+"""What the model reads of a Doc, unit by unit: its characters or its tokens.
+
+Everything that differs between the two stands here: how many units a Doc has, which of
+them are taken, what the gold tags are, and where a span of units lies in the Doc.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Literal, Protocol
+
+import numpy as np
+from spacy.tokens import Doc, Span
+from spacy.training import Example
+from spacy.util import filter_spans
+from thinc.api import Model
+from thinc.types import Ints1d, Ragged
+
+from .tagging import TagSet
+
+AlignmentMode = Literal["strict", "contract", "expand"]
+#: Gold tag of a unit whose annotation is missing.
+MISSING = -1
+# Values of ent_iob.
+_IOB_MISSING, _IOB_OUTSIDE = 0, 2
+
+
+def code_points(texts: Sequence[str]) -> Ints1d:
+    """The code points of texts end to end, with no Python loop over characters.
+
+    RETURNS (Ints1d): (N,) uint32, as many as ``len(text)`` says, summed.
+    """
+    data = "".join(texts).encode("utf-32-le", "surrogatepass")
+    return np.frombuffer(data, dtype="<u4")
+
+
+def Characters() -> Model[list[Doc], Ragged]:
+    """A layer that reads the characters of Docs.
+
+    RETURNS (Model[list[Doc], Ragged]): Code points (N, 1), one row a character of
+        ``doc.text``, spaces included.
+    """
+    return Model("characters", _characters_forward)
+
+
+def _characters_forward(
+    model: Model[list[Doc], Ragged], docs: list[Doc], is_train: bool
+) -> tuple[Ragged, Callable[[Ragged], list[Doc]]]:
+    texts = [doc.text for doc in docs]
+    codes = model.ops.asarray(code_points(texts).astype("int64").reshape((-1, 1)))
+    lengths = model.ops.asarray1i([len(text) for text in texts])
+    return Ragged(codes, lengths), lambda d_codes: []
+
+
+class Units(Protocol):
+    """One way to cut a Doc into units."""
+
+    def count(self, doc: Doc) -> int:
+        """How many units the Doc has."""
+
+    def taken(self, doc: Doc) -> np.ndarray:
+        """(n,) bool: units that an entity or a blocked span already holds."""
+
+    def gold_tags(self, example: Example, tags: TagSet) -> Ints1d:
+        """(n,) gold tag numbers of the predicted Doc; MISSING where unknown."""
+
+    def to_spans(
+        self, doc: Doc, spans: Iterable[tuple[int, int, str]], mode: AlignmentMode
+    ) -> list[Span]:
+        """Spans of units as spans of tokens that do not overlap, in text order."""
+
+
+class CharUnits:
+    """A unit is a character of ``doc.text``, whatever the tokenizer made of it."""
+
+    def count(self, doc: Doc) -> int:
+        return len(doc.text)
+
+    def taken(self, doc: Doc) -> np.ndarray:
+        taken = np.zeros(len(doc.text), dtype=bool)
+        for token in doc:
+            if token.ent_iob not in (_IOB_MISSING, _IOB_OUTSIDE):
+                taken[token.idx : token.idx + len(token)] = True
+        return taken
+
+    def gold_tags(self, example: Example, tags: TagSet) -> Ints1d:
+        doc, reference = example.predicted, example.reference
+        if doc.text == reference.text:
+            ents = reference.ents
+        else:
+            # The two may differ in white space: go by the tokens.
+            ents = example.get_aligned_spans_y2x(reference.ents, allow_overlap=False)
+            reference = None
+        n = len(doc.text)
+        ids = tags.ids_from_spans(
+            ((ent.start_char, ent.end_char, ent.label_) for ent in ents), n
+        )
+        if reference is None:
+            missing = [
+                token
+                for token, tag in zip(doc, example.get_aligned_ner(), strict=True)
+                if tag is None
+            ]
+        elif (reference.to_array("ENT_IOB") == _IOB_MISSING).any():
+            missing = [t for t in reference if t.ent_iob == _IOB_MISSING]
+        else:
+            missing = []
+        for token in missing:
+            ids[token.idx : token.idx + len(token.text_with_ws)] = MISSING
+        return ids
+
+    def to_spans(
+        self, doc: Doc, spans: Iterable[tuple[int, int, str]], mode: AlignmentMode
+    ) -> list[Span]:
+        text = doc.text
+        placed = []
+        for start, end, label in spans:
+            # Entities neither begin nor end with white space.
+            inside = text[start:end]
+            start += len(inside) - len(inside.lstrip())
+            end -= len(inside) - len(inside.rstrip())
+            if start < end:
+                placed.append(doc.char_span(start, end, label, alignment_mode=mode))
+        # Two entities in one token cannot both be kept: the longer one is.
+        return filter_spans(span for span in placed if span is not None)
+
+
+class TokenUnits:
+    """A unit is a token."""
+
+    def count(self, doc: Doc) -> int:
+        return len(doc)
+
+    def taken(self, doc: Doc) -> np.ndarray:
+        return ~np.isin(doc.to_array("ENT_IOB"), (_IOB_MISSING, _IOB_OUTSIDE))
+
+    def gold_tags(self, example: Example, tags: TagSet) -> Ints1d:
+        ents, biluo = example.get_aligned_ents_and_ner()
+        ids = tags.ids_from_spans(
+            ((ent.start, ent.end, ent.label_) for ent in ents), len(biluo)
+        )
+        ids[[tag is None for tag in biluo]] = MISSING
+        return ids
+
+    def to_spans(
+        self, doc: Doc, spans: Iterable[tuple[int, int, str]], mode: AlignmentMode
+    ) -> list[Span]:
+        return [Span(doc, start, end, label) for start, end, label in spans]
+
+
+UNITS: dict[str, Units] = {"char": CharUnits(), "token": TokenUnits()}

@@ -1,0 +1,100 @@
+"""The made-up data: labels that fit, and a README that tells the truth about it."""
+
+import ast
+import json
+import runpy
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SAMPLE = ROOT / "assets" / "sample"
+LABELS = {
+    "resume.json": "CONT EDU LOC NAME ORG PRO RACE TITLE",
+    "news.txt": "COU EQU LOC NUM ORG PER POS TIM",
+}
+
+
+def read(path: Path) -> list[dict]:
+    """Read the records of either file, each with its own parser."""
+    parse: Callable = json.loads if path.suffix == ".json" else ast.literal_eval
+    return [parse(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def check(records: list[dict], text_type: type) -> None:
+    for record in records:
+        text, labels = record["text"], record["labels"]
+        assert isinstance(text, text_type)
+        assert all(len(char) == 1 for char in text)
+        assert len(text) == len(labels)
+        for before, label in pairwise(["O", *labels]):
+            prefix, _, name = label.partition("-")
+            assert prefix in ("O", "B", "I")
+            if prefix == "I":
+                assert before in (f"B-{name}", f"I-{name}")
+    assert len({"".join(record["text"]) for record in records}) == len(records)
+
+
+def test_sample_labels_fit():
+    check(read(SAMPLE / "resume.json"), str)
+    check(read(SAMPLE / "news.txt"), list)
+
+
+@pytest.mark.parametrize("name", LABELS)
+def test_sample_is_what_readme_says(name):
+    records = read(SAMPLE / name)
+    tags = [tag for record in records for tag in record["labels"]]
+    assert {tag[2:] for tag in tags if tag != "O"} == set(LABELS[name].split())
+    readme = (ROOT / "assets" / "README.md").read_text(encoding="utf-8")
+    row = next(line for line in readme.splitlines() if line.startswith(f"| `{name}`"))
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    entities = sum(tag.startswith("B-") for tag in tags)
+    sizes = [f"{number:,}" for number in (len(records), len(tags), entities)]
+    assert cells[2:] == [*sizes, LABELS[name]]
+
+
+def test_sample_news_has_labelled_white_space():
+    chars = {char for record in read(SAMPLE / "news.txt") for char in record["text"]}
+    assert {" ", "\u3000"} <= chars
+
+
+@pytest.mark.parametrize("name", LABELS)
+def test_sample_has_hard_cases(name):
+    records = read(SAMPLE / name)
+    assert any(set(record["labels"]) == {"O"} for record in records)
+    early, late = entities_of(records[:320]), entities_of(records[320:])
+    assert len(late - early) > len(late) / 2
+
+
+def entities_of(records: list[dict]) -> set[tuple[str, str]]:
+    """Text and label of all entities."""
+    entities = set()
+    for record in records:
+        text, labels = record["text"], [*record["labels"], "O"]
+        for start, tag in enumerate(labels):
+            if tag.startswith("B-"):
+                end = start + 1
+                while labels[end].startswith("I-"):
+                    end += 1
+                entities.add(("".join(text[start:end]), tag[2:]))
+    return entities
+
+
+def test_make_sample_is_valid_and_repeatable(tmp_path):
+    pytest.importorskip("faker")
+    make_sample = runpy.run_path(str(ROOT / "scripts" / "make_sample.py"))[
+        "make_sample"
+    ]
+    for folder, seed in (("one", 7), ("two", 7), ("other", 8)):
+        make_sample(tmp_path / folder, records=30, seed=seed)
+    for name, text_type in (("resume.json", str), ("news.txt", list)):
+        one, two, other = (
+            (tmp_path / folder / name).read_text(encoding="utf-8")
+            for folder in ("one", "two", "other")
+        )
+        assert one == two != other
+        records = read(tmp_path / "one" / name)
+        assert len(records) == 30
+        check(records, text_type)
