@@ -20,7 +20,7 @@ from thinc.api import (
 )
 from thinc.types import Floats2d
 
-from .layers import LSTM, CharEmbed, HashCharEmbed, TorchLSTM
+from .layers import CRF, LSTM, CharEmbed, HashCharEmbed, TorchLSTM
 from .layers.embed import Kind
 from .units import Characters
 
@@ -106,7 +106,8 @@ def _encoder(*layers: Model) -> Encode:
 
 
 def build_ner(tok2vec: Embed, nO: int | None = None) -> Embed:
-    """`spacy-lstm-ner.NER.v1`: the model of `lstm_ner`, a linear layer on a tok2vec.
+    """`spacy-lstm-ner.NER.v1`: the model of `lstm_ner`: on a tok2vec a linear layer,
+    which gives the emission scores of the tags, and a CRF, which scores their order.
 
     tok2vec (Model[list[Doc], list[Floats2d]]): A vector for each unit of the component:
         one a character, or with `unit = "token"` one a token.
@@ -115,28 +116,30 @@ def build_ner(tok2vec: Embed, nO: int | None = None) -> Embed:
         (units, nO).
     """
     output = Linear(nO, tok2vec.maybe_get_dim("nO"))
-    model = chain(tok2vec, with_array(output))
+    crf = CRF(nO)
+    model = chain(tok2vec, with_array(output), crf)
     model.set_ref("tok2vec", tok2vec)
     model.set_ref("output_layer", output)
+    model.set_ref("crf", crf)
     model.attrs["resize_output"] = _resize_output
     return model
 
 
 def _resize_output(model: Model, nO: int) -> Model:
     """Make room for more tags; the old ones keep their places and their weights."""
-    output = model.get_ref("output_layer")
-    W, b = output.get_param("W"), output.get_param("b")
-    wider_W = output.ops.alloc2f(nO, W.shape[1])
-    wider_b = output.ops.alloc1f(nO)
-    wider_W[: len(W)] = W
-    wider_b[: len(b)] = b
-    output.set_dim("nO", nO, force=True)
-    output.set_param("W", wider_W)
-    output.set_param("b", wider_b)
-    # The layers around it know their width, too.
-    for node in model.walk():
-        if output in node.layers and node.has_dim("nO"):
+    output, crf = model.get_ref("output_layer"), model.get_ref("crf")
+    by_tag = [(output, "W", 1), (output, "b", 1)]
+    by_tag += [(crf, "starts", 1), (crf, "transitions", 2), (crf, "ends", 1)]
+    old = [layer.get_param(name) for layer, name, _ in by_tag]
+    # Thinc changes no dimension of a layer that has parameters.
+    for layer, name, _ in by_tag:
+        layer.set_param(name, None)
+    around = [node for node in model.walk() if {output, crf} & {*node.layers}]
+    for node in (output, crf, *around):
+        if node.has_dim("nO"):
             node.set_dim("nO", nO, force=True)
-    if model.has_dim("nO"):
-        model.set_dim("nO", nO, force=True)
+    for (layer, name, axes), array in zip(by_tag, old, strict=True):
+        wider = layer.ops.alloc((nO,) * axes + array.shape[axes:], dtype=array.dtype)
+        wider[tuple(slice(n) for n in array.shape)] = array
+        layer.set_param(name, wider)
     return model

@@ -17,7 +17,7 @@ from spacy.vocab import Vocab
 from thinc.api import Config, Model, Optimizer, set_dropout_rate, to_numpy
 from thinc.types import Floats2d, Ragged
 
-from .layers.viterbi import best_paths
+from .layers.crf import best_paths, crf_loss
 from .tagging import MODEL_SCHEMES, Span, TagSet
 from .units import MISSING, UNITS, AlignmentMode, Units
 
@@ -171,9 +171,8 @@ class LSTMEntityRecognizer(TrainablePipe):
         if not self.cfg["overwrite"]:
             data = self._rule_out_taken(docs, data)
         tags = self.tags
-        paths = best_paths(
-            Ragged(data, np.array(counts)), tags.starts, tags.transitions, tags.ends
-        )
+        emissions = Ragged(data, np.array(counts))
+        paths = best_paths(self.model.get_ref("crf"), emissions, tags.rules)
         ends = np.cumsum(counts)
         return [
             tags.spans_from_ids(paths[end - count : end])
@@ -241,7 +240,8 @@ class LSTMEntityRecognizer(TrainablePipe):
     def get_loss(
         self, examples: Iterable[Example], scores: list[Floats2d]
     ) -> tuple[float, list[Floats2d]]:
-        """Cross-entropy of the tags, summed over units, and its gradient.
+        """The negative log-likelihood of the gold tags (see layers/crf.py), summed over
+        the examples, and its gradient.
 
         examples (Iterable[Example]): The examples.
         scores (list[Floats2d]): (units, tags) for each of them.
@@ -249,23 +249,22 @@ class LSTMEntityRecognizer(TrainablePipe):
             scores.
         """
         examples = list(examples)
-        self._check_scores(scores, [self._units.count(eg.predicted) for eg in examples])
-        ops, xp = self.model.ops, self.model.ops.xp
-        gold = ops.asarray1i(np.concatenate([self._gold_tags(eg) for eg in examples]))
-        data = xp.concatenate(scores)
-        known = xp.flatnonzero(gold != MISSING)
-        d_data = xp.zeros_like(data)
-        probs = ops.softmax(data[known])
-        gold_probs = probs[xp.arange(len(known)), gold[known]]
-        loss = float(-xp.log(gold_probs + 1e-12).sum())
-        if np.isnan(loss):
-            raise ValueError(Errors.E910.format(name=self.name))
-        probs[xp.arange(len(known)), gold[known]] -= 1
-        d_data[known] = probs
-        ends = np.cumsum([len(doc_scores) for doc_scores in scores]).tolist()
+        counts = [self._units.count(eg.predicted) for eg in examples]
+        self._check_scores(scores, counts)
+        tags = self.tags
+        ids = np.concatenate([self._gold_tags(eg) for eg in examples])
+        gold = np.equal.outer(ids, np.arange(len(tags)))
+        gold[ids == MISSING] = True
+        emissions = Ragged(self.model.ops.xp.concatenate(scores), np.array(counts))
+        try:
+            crf = self.model.get_ref("crf")
+            loss, d_scores = crf_loss(crf, emissions, gold, tags.rules)
+        except ValueError as error:
+            raise ValueError(f"[{self.name}] {error}") from None
+        ends = np.cumsum(counts).tolist()
         return loss, [
-            d_data[end - len(doc_scores) : end]
-            for doc_scores, end in zip(scores, ends, strict=True)
+            d_scores[end - count : end]
+            for count, end in zip(counts, ends, strict=True)
         ]
 
     def _gold_tags(self, example: Example) -> np.ndarray:

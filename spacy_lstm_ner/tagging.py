@@ -23,6 +23,8 @@ from typing import NamedTuple
 import numpy as np
 from thinc.types import Ints1d
 
+from .layers.crf import Rules
+
 OUTSIDE = "O"
 FILE_SCHEMES = ("BIO", "IOB1", "BIOES", "BMES")
 MODEL_SCHEMES = ("BIO", "BIOES")
@@ -157,15 +159,15 @@ class TagSet:
         unfinished = np.isin(place, ("B", "I"))
         same_label = label[:, None] == label[None, :]
         must_close = "E" in self.prefixes
-        #: (T,) bool: may a sequence start with this tag?
-        self.starts = ~inside
-        #: (T,) bool: may a sequence end with this tag?
-        self.ends = ~unfinished if must_close else np.ones_like(unfinished)
-        #: (T, T) bool: may tag [j] follow tag [i]?
-        self.transitions = np.where(
-            inside[None, :],
-            unfinished[:, None] & same_label,
-            ~unfinished[:, None] if must_close else True,
+        #: Which sequences of tags are legal.
+        self.rules = Rules(
+            starts=~inside,
+            transitions=np.where(
+                inside[None, :],
+                unfinished[:, None] & same_label,
+                ~unfinished[:, None] if must_close else True,
+            ),
+            ends=~unfinished if must_close else np.ones_like(unfinished),
         )
         self._opens = np.isin(place, ("B", "S"))
         self._closes = np.isin(place, ("E", "S"))

@@ -24,6 +24,8 @@ def read(path: Path) -> list[dict]:
 
 
 def check(records: list[dict], text_type: type) -> None:
+    """Check that each character has a label, that the labels are BIO, and that no
+    sentence comes twice."""
     for record in records:
         text, labels = record["text"], record["labels"]
         assert isinstance(text, text_type)
@@ -35,6 +37,20 @@ def check(records: list[dict], text_type: type) -> None:
             if prefix == "I":
                 assert before in (f"B-{name}", f"I-{name}")
     assert len({"".join(record["text"]) for record in records}) == len(records)
+
+
+def entities_of(records: list[dict]) -> set[tuple[str, str]]:
+    """Text and label of all entities."""
+    entities = set()
+    for record in records:
+        text, labels = record["text"], [*record["labels"], "O"]
+        for start, tag in enumerate(labels):
+            if tag.startswith("B-"):
+                end = start + 1
+                while labels[end].startswith("I-"):
+                    end += 1
+                entities.add(("".join(text[start:end]), tag[2:]))
+    return entities
 
 
 def test_sample_labels_fit():
@@ -68,30 +84,28 @@ def test_sample_has_hard_cases(name):
     assert len(late - early) > len(late) / 2
 
 
-def entities_of(records: list[dict]) -> set[tuple[str, str]]:
-    """Text and label of all entities."""
-    entities = set()
-    for record in records:
-        text, labels = record["text"], [*record["labels"], "O"]
-        for start, tag in enumerate(labels):
-            if tag.startswith("B-"):
-                end = start + 1
-                while labels[end].startswith("I-"):
-                    end += 1
-                entities.add(("".join(text[start:end]), tag[2:]))
-    return entities
-
-
-def test_make_sample_is_valid_and_repeatable(tmp_path):
+@pytest.fixture
+def make_sample():
     pytest.importorskip("faker")
-    make_sample = runpy.run_path(str(ROOT / "scripts" / "make_sample.py"))[
-        "make_sample"
-    ]
+    return runpy.run_path(str(ROOT / "scripts" / "make_sample.py"))["make_sample"]
+
+
+def test_make_sample_writes_the_committed_files(make_sample, tmp_path):
+    from faker import VERSION
+
+    if f"Faker {VERSION} " not in (ROOT / "assets" / "README.md").read_text("utf-8"):
+        pytest.skip("made with another version of Faker")
+    make_sample(tmp_path)
+    for name in LABELS:
+        assert (tmp_path / name).read_bytes() == (SAMPLE / name).read_bytes()
+
+
+def test_make_sample_is_valid_and_repeatable(make_sample, tmp_path):
     for folder, seed in (("one", 7), ("two", 7), ("other", 8)):
         make_sample(tmp_path / folder, records=30, seed=seed)
     for name, text_type in (("resume.json", str), ("news.txt", list)):
         one, two, other = (
-            (tmp_path / folder / name).read_text(encoding="utf-8")
+            (tmp_path / folder / name).read_bytes()
             for folder in ("one", "two", "other")
         )
         assert one == two != other

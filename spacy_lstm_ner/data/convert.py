@@ -1,164 +1,23 @@
-"""Records → Docs → DocBin files that `spacy train` reads."""
+"""Dataset files → files that `spacy train` reads."""
 
 import os
-import random
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from itertools import accumulate, islice, repeat
 from pathlib import Path
 
 import spacy
-from spacy.language import Language
-from spacy.tokens import Doc, DocBin, Span
+from spacy.tokens import Doc, DocBin
 from tqdm import tqdm
 
-from ..tagging import spans_from_tags
-from .formats import DataFile, Record
+from .docs import doc_from_record
+from .files import DataFile
 from .report import DataError, Report
+from .split import PARTS, dealt_records, parse_split
 
-PARTS = ("train", "dev", "test")
 SHARD_NAME = re.compile(r"part-\d{5}\.spacy")
-
-
-def doc_from_record(
-    nlp: Language,
-    record: Record,
-    *,
-    file: DataFile,
-    report: Report,
-    joiner: str = "",
-) -> Doc:
-    """Build the annotated Doc of a record.
-
-    nlp (Language): Its tokenizer is used, so the Doc is like those of running text.
-    record (Record): A record of `file`.
-    file (DataFile): Knows the tag scheme, and the name to report problems under.
-    report (Report): Takes in the problems, and counts what was trimmed.
-    joiner (str): What stands between units: nothing between characters.
-    RETURNS (Doc): A Doc with entities; where a tag cannot be used, the annotation is
-        missing rather than outside.
-    RAISES (DataError): At the first problem if the report is strict, and for a text
-        longer than `nlp.max_length`.
-    """
-    text = joiner.join(record.units)
-    if len(text) > nlp.max_length:
-        raise DataError(
-            f"{file.path}:{record.lines[0]}: a text of {len(text):,} characters; "
-            f"are the blank lines between the sentences missing?"
-        )
-    doc = nlp.make_doc(text)
-    # Where each unit begins in the text. With the joiner taken off, the beginning of
-    # the next one is where a unit ends, so there is one more.
-    sizes = (len(unit) + len(joiner) for unit in record.units)
-    begins = list(accumulate(sizes, initial=0))
-    spans, tag_problems = spans_from_tags(record.tags, file.scheme)
-    gaps: list[tuple[int, int]] = []
-    for i, kind, message in tag_problems:
-        if not record.tags[i]:
-            kind, message = "no tag", "no tag"
-        place = f"{message}, at {record.units[i]!r}, number {i + 1} of the record"
-        report.add(file.path, record.lines[i], kind, place)
-        if kind in ("no tag", "unknown tag"):
-            gaps.append((begins[i], begins[i + 1] - len(joiner)))
-    entities: list[Span] = []
-    for first, last, label in spans:
-        start, end = begins[first], begins[last] - len(joiner)
-        surface = text[start:end]
-        if surface != (trimmed := surface.strip()):
-            if not trimmed:
-                report.dropped += 1
-                continue
-            report.trimmed += 1
-            start += surface.index(trimmed)
-            end = start + len(trimmed)
-        entity = doc.char_span(start, end, label=label)
-        if entity is None:
-            message = f"{label} {trimmed!r} begins or ends inside a token"
-            report.add(file.path, record.lines[first], "misaligned entity", message)
-            gaps.append((start, end))
-        else:
-            entities.append(entity)
-    missing = [
-        doc[token.i : token.i + 1]
-        for token in (doc if gaps else ())
-        if any(token.idx < end and start < token.idx + len(token) for start, end in gaps)
-    ]
-    doc.set_ents(entities, missing=missing)
-    return doc
-
-
-def parse_split(split: str) -> list[int]:
-    """Read a split such as "80/10/10" or "90/10".
-
-    split (str): Percentages for train, dev and, if there are three, test.
-    RETURNS (list[int]): The percentages.
-    RAISES (DataError): Unless there are two or three, above 0, that sum to 100.
-    """
-    try:
-        shares = [int(share) for share in split.split("/")]
-    except ValueError:
-        shares = []
-    if len(shares) not in (2, 3) or min(shares) < 1 or sum(shares) != 100:
-        raise DataError(
-            f"bad split {split!r}: give two or three whole percentages that sum to "
-            f"100, such as 80/10/10 (train/dev/test) or 90/10 (train/dev)"
-        )
-    return shares
-
-
-def split_records(n: int, shares: list[int], seed: int) -> bytes:
-    """Deal records out at random, the same way on every machine.
-
-    n (int): How many records there are.
-    shares (list[int]): Percentage of each part.
-    seed (int): Another seed makes another split.
-    RETURNS (bytes): For each record, the number of its part.
-    """
-    # Only `random()` is promised to give the same numbers in every Python version;
-    # `shuffle` and `sample` are not.
-    rng = random.Random(seed)
-    keys = [rng.random() for _ in range(n)]
-    shuffled = sorted(range(n), key=keys.__getitem__)
-    bounds = [round(n * share / 100) for share in accumulate(shares)]
-    part_of = bytearray(n)
-    for part, (start, end) in enumerate(zip([0, *bounds], bounds, strict=False)):
-        for i in shuffled[start:end]:
-            part_of[i] = part
-    return bytes(part_of)
-
-
-def dealt_records(
-    file: DataFile,
-    report: Report,
-    *,
-    limit: int = 0,
-    shares: list[int] | None = None,
-    seed: int = 0,
-    progress: Callable[[int], object] = lambda size: None,
-) -> Iterator[tuple[int, Record]]:
-    """Read a file, and tell which part each record belongs to.
-
-    A split takes two passes over the file, as the number of records must be known
-    before the first one can be dealt.
-
-    file (DataFile): What to read.
-    report (Report): Takes in the problems.
-    limit (int): Read only so many records. 0 for all.
-    shares (list[int] | None): Percentage of each part; None for one part.
-    seed (int): Another seed makes another split.
-    progress (Callable[[int], object]): Called with the bytes of each line read.
-    YIELDS (tuple[int, Record]): The number of the part, and the record.
-    """
-    part_of: Iterable[int] = repeat(0)
-    if shares:
-        # Nothing is told in this pass: the next one meets the same problems.
-        records = islice(file.records(Report(), progress=progress), limit or None)
-        part_of = split_records(sum(1 for _ in records), shares, seed)
-    records = islice(file.records(report, progress=progress), limit or None)
-    return zip(part_of, records, strict=False)
 
 
 @dataclass
@@ -178,6 +37,8 @@ class Conversion:
     files: list[DataFile]
     parts: list[Part]
     report: Report
+    #: Parts that an earlier split left in the folder and this one does not have.
+    leftovers: list[Path]
 
 
 def convert(
@@ -194,7 +55,7 @@ def convert(
     limit: int = 0,
     lang: str = "zh",
     strict: bool = False,
-    shard_size: int = 50_000,
+    shard_size: int = 100_000,
     progress: bool = False,
 ) -> Conversion:
     """Convert dataset files to what `spacy train` reads. All output is in place at the
@@ -202,7 +63,7 @@ def convert(
 
     inputs (Iterable[str | Path]): Dataset files, each in a format of its own.
     output (str | Path): A .spacy file, or with a split the folder for one a part.
-    format (str): One of `formats.FORMATS`, or "auto".
+    format (str): One of `files.FORMATS`, or "auto".
     scheme (str): One of `tagging.FILE_SCHEMES`, or "auto".
     separator (str | None): What stands between columns. None for white space.
     joiner (str): What to put between units: nothing for characters.
@@ -253,7 +114,7 @@ def convert(
     ):
         sinks = [_Sink(Path(temporary) / part.path.name, shard_size) for part in parts]
         for file in files:
-            for number, record in dealt_records(
+            for record, number in dealt_records(
                 file,
                 report,
                 limit=limit,
@@ -267,7 +128,7 @@ def convert(
                 sinks[number].add(doc)
                 part = parts[number]
                 part.records += 1
-                part.characters += len(doc.text)
+                part.characters += sum(map(len, record.units))
                 part.entities.update(ent.label_ for ent in doc.ents)
         for part in parts:
             if not part.records:
@@ -276,7 +137,9 @@ def convert(
         finished = [sink.close() for sink in sinks]
         for new, target in zip(finished, targets, strict=True):
             _put_in_place(new, target, aside=Path(temporary) / f"old-{target.name}")
-    return Conversion(files, parts, report)
+    leftovers = [output / f"{name}.spacy" for name in PARTS[len(targets) :] if shares]
+    existing = [path for path in leftovers if path.exists()]
+    return Conversion(files, parts, report, existing)
 
 
 def _find_targets(output: Path, shares: list[int] | None) -> list[Path]:
@@ -287,7 +150,7 @@ def _find_targets(output: Path, shares: list[int] | None) -> list[Path]:
     if shares:
         if output.suffix == ".spacy" or output.is_file():
             raise DataError(f"{output}: with a split, name a folder for the files")
-        targets = [output / f"{name}.spacy" for name, _ in zip(PARTS, shares)]
+        targets = [output / f"{name}.spacy" for name in PARTS[: len(shares)]]
     else:
         if output.suffix != ".spacy":
             raise DataError(f"{output}: the name of the output must end in .spacy")

@@ -2,14 +2,16 @@
 
 import warnings
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from spacy.language import Language
 from spacy.training import Example
 
-from .convert import PARTS, dealt_records, doc_from_record, parse_split
-from .formats import DataFile
+from .docs import doc_from_record
+from .files import DataFile
 from .report import DataError, Report
+from .split import PARTS, dealt_records, parse_split
 
 
 class BIOCorpus:
@@ -54,8 +56,6 @@ class BIOCorpus:
                 "The path of a corpus is not set. Set it in the section [paths] of "
                 "the config, or on the command line: --paths.train data.jsonl"
             )
-        self.path = path
-        self.joiner = joiner
         self.shares = parse_split(split) if split else None
         parts = PARTS[: len(self.shares)] if self.shares else PARTS[:1]
         if part not in parts:
@@ -63,13 +63,17 @@ class BIOCorpus:
         self.part = parts.index(part)
         self.seed = seed
         self.limit = limit
+        self.joiner = joiner
         self.strict = strict
-        self.how = {
-            "format": format,
-            "scheme": scheme,
-            "separator": separator,
-            "segmentation_digits": segmentation_digits,
-        }
+        # The file is not looked at before it is read: it may not be there yet.
+        self.open = partial(
+            DataFile,
+            path,
+            format=format,
+            scheme=scheme,
+            separator=separator,
+            segmentation_digits=segmentation_digits,
+        )
         self._has_warned = False
 
     def __call__(self, nlp: Language) -> Iterator[Example]:
@@ -80,3 +84,23 @@ class BIOCorpus:
         RAISES (DataError): If the file cannot be used, or at the first problem if
             `strict`.
         """
+        report = Report(strict=self.strict)
+        file = self.open()
+        records = dealt_records(
+            file, report, limit=self.limit, shares=self.shares, seed=self.seed
+        )
+        is_empty = True
+        for record, number in records:
+            if number == self.part:
+                is_empty = False
+                reference = doc_from_record(
+                    nlp, record, file=file, report=report, joiner=self.joiner
+                )
+                text = self.joiner.join(record.units)
+                yield Example(nlp.make_doc(text), reference)
+        if is_empty:
+            raise DataError(f"{file.path}: too few records for a {PARTS[self.part]}")
+        # Training reads a corpus again and again; once is enough to be told.
+        if report.counts and not self._has_warned:
+            self._has_warned = True
+            warnings.warn(f"Problems in the corpus:\n{report}", stacklevel=2)

@@ -1,7 +1,6 @@
 """What was found wrong with dataset files: counted, located, never silent."""
 
 from collections import Counter
-from pathlib import Path
 from typing import NamedTuple
 
 # Every kind of problem, and what is done about it unless `strict` stops there.
@@ -21,7 +20,7 @@ ACTIONS = {
     "misaligned entity": "repaired: annotation left missing there",
 }
 # Enough to see what is meant, few enough to be read.
-EXAMPLES_PER_KIND = 3
+MAX_EXAMPLES = 3
 
 
 class DataError(ValueError):
@@ -31,7 +30,7 @@ class DataError(ValueError):
 class Problem(NamedTuple):
     """One thing wrong in a file. `kind` is a key of `ACTIONS`."""
 
-    path: Path
+    path: str
     line: int
     kind: str
     message: str
@@ -53,50 +52,50 @@ class Report:
         strict (bool): Raise a `DataError` at the first problem.
         """
         self.strict = strict
-        #: How many problems there are of each kind.
-        self.counts: Counter[str] = Counter()
-        #: The first few of each kind.
-        self.examples: dict[str, list[Problem]] = {}
-        #: Entities that lost white space at an edge. Not a problem: no information
-        #: is lost, and spaCy's own `ner` refuses such entities.
+        #: How many problems there are, by file and kind.
+        self.counts: Counter[tuple[str, str]] = Counter()
+        #: The first few of them, by file and kind.
+        self.examples: dict[tuple[str, str], list[Problem]] = {}
+        #: Entities that lost white space at an edge. Not a problem: spaCy's own `ner`
+        #: refuses such entities, so all data for spaCy is like this.
         self.trimmed = 0
         #: Entities that were nothing but white space.
         self.dropped = 0
 
-    def add(self, path: Path, line: int, kind: str, message: str) -> None:
+    def add(self, path: str, line: int, kind: str, message: str) -> None:
         """Take in one problem.
 
-        path (Path): The file.
+        path (str): The file.
         line (int): The line of the file, from 1.
         kind (str): A key of `ACTIONS`.
         message (str): What is wrong there.
         RAISES (DataError): If the report is strict.
         """
-        problem = Problem(path, line, kind, message)
         if self.strict:
-            raise DataError(f"{problem} (without strict: {ACTIONS[kind]})")
-        self.counts[kind] += 1
-        examples = self.examples.setdefault(kind, [])
-        # A file with Windows line ends has the same to say on each line: once will do.
-        if len(examples) < EXAMPLES_PER_KIND and all(
-            message != example.message for example in examples
-        ):
-            examples.append(problem)
+            problem = Problem(path, line, kind, message)
+            raise DataError(f"{problem} (if not strict: {ACTIONS[kind]})")
+        self.counts[path, kind] += 1
+        examples = self.examples.setdefault((path, kind), [])
+        # What each line has, such as a Windows line end, is said once.
+        if len(examples) < MAX_EXAMPLES and message not in [
+            p.message for p in examples
+        ]:
+            examples.append(Problem(path, line, kind, message))
 
     def rows(self) -> list[tuple[str, int, str, str]]:
-        """RETURNS (list[tuple[str, int, str, str]]): For each kind of problem: its
-        name, how many there are, what was done, and where the first one is."""
+        """RETURNS (list[tuple[str, int, str, str]]): For each kind of problem in each
+        file: its name, how many there are, what was done, and where the first is."""
         return [
-            (kind, count, ACTIONS[kind], self.examples[kind][0].place)
-            for kind, count in self.counts.items()
+            (kind, count, ACTIONS[kind], self.examples[path, kind][0].place)
+            for (path, kind), count in self.counts.items()
         ]
 
     def messages(self) -> list[str]:
-        """RETURNS (list[str]): The first few problems of each kind, one a line."""
-        return [str(problem) for kind in self.examples.values() for problem in kind]
+        """RETURNS (list[str]): The first few problems of each row, one a line."""
+        return [str(problem) for few in self.examples.values() for problem in few]
 
     def __str__(self) -> str:
         return "\n".join(
-            f"{count} × {kind} ({action}), first at {place}"
+            f"{place}: {kind}: {count:,} in all, {action}"
             for kind, count, action, place in self.rows()
         )

@@ -18,19 +18,19 @@ hidden state of the step before, h₋:
 number. With f open and i closed, c passes a step as it is, and so does its gradient:
 that is why an LSTM remembers over many steps.
 
-    c₋ ───────►(∘)────────────►(+)──────────────┬────────────► c
-                ▲               ▲               ▼
-                │              (∘)◄──┐         tanh
-                │               ▲    │          │
-                │               │    │          ▼
-                │               │    │  ┌─────►(∘)──────────── ► h
-                f               i    g  o
-                ▲               ▲    ▲  ▲
-                └──────────┬────┴────┴──┘
-                           │
-    h₋ ──► x·Wx + h₋·Wh + b: one product gives all four
-                   ▲
-                   x
+    c₋ ──────────►(∘)───────────►(+)────────┬───────────────► c
+                   ▲              ▲         │
+                   │              │        tanh
+                   │             (∘)        │
+                   │             ▲ ▲        ▼
+                   │             │ │ ┌────►(∘)──────────────► h
+                   f             i g o
+                   ▲             ▲ ▲ ▲
+                   └──────┬──────┴─┴─┘
+                          │
+    h₋ ───► x·Wx + h₋·Wh + b      one product a matrix gives all four gates
+                ▲
+                x
 
 Shapes, for n sequences at once, nI inputs and nH hidden units:
 
@@ -49,14 +49,14 @@ stands inside the brackets above:
     dx = da·Wxᵀ    dh₋ = da·Whᵀ    dc₋ = dc ∘ f
     dWx = xᵀ·da    dWh = h₋ᵀ·da    db = the rows of da, summed
 
-`LSTM` in lstm.py runs the four functions at the end of this file over whole batches.
+`LSTM` in lstm.py runs the functions at the end of this file over whole batches.
 """
 
 from collections.abc import Callable
 from typing import NamedTuple
 
 from thinc.api import Model, Ops, get_array_module, glorot_uniform_init
-from thinc.types import Floats1d, Floats2d
+from thinc.types import Floats1d, Floats2d, Floats3d
 
 InT = tuple[Floats2d, Floats2d, Floats2d]
 OutT = tuple[Floats2d, Floats2d]
@@ -159,7 +159,7 @@ class Slopes(NamedTuple):
     """
 
     #: (n, 4, nH): of c to a_i, a_f and a_g, and of h to a_o.
-    gates: "Floats2d"
+    gates: Floats3d
     #: (n, nH): of h to c.
     h_to_c: Floats2d
     #: (n, nH): of c to c₋, which is f.
@@ -180,7 +180,9 @@ def input_share(model: Model, x: Floats2d) -> Floats2d:
     return share
 
 
-def lstm_step(gates: Floats2d, h: Floats2d, c: Floats2d, Wh: Floats2d) -> OutT:
+def lstm_step(
+    gates: Floats2d, h: Floats2d, c: Floats2d, Wh: Floats2d
+) -> tuple[Floats2d, Floats2d, Floats2d]:
     """One step forwards.
 
     gates (Floats2d): (n, 4·nH), the share of the inputs. It becomes i, f, g, o.

@@ -38,6 +38,9 @@ class Packing(NamedTuple):
     #: (N - sizes[0],) for every packed row but those of the first step: the packed row
     #: of the same sequence one step before.
     previous: Ints1d
+    #: The packed row of the last step of each sequence that is not empty, the longest
+    #: sequence first.
+    last: Ints1d
 
     def steps(self) -> list[slice]:
         """The packed rows of each step."""
@@ -60,8 +63,9 @@ def pack(ops: Ops, lengths: Ints1d) -> Packing:
     longest = int(lengths.max()) if len(lengths) else 0
     # The place of each sequence when the longest comes first. The sort is stable, so
     # equal lengths keep their order and results do not depend on the platform.
+    by_length = np.argsort(-lengths, kind="stable")
     rank = np.empty_like(lengths)
-    rank[np.argsort(-lengths, kind="stable")] = np.arange(len(lengths))
+    rank[by_length] = np.arange(len(lengths))
     # Sequences of length > t: all but those that ended at t or before.
     sizes = len(lengths) - np.cumsum(np.bincount(lengths, minlength=longest + 1))
     sizes = sizes[:longest]
@@ -75,9 +79,11 @@ def pack(ops: Ops, lengths: Ints1d) -> Packing:
     order[1, step_starts[step_from_end] + row_rank] = np.arange(total)
     first = int(sizes[0]) if longest else 0
     previous = np.arange(first, total) - np.repeat(sizes[:-1], sizes[1:])
+    last = step_starts[lengths[by_length[:first]] - 1] + np.arange(first)
     return Packing(
         sizes=sizes.tolist(),
         forwards=ops.asarray(order[0]),
         backwards=ops.asarray(order[1]),
         previous=ops.asarray(previous),
+        last=ops.asarray(last),
     )

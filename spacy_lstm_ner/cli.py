@@ -1,0 +1,176 @@
+"""The commands ``python -m spacy lstm-ner …``.
+
+spaCy imports this module whenever any of its commands runs, so what a command needs is
+imported in the command.
+"""
+
+import sys
+from io import TextIOWrapper
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from spacy.cli._util import Arg, Opt, app
+from wasabi import Printer
+
+if TYPE_CHECKING:
+    from .data.convert import Conversion
+    from .data.report import Report
+
+lstm_ner_cli = typer.Typer(
+    name="lstm-ner",
+    help="Prepare data for the component lstm_ner.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(lstm_ner_cli)
+
+
+@lstm_ner_cli.command("convert", no_args_is_help=True)
+def convert_cli(
+    inputs: Annotated[list[Path], Arg(metavar="IN", help="Dataset files")],
+    output: Annotated[
+        Path, Arg(metavar="OUT", help="A .spacy file; with --split, a folder")
+    ],
+    format: Annotated[
+        str, Opt("--format", "-f", help="jsonl, literal, columns, or auto: look")
+    ] = "auto",
+    scheme: Annotated[
+        str, Opt("--scheme", "-s", help="BIO, IOB1, BIOES, BMES, or auto: look")
+    ] = "auto",
+    separator: Annotated[
+        str | None,
+        Opt("--separator", help=r"Between columns (\t: tab); default: white space"),
+    ] = None,
+    joiner: Annotated[
+        str, Opt("--joiner", help="Put this between units; for words: ' '")
+    ] = "",
+    segmentation_digits: Annotated[
+        bool | None,
+        Opt(help="Remove the position in the word (科0) or not; default: look"),
+    ] = None,
+    split: Annotated[
+        str | None,
+        Opt("--split", help="80/10/10: make train, dev and test of each file"),
+    ] = None,
+    seed: Annotated[int, Opt("--seed", help="Another seed, another split")] = 0,
+    limit: Annotated[
+        int, Opt("--limit", "-n", help="First records of each file; 0: all", min=0)
+    ] = 0,
+    lang: Annotated[
+        str, Opt("--lang", "-l", help="Language whose tokenizer to use")
+    ] = "zh",
+    strict: Annotated[
+        bool, Opt("--strict", help="Stop at the first problem instead of repairing")
+    ] = False,
+    shard_size: Annotated[
+        int, Opt("--shard-size", help="Records a file; more make a folder", min=1)
+    ] = 100_000,
+    quiet: Annotated[
+        bool, Opt("--quiet", "-q", help="Print nothing but problems")
+    ] = False,
+) -> None:
+    """Convert files with a tag for each character (or word) to .spacy files.
+
+    A file holds one record a line, {"text": "…", "labels": ["B-ORG", …]}, in JSON or
+    as Python prints it, where the text may also be a list; or one character a line,
+    its tag last, with a blank line between sentences.
+
+    What is wrong in a file is repaired or skipped, counted, and shown with its line.
+    The output is written whole or, after an error, not at all.
+
+    Examples:
+
+    \b
+    python -m spacy lstm-ner convert train.char.bmes corpus/train.spacy
+    python -m spacy lstm-ner convert news.jsonl corpus --split 80/10/10 --seed 1
+    """
+    from .data.convert import convert
+    from .data.report import DataError
+
+    if isinstance(sys.stdout, TextIOWrapper):
+        # A console that cannot show Chinese still gets everything else.
+        sys.stdout.reconfigure(errors="replace")
+    msg = Printer()
+    try:
+        conversion = convert(
+            inputs,
+            output,
+            format=format,
+            scheme=scheme,
+            # Most shells hand over \t as two characters.
+            separator=separator.replace(r"\t", "\t") if separator else None,
+            joiner=joiner,
+            segmentation_digits=segmentation_digits,
+            split=split,
+            seed=seed,
+            limit=limit,
+            lang=lang,
+            strict=strict,
+            shard_size=shard_size,
+            progress=not quiet,
+        )
+    # spaCy raises ImportError for a language it does not have.
+    except (DataError, OSError, ImportError) as error:
+        msg.fail("Nothing was written")
+        print(error)
+        raise typer.Exit(1) from None
+    if not quiet:
+        _print_summary(msg, conversion)
+    _print_problems(msg, conversion.report)
+
+
+# Printer's messages stay ASCII: on a console in GBK it fails at anything else. Tables
+# and print() do not.
+def _print_summary(msg: Printer, conversion: "Conversion") -> None:
+    """Print what the files were taken for, and what each output holds."""
+    parts = conversion.parts
+    report = conversion.report
+    files = [
+        (
+            file.path,
+            file.format + (" (科0 → 科)" if file.segmentation_digits else ""),
+            file.scheme,
+        )
+        for file in conversion.files
+    ]
+    msg.table(files, header=("Input", "Format", "Scheme"), divider=True, max_col=200)
+    labels = sorted({label for part in parts for label in part.entities})
+    rows = [
+        ("records", [part.records for part in parts]),
+        ("characters", [part.characters for part in parts]),
+        ("entities", [part.entities.total() for part in parts]),
+        *((f"- {label}", [part.entities[label] for part in parts]) for label in labels),
+    ]
+    msg.table(
+        [(name, *(f"{n:,}" for n in numbers)) for name, numbers in rows],
+        header=("Output", *(part.path.name for part in parts)),
+        aligns=("l", *("r" for _ in parts)),
+        divider=True,
+    )
+    if report.trimmed:
+        msg.info(f"Entities that lost white space at an edge: {report.trimmed:,}")
+    if report.dropped:
+        msg.info(f"Entities left out, all white space: {report.dropped:,}")
+    msg.good("Written:")
+    for part in parts:
+        if part.path.is_dir():
+            n = len(list(part.path.iterdir()))
+            print(f"{part.path} (a folder of {n} files, to be named like a file)")
+        else:
+            print(part.path)
+    if conversion.leftovers:
+        msg.warn("There from before, perhaps with the same records:")
+        print(*conversion.leftovers, sep="\n")
+
+
+def _print_problems(msg: Printer, report: "Report") -> None:
+    """Print how many problems of each kind there were, and the first few of each."""
+    if not report.counts:
+        return
+    msg.warn("What was wrong in the input:")
+    header = ("Problem", "How many", "What was done", "First at")
+    aligns = ("l", "r", "l", "l")
+    rows = [(kind, f"{n:,}", action, place) for kind, n, action, place in report.rows()]
+    msg.table(rows, header=header, aligns=aligns, divider=True, max_col=200)
+    print(*report.messages(), sep="\n")

@@ -1,0 +1,245 @@
+"""A linear-chain conditional random field over tags (Lafferty, McCallum & Pereira, 2001).
+
+A path y_1 … y_n through the tags has the score
+
+    s(y) = start[y_1] + emission_1[y_1] + Σ_t (transition[y_t₋₁, y_t] + emission_t[y_t])
+           + end[y_n]
+
+and the probability exp(s(y)) / Z, where Z sums exp(s) over all *legal* paths: an illegal
+one has no probability at all. The loss of a text is
+
+    log Z - log Z_gold,
+
+where Z_gold sums over the legal paths that agree with the annotation: one path if each
+unit is annotated; more if some are not, which then teach nothing (Tsuboi et al., 2008).
+Its gradient is the difference of two expectations, one a sum, and forward and backward
+scores give both: see Lample et al. (2016) for this layer on top of an LSTM.
+
+All sequences of a batch go through time together, as in the LSTM (packing.py).
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+from thinc.api import Model, NumpyOps, to_numpy
+from thinc.types import Floats1d, Floats2d, Ints1d, Ragged
+
+from .packing import Packing, pack
+
+_OPS = NumpyOps()
+SeqT = TypeVar("SeqT")
+
+
+class Rules(NamedTuple):
+    """Which paths are legal."""
+
+    starts: np.ndarray  # (T,) bool: tags that a path may start with
+    transitions: np.ndarray  # (T, T) bool: may tag [j] follow tag [i]?
+    ends: np.ndarray  # (T,) bool: tags that a path may end with
+
+
+def CRF(nO: int | None = None) -> Model[SeqT, SeqT]:
+    """Holds the scores of starts, transitions and ends, and hands the emission scores
+    on as they come: put it last.
+
+    `crf_loss` trains its parameters and `best_paths` searches with them.
+
+    nO (int | None): Number of tags, T.
+    RETURNS (Model[SeqT, SeqT]): The layer, with the parameters starts (nO,),
+        transitions (nO, nO; from row to column) and ends (nO,), at first 0.
+    """
+    return Model(
+        "crf",
+        _forward,
+        init=_init,
+        dims={"nO": nO},
+        params={"starts": None, "transitions": None, "ends": None},
+    )
+
+
+def _forward(
+    model: Model[SeqT, SeqT], X: SeqT, is_train: bool
+) -> tuple[SeqT, Callable[[SeqT], SeqT]]:
+    return X, lambda dY: dY
+
+
+def _init(
+    model: Model[SeqT, SeqT], X: SeqT | None = None, Y: SeqT | None = None
+) -> None:
+    sample = Y if Y is not None else X
+    if sample is not None:
+        rows = sample.dataXd if isinstance(sample, Ragged) else sample[0]
+        model.set_dim("nO", rows.shape[1])
+    nO = model.get_dim("nO")
+    model.set_param("starts", model.ops.alloc1f(nO))
+    model.set_param("transitions", model.ops.alloc2f(nO, nO))
+    model.set_param("ends", model.ops.alloc1f(nO))
+
+
+def crf_loss(
+    crf: Model, emissions: Ragged, gold: np.ndarray, rules: Rules
+) -> tuple[float, Floats2d]:
+    """The loss of a batch, and its gradients; those of the layer are added to it.
+
+    It is computed on the CPU and in float64, wherever the emissions are.
+
+    crf (Model): A `CRF` layer.
+    emissions (Ragged): (N, T) scores of the tags.
+    gold (np.ndarray): (N, T) bool, the tags that the annotation allows at each unit:
+        one where it is known, all where it is not.
+    rules (Rules): The legal paths.
+    RETURNS (tuple[float, Floats2d]): log Z - log Z_gold, summed over the batch; and its
+        gradient by the emissions, (N, T).
+    RAISES (ValueError): Where no legal path agrees with the gold tags of a sequence, or
+        the scores are not finite.
+    """
+    lengths = to_numpy(emissions.lengths)
+    data = to_numpy(emissions.dataXd).astype("float64")
+    if not len(data):
+        return 0.0, emissions.dataXd
+    if not np.isfinite(data).all():
+        raise ValueError("The scores of the tags are not finite numbers any more.")
+    # Each sequence comes twice: free, and held to the gold tags.
+    packing = pack(_OPS, np.concatenate((lengths, lengths)))
+    order = packing.forwards
+    both = np.concatenate((data, np.where(gold, data, -np.inf)))[order]
+    chain = _Chain(crf, rules)
+    try:
+        lattice = forward_backward(both, packing, chain)
+    except ValueError:
+        message = "No legal path of tags agrees with the gold annotation of a text."
+        raise ValueError(message) from None
+    sign = np.where(order < len(data), 1.0, -1.0)[:, None]
+    expected = sign * lattice.alpha * lattice.beta
+    first = packing.sizes[0]
+    pairs = (sign * lattice.alpha)[packing.previous].T @ lattice.incoming[first:]
+    pairs *= np.exp(chain.transitions)
+    asarray = partial(crf.ops.asarray, dtype=emissions.dataXd.dtype)
+    crf.inc_grad("starts", asarray(expected[:first].sum(axis=0)))
+    crf.inc_grad("transitions", asarray(pairs))
+    crf.inc_grad("ends", asarray(expected[packing.last].sum(axis=0)))
+    d_both = np.empty_like(both)
+    d_both[order] = expected
+    d_emissions = d_both[: len(data)] + d_both[len(data) :]
+    loss = float((sign[:first, 0] * lattice.log_z).sum())
+    return loss, asarray(d_emissions)
+
+
+def best_paths(crf: Model, emissions: Ragged, rules: Rules) -> Ints1d:
+    """The legal path with the highest score, for each sequence of a batch.
+
+    The best path to a tag goes through the best path to one of the tags a step before
+    (Viterbi, 1967).
+
+    crf (Model): A `CRF` layer.
+    emissions (Ragged): (N, T) scores of the tags. Minus infinity rules a tag out.
+    rules (Rules): The legal paths.
+    RETURNS (Ints1d): (N,) tag numbers, sequences end to end.
+    RAISES (ValueError): Where a sequence has no legal path.
+    """
+    data = to_numpy(emissions.dataXd)
+    if not len(data):
+        return np.zeros(0, dtype="int64")
+    packing = pack(_OPS, emissions.lengths)
+    data = data[packing.forwards]
+    steps = packing.steps()
+    chain = _Chain(crf, rules, dtype=data.dtype)
+    from_tags = chain.transitions.T[None]  # (1, to, from)
+    score = np.empty_like(data)  # of the best path to each tag
+    before = np.zeros(data.shape, dtype="int64")  # the tag that it comes from
+    paths = chain.starts
+    for t, rows in enumerate(steps):
+        if t:
+            by_tag = paths[: rows.stop - rows.start, None] + from_tags
+            before[rows] = by_tag.argmax(axis=2)
+            paths = by_tag.max(axis=2)
+        score[rows] = paths = paths + data[rows]
+    at_end = score[packing.last] + chain.ends
+    if np.isneginf(at_end.max(axis=1)).any():
+        raise ValueError("A sequence has no legal path of tags.")
+    path = np.empty(len(data), dtype="int64")
+    path[packing.last] = at_end.argmax(axis=1)
+    for rows, next_rows in zip(steps[-2::-1], steps[:0:-1], strict=True):
+        next_tags = path[next_rows]
+        goes_on = slice(rows.start, rows.start + len(next_tags))
+        path[goes_on] = before[next_rows][np.arange(len(next_tags)), next_tags]
+    unpacked = np.empty_like(path)
+    unpacked[packing.forwards] = path
+    return unpacked
+
+
+class Lattice(NamedTuple):
+    """Forward and backward scores of all paths of a batch, in time-major order.
+
+    At each step they are scaled to sum to 1 (Rabiner, 1989, section V.A): so they stay
+    plain numbers, a step is a matrix product, and the scales give log Z.
+    """
+
+    #: (N, T) share of each tag in the paths up to here.
+    alpha: Floats2d
+    #: (N, T) such that alpha · beta is the probability of each tag at each unit.
+    beta: Floats2d
+    #: (N, T) such that alpha₋[i] · exp(transition[i, j]) · incoming[j] is the
+    #: probability that i stands at the unit before and j at this one.
+    incoming: Floats2d
+    #: (B,) log Z of each sequence that is not empty, the longest first.
+    log_z: Floats1d
+
+
+class _Chain:
+    """The parameters of a `CRF` layer, minus infinity where the rules forbid."""
+
+    def __init__(self, crf: Model, rules: Rules, dtype="float64"):
+        def masked(name: str, legal: np.ndarray) -> np.ndarray:
+            scores = to_numpy(crf.get_param(name)).astype(dtype)
+            return np.where(legal, scores, scores.dtype.type(-np.inf))
+
+        self.starts: Floats1d = masked("starts", rules.starts)
+        self.transitions: Floats2d = masked("transitions", rules.transitions)
+        self.ends: Floats1d = masked("ends", rules.ends)
+
+
+def forward_backward(emissions: Floats2d, packing: Packing, chain: _Chain) -> Lattice:
+    """Sum over all legal paths.
+
+    emissions (Floats2d): (N, T) float64, time-major; minus infinity rules a tag out.
+    packing (Packing): Their order.
+    chain (_Chain): The other scores.
+    RETURNS (Lattice): The sums.
+    RAISES (ValueError): Where a sequence has no legal path.
+    """
+    steps = packing.steps()
+    starts, ends = np.exp(chain.starts), np.exp(chain.ends)
+    transitions = np.exp(chain.transitions)
+    # With the largest emission of each unit taken out, exp cannot overflow.
+    highest = emissions.max(axis=1, keepdims=True)
+    emissions = np.exp(emissions - highest)
+    alpha, beta = np.empty_like(emissions), np.empty_like(emissions)
+    scale = np.empty_like(highest)
+    paths = np.broadcast_to(starts, (packing.sizes[0], len(starts)))
+    with np.errstate(invalid="ignore"):  # 0 / 0: checked below
+        for rows in steps:
+            paths = paths[: rows.stop - rows.start] * emissions[rows]
+            scale[rows] = paths.sum(axis=1, keepdims=True)
+            alpha[rows] = paths / scale[rows]
+            paths = alpha[rows] @ transitions
+    at_end = alpha[packing.last] @ ends
+    if not (at_end > 0).all():
+        raise ValueError("A sequence has no legal path of tags.")
+    # Each sequence has its own end to come back from.
+    beta[packing.last] = ends / at_end[:, None]
+    incoming = np.empty_like(emissions)
+    for t in range(len(steps) - 1, -1, -1):
+        rows = steps[t]
+        incoming[rows] = emissions[rows] * beta[rows] / scale[rows]
+        if t:
+            start = steps[t - 1].start
+            size = rows.stop - rows.start
+            beta[start : start + size] = incoming[rows] @ transitions.T
+    log_z = np.log(at_end)
+    by_unit = np.log(scale[:, 0]) + highest[:, 0]
+    for rows in steps:
+        log_z[: rows.stop - rows.start] += by_unit[rows]
+    return Lattice(alpha, beta, incoming, log_z)

@@ -1,0 +1,85 @@
+"""Fixtures and markers that all tests share."""
+
+import os
+from pathlib import Path
+
+import pytest
+import spacy
+from spacy.training import Example
+from thinc.api import Adam, fix_random_seed
+
+from spacy_lstm_ner.data.corpus import BIOCorpus
+
+REPOSITORY = Path(__file__).parent.parent
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--run-slow", action="store_true", help="also run the tests marked as slow"
+    )
+
+
+def pytest_collection_modifyitems(config, items):
+    if not config.getoption("--run-slow"):
+        skip = pytest.mark.skip(reason="slow: give --run-slow to run it")
+        for item in items:
+            if "slow" in item.keywords:
+                item.add_marker(skip)
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder with resume.json, train_data3.txt and resume/*.char.bmes."""
+    default = REPOSITORY.parent / "shared" / "data"
+    folder = Path(os.environ.get("SPACY_LSTM_NER_DATA", default))
+    if not (folder / "resume.json").is_file():
+        pytest.skip(
+            "needs the real data sets: set SPACY_LSTM_NER_DATA to a folder with "
+            "resume.json, train_data3.txt and resume/*.char.bmes"
+        )
+    return folder
+
+
+SAMPLE = REPOSITORY / "assets" / "sample"
+SMALL_MODEL = {
+    "tok2vec": {
+        "embed": {"width": 16, "rows": [500, 2000]},
+        "encode": {"width": 32},
+    }
+}
+
+
+@pytest.fixture(scope="session")
+def examples():
+    """The first 60 résumé sentences of the sample, tokenized by character."""
+    corpus = BIOCorpus(SAMPLE / "resume.json", limit=60)
+    return list(corpus(spacy.blank("zh")))
+
+
+def train(nlp, examples, *, steps=60, seed=0):
+    """Initialize a pipeline, and train it until it knows the examples by heart."""
+    fix_random_seed(seed)
+    nlp.initialize(lambda: examples)
+    optimizer = Adam(0.01)
+    for step in range(steps):
+        batch = examples[step * 20 % 60 :][:20]
+        nlp.update([copy_of(nlp, eg) for eg in batch], sgd=optimizer)
+    return nlp
+
+
+def copy_of(nlp, example):
+    """The same example with a fresh Doc to predict on."""
+    return Example(nlp.make_doc(example.reference.text), example.reference)
+
+
+def found(doc):
+    """The entities of a Doc as plain values."""
+    return [(ent.start_char, ent.end_char, ent.label_) for ent in doc.ents]
+
+
+@pytest.fixture(scope="session")
+def trained(examples):
+    """A trained blank Chinese pipeline. Do not change it: copy it."""
+    nlp = spacy.blank("zh")
+    nlp.add_pipe("lstm_ner", config={"model": SMALL_MODEL})
+    return train(nlp, examples)

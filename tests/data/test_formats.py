@@ -1,0 +1,293 @@
+"""Dataset files of every kind give the same records, and nothing wrong is silent."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from spacy_lstm_ner.data.files import DataFile
+from spacy_lstm_ner.data.report import DataError, Report
+
+HERE = Path(__file__).parent
+TEXT = "马云在 北京"
+TAGS = ["B-PER", "I-PER", "O", "O", "B-LOC", "I-LOC"]
+OTHER = '{"text": "好", "labels": ["O"]}'
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Write a file, and give its path."""
+
+    def write(content: str | bytes) -> Path:
+        path = tmp_path / "data.txt"
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    return write
+
+
+def read(path, **settings):
+    """Records as (text units, tags), and what was reported: kind → lines."""
+    report = Report()
+    records = [(r.units, r.tags) for r in DataFile(path, **settings).records(report)]
+    problems: dict[str, list[int]] = {}
+    for (_, kind), examples in report.examples.items():
+        problems[kind] = [problem.line for problem in examples]
+    return records, problems
+
+
+def columns(separator: str) -> str:
+    lines = [f"{u}{separator}{t}\n" for u, t in zip(TEXT, TAGS, strict=True)]
+    return "".join(lines) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "format"),
+    [
+        (json.dumps({"text": TEXT, "labels": TAGS}), "jsonl"),
+        (json.dumps({"id": 7, "labels": TAGS, "text": list(TEXT)}), "jsonl"),
+        (repr({"text": TEXT, "labels": TAGS}), "literal"),
+        (repr({"text": tuple(TEXT), "labels": TAGS}), "literal"),
+        (columns(" "), "columns"),
+        (columns("\t"), "columns"),
+        (columns(" NN "), "columns"),
+        ("-DOCSTART- -X- O\n\n" + columns(" "), "columns"),
+    ],
+)
+def test_formats_are_recognized_and_give_the_same_record(write, content, format):
+    path = write(content)
+    assert DataFile(path).format == format
+    assert read(path) == ([(list(TEXT), TAGS)], {})
+    assert read(path, format=format) == read(path)
+
+
+def test_records_of_the_two_original_files():
+    resume, problems = read(HERE / "resume.jsonl")
+    assert ["".join(units)[:8] for units, _ in resume] == [
+        "吴重阳，中国国籍",
+        "历任公司副总经理",
+        "2009年5月至",
+    ]
+    assert problems == {}
+    news, problems = read(HERE / "news.txt")
+    assert DataFile(HERE / "news.txt").format == "literal"
+    assert [len(units) for units, _ in news] == [51, 55, 98]
+    assert problems == {}
+
+
+def test_python_literals_are_never_run(write, tmp_path):
+    trace = tmp_path / "trace"
+    attack = f"{{'text': [open({str(trace)!r}, 'w')], 'labels': ['O']}}"
+    records, problems = read(write(f"{{'text': '好', 'labels': ['O']}}\n{attack}\n"))
+    assert records == [(["好"], ["O"])]
+    assert problems == {"not a record": [2]}
+    assert not trace.exists()
+
+
+def test_broken_first_line_does_not_hide_the_format(write):
+    assert read(write('{"text": "一", "lab\n' + OTHER)) == (
+        [(["好"], ["O"])],
+        {"not a record": [1]},
+    )
+
+
+@pytest.mark.parametrize(
+    ("tags", "scheme"),
+    [
+        ("B-A I-A O B-B", "BIO"),
+        ("B-A I-A I-B O", "BIO"),
+        ("I-A I-A B-A O I-B", "IOB1"),
+        ("B-A I-A E-A S-B", "BIOES"),
+        ("S-B O", "BIOES"),
+        ("B-A M-A E-A S-B", "BMES"),
+        ("O O", "BIO"),
+    ],
+)
+def test_scheme_is_recognized(write, tags, scheme):
+    content = "".join(f"字 {tag}\n" for tag in tags.split())
+    assert DataFile(write(content)).scheme == scheme
+
+
+@pytest.mark.parametrize(
+    ("line", "unit"),
+    [
+        ("  O", " "),
+        (" O", " "),
+        ("\t O", "\t"),
+        ("\tO", "\t"),
+        (" \tO", " "),
+        ("\u3000 O", "\u3000"),
+        ("\u3000\tO", "\u3000"),
+        ("科  O", "科"),
+        ("科 O \t", "科"),
+        ("\u2028 O", "\u2028"),
+        ("New York\tO", "New York"),
+    ],
+)
+def test_white_space_may_be_a_unit_or_part_of_one(write, line, unit):
+    records, problems = read(write(f"一 O\n{line}\n二 O\n"))
+    assert records == [(["一", unit, "二"], ["O"] * 3)]
+    assert problems == {}
+
+
+def test_separator_can_be_named(write):
+    path = write("一,B-A\n,,O\n New York, O\n")
+    records, _ = read(path, separator=",")
+    assert records == [(["一", ",", " New York"], ["B-A", "O", "O"])]
+
+
+def test_unit_without_tag_stays_in_the_text(write):
+    records, _ = read(write("一 O\n二\n\u3000\n三 O\n"))
+    assert records == [(["一", "二", "\u3000", "三"], ["O", "", "", "O"])]
+
+
+def test_segmentation_digits(write):
+    path = write("科0 B-A\n技1 I-A\n10 O\n\n\U0001f600\U00000030 O\n")
+    assert DataFile(path).segmentation_digits
+    assert read(path)[0] == [
+        (["科", "技", "1"], ["B-A", "I-A", "O"]),
+        (["\U0001f600"], ["O"]),
+    ]
+    assert read(path, segmentation_digits=False)[0][0][0] == ["科0", "技1", "10"]
+
+
+def test_numbers_are_no_segmentation_digits(write):
+    path = write("2 O\n0 O\n科 O\n")
+    assert not DataFile(path).segmentation_digits
+    assert read(path)[0] == [(["2", "0", "科"], ["O"] * 3)]
+    path = write("科 O\n技1 O\n")
+    assert read(path, segmentation_digits=True)[0] == [(["科", "技"], ["O"] * 2)]
+
+
+@pytest.mark.parametrize(
+    ("line", "kind", "says"),
+    [
+        ('{"text": "二", "labels": ["O"', "not a record", "delimiter"),
+        ('["二", "O"]', "not a record", "list"),
+        ('{"tokens": "二", "tags": ["O"]}', "not a record", "tokens, tags"),
+        ('{"text": "二", "labels": "O"}', "not a record", "labels"),
+        ('{"text": "二", "labels": [3]}', "not a record", "labels"),
+        ('{"text": 2, "labels": ["O"]}', "not a record", "text"),
+        ("[" * 100_000, "not a record", ""),
+        ('{"text": "二二", "labels": ["O"]}', "different lengths", "2 "),
+        ('{"text": "", "labels": []}', "empty record", ""),
+        ('{"text": [""], "labels": ["O"]}', "empty record", ""),
+    ],
+)
+def test_broken_line_is_named_and_costs_no_other(write, line, kind, says):
+    path = write(f"{OTHER}\n{line}\n{OTHER}\n")
+    assert read(path) == ([(["好"], ["O"])] * 2, {kind: [2]})
+    with pytest.raises(DataError) as error:
+        list(DataFile(path).records(Report(strict=True)))
+    assert str(error.value).startswith(f"{path}:2: {kind}: ")
+    assert says in str(error.value)
+
+
+def test_byte_order_mark_and_windows_line_ends(write):
+    path = write(b"\xef\xbb\xbf" + columns(" ").replace("\n", "\r\n").encode())
+    report = Report()
+    (record,) = DataFile(path).records(report)
+    assert (record.units, record.tags) == (list(TEXT), TAGS)
+    assert dict(report.counts) == {
+        (str(path), "byte-order mark"): 1,
+        (str(path), "Windows line end"): 7,
+    }
+    assert len(report.messages()) == 2, "said once, not for each line"
+
+
+def test_bytes_that_are_not_utf8_cost_one_character(write):
+    records, problems = read(write("科 O\n".encode() + b"\xe6\x8a O\n\xff O\n"))
+    assert records == [(["科", "\ufffd", "\ufffd"], ["O"] * 3)]
+    assert problems == {"not UTF-8": [2, 3]}
+
+
+GRIN = "\U0001f600"
+HIGH, LOW = "\ud83d", "\ude00"
+
+
+def raw(text: str) -> bytes:
+    """Surrogates as three bytes each, which is not UTF-8."""
+    return text.encode("utf-8", "surrogatepass")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        raw(f"一 O\n{HIGH}{LOW} B-A\n二 O\n"),
+        raw(f"一 O\n{HIGH} B-A\n{LOW} I-A\n二 O\n"),
+        raw(f"一0\tO\n{HIGH}0\tB-A\n{LOW}1\tI-A\n二0\tO\n"),
+        raw(f"一0\tO\n{HIGH}{LOW}0\tB-A\n二0\tO\n"),
+        json.dumps(
+            {"text": ["一", HIGH, LOW, "二"], "labels": ["O", "B-A", "I-A", "O"]}
+        ),
+        json.dumps({"text": ["一", GRIN, "二"], "labels": ["O", "B-A", "O"]}),
+        raw(f'{{"text": "一{HIGH}{LOW}二", "labels": ["O", "B-A", "I-A", "O"]}}'),
+        raw(f'{{"text": "一{HIGH}{LOW}二", "labels": ["O", "B-A", "O"]}}'),
+        raw(f"{{'text': '一{HIGH}{LOW}二', 'labels': ['O', 'B-A', 'I-A', 'O']}}"),
+    ],
+)
+def test_halves_of_a_character_are_joined(write, content):
+    records, problems = read(write(content))
+    assert records == [(["一", GRIN, "二"], ["O", "B-A", "O"])]
+    # JSON's own way to write such a character is two escapes side by side.
+    is_wrong = isinstance(content, bytes) or HIGH in json.loads(content)["text"]
+    assert list(problems) == (["surrogate pair"] if is_wrong else [])
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        raw(f"一 O\n{LOW} O\n"),
+        json.dumps({"text": f"一{HIGH}", "labels": ["O", "O"]}),
+        repr({"text": f"一{HIGH}", "labels": ["O", "O"]}),
+    ],
+)
+def test_single_half_of_a_character_is_replaced(write, content):
+    records, problems = read(write(content))
+    assert records == [(["一", "\ufffd"], ["O", "O"])]
+    assert list(problems) == ["lone surrogate"]
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("", ":1: empty file"),
+        ("\ufeff\n\n \n", ":1: empty file"),
+        (json.dumps([{"text": "一", "labels": ["O"]}]), "one JSON value"),
+        (json.dumps([{"text": "一", "labels": ["O"]}], indent=2), "one JSON value"),
+        ('{"text": "一", "labels": ["O"\n' * 3, "none can be read"),
+        ('{"tokens": ["一"], "tags": ["O"]}\n', "tokens, tags"),
+        ("这是一个句子。\n没有标签。\n", "nothing like a tag"),
+        (columns(" ").encode("gb18030"), "GB18030"),
+    ],
+)
+def test_file_that_cannot_be_used_says_why(write, content, says):
+    path = write(content)
+    with pytest.raises(DataError) as error:
+        DataFile(path)
+    assert str(path) in str(error.value)
+    assert says in str(error.value)
+
+
+def test_missing_file_folder_and_unknown_settings(write, tmp_path):
+    with pytest.raises(DataError, match="no such file"):
+        DataFile(tmp_path / "nowhere.jsonl")
+    with pytest.raises(DataError, match="folder"):
+        DataFile(tmp_path)
+    with pytest.raises(DataError, match=r"unknown format 'csv'.*jsonl"):
+        DataFile(write(OTHER), format="csv")
+    with pytest.raises(DataError, match=r"unknown scheme 'BILOU'.*BIOES"):
+        DataFile(write(OTHER), scheme="BILOU")
+
+
+def test_line_separators_within_a_text_end_no_record(write):
+    text = "一\u2028\x0c\x85二"
+    content = json.dumps({"text": text, "labels": ["O"] * 5}, ensure_ascii=False)
+    assert read(write(content))[0] == [(list(text), ["O"] * 5)]
+
+
+def test_first_record_comes_before_the_file_is_read(write):
+    path = write((OTHER + "\n") * 20_000)
+    sizes: list[int] = []
+    next(DataFile(path).records(Report(), progress=sizes.append))
+    assert sum(sizes) == len(OTHER.encode()) + 1

@@ -1,0 +1,177 @@
+"""The CRF against brute force: every path written out."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+from thinc.types import Ragged
+
+from spacy_lstm_ner.layers import CRF
+from spacy_lstm_ner.layers.crf import best_paths, crf_loss
+from spacy_lstm_ner.tagging import TagSet
+
+from .gradients import numeric_gradient, to_float64
+
+TAGS = TagSet(["A", "B"], "BIO"), TagSet(["A"], "BIOES")
+IDS = ["BIO", "BIOES"]
+LENGTHS = [3, 0, 1, 4, 2]
+
+
+@pytest.fixture(params=TAGS, ids=IDS)
+def tags(request):
+    return request.param
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+@pytest.fixture
+def crf(tags, rng):
+    layer = to_float64(CRF(len(tags)).initialize())
+    for name in layer.param_names:
+        layer.set_param(name, rng.standard_normal(layer.get_param(name).shape))
+    return layer
+
+
+@pytest.fixture
+def emissions(tags, rng):
+    rows = rng.standard_normal((sum(LENGTHS), len(tags))) * 2
+    return Ragged(rows, np.array(LENGTHS, dtype="int32"))
+
+
+def legal_paths(tags, n):
+    """All legal paths, told from the tag names alone."""
+
+    def fits(before, tag):
+        before_inside = before[0] in "BI"
+        if tag[0] in "IE":
+            return before_inside and before[2:] == tag[2:]
+        return not (before_inside and tags.scheme == "BIOES")
+
+    for path in product(range(len(tags)), repeat=n):
+        names = ["O", *(tags.names[tag] for tag in path), "O"]
+        if all(fits(a, b) for a, b in zip(names, names[1:], strict=False)):
+            yield path
+
+
+def score(crf, rows, path):
+    starts, transitions, ends = (
+        crf.get_param(name) for name in ("starts", "transitions", "ends")
+    )
+    total = starts[path[0]] + ends[path[-1]]
+    total += sum(row[tag] for row, tag in zip(rows, path, strict=True))
+    return total + sum(transitions[a, b] for a, b in zip(path, path[1:], strict=False))
+
+
+def brute_force_loss(crf, tags, emissions, gold):
+    total, start = 0.0, 0
+    for n in LENGTHS:
+        rows, allowed = (array[start : start + n] for array in (emissions, gold))
+        start += n
+        if n:
+            paths = list(legal_paths(tags, n))
+            scores = np.array([score(crf, rows, path) for path in paths])
+            agrees = [all(allowed[range(n), path]) for path in paths]
+            total += np.log(np.exp(scores).sum()) - np.log(np.exp(scores[agrees]).sum())
+    return total
+
+
+def some_gold(tags, rng, missing):
+    """A random legal path for each sequence, and some units without annotation."""
+    gold = np.zeros((sum(LENGTHS), len(tags)), dtype=bool)
+    start = 0
+    for n in LENGTHS:
+        if n:
+            paths = list(legal_paths(tags, n))
+            gold[range(start, start + n), paths[rng.integers(len(paths))]] = True
+        start += n
+    gold[rng.random(len(gold)) < missing] = True
+    return gold
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.5, 1.0])
+def test_loss_and_gradients(crf, tags, emissions, rng, missing):
+    gold = some_gold(tags, rng, missing)
+    data = emissions.dataXd
+    loss, d_emissions = crf_loss(crf, emissions, gold, tags.rules)
+    assert loss == pytest.approx(brute_force_loss(crf, tags, data, gold), abs=1e-8)
+
+    def again():
+        return brute_force_loss(crf, tags, data, gold)
+
+    np.testing.assert_allclose(d_emissions, numeric_gradient(again, data), atol=1e-8)
+    for name in crf.param_names:
+        expected = numeric_gradient(again, crf.get_param(name))
+        np.testing.assert_allclose(
+            crf.get_grad(name), expected, atol=1e-8, err_msg=name
+        )
+    if missing == 1.0:
+        assert loss == pytest.approx(0.0, abs=1e-9)
+        assert not d_emissions.round(9).any()
+
+
+def test_best_paths(crf, tags, emissions):
+    path = best_paths(crf, emissions, tags.rules).tolist()
+    start = 0
+    for n in LENGTHS:
+        if n:
+            rows = emissions.dataXd[start : start + n]
+            best = max(legal_paths(tags, n), key=lambda p: score(crf, rows, p))
+            assert path[start : start + n] == list(best)
+        start += n
+
+
+def test_first_tag_of_the_best_path_is_legal(tags):
+    """However much the scores want an entity to go on that never began."""
+    crf = CRF(len(tags)).initialize()
+    wish = np.zeros((1, len(tags)), dtype="float32")
+    wish[0, tags.names.index("I-A")] = 100
+    path = best_paths(crf, Ragged(wish, np.array([1])), tags.rules)
+    assert tags.names[path[0]] in ("O", "B-A", "S-A")
+
+
+def test_units_can_be_ruled_out(crf, tags, emissions):
+    emissions.dataXd[:2, 1:] = -np.inf
+    path = best_paths(crf, emissions, tags.rules)
+    assert path[:2].tolist() == [0, 0]
+
+
+def test_no_legal_path_is_an_error(crf, tags, emissions):
+    emissions.dataXd[0] = -np.inf
+    emissions.dataXd[0, tags.names.index("I-A")] = 0
+    with pytest.raises(ValueError, match="no legal path"):
+        best_paths(crf, emissions, tags.rules)
+    gold = np.ones((sum(LENGTHS), len(tags)), dtype=bool)
+    gold[0] = emissions.dataXd[0] == 0
+    emissions.dataXd[0] = 0
+    with pytest.raises(ValueError, match="agrees with the gold annotation"):
+        crf_loss(crf, emissions, gold, tags.rules)
+
+
+def test_scores_that_are_not_numbers_are_an_error(crf, tags, emissions):
+    emissions.dataXd[1, 1] = np.nan
+    gold = np.ones((sum(LENGTHS), len(tags)), dtype=bool)
+    with pytest.raises(ValueError, match="not finite"):
+        crf_loss(crf, emissions, gold, tags.rules)
+
+
+def test_large_scores_and_long_texts_do_not_overflow(tags):
+    crf = to_float64(CRF(len(tags)).initialize())
+    rows = np.random.default_rng(0).standard_normal((3000, len(tags))) * 200
+    gold = np.zeros(rows.shape, dtype=bool)
+    gold[:, 0] = True
+    lengths = np.array([3000])
+    loss, d_rows = crf_loss(crf, Ragged(rows, lengths), gold, tags.rules)
+    assert np.isfinite(loss) and loss > 0
+    assert np.isfinite(d_rows).all()
+
+
+@pytest.mark.parametrize("lengths", [[], [0, 0]])
+def test_nothing(crf, tags, lengths):
+    batch = Ragged(np.zeros((0, len(tags))), np.array(lengths, dtype="int32"))
+    gold = np.zeros((0, len(tags)), dtype=bool)
+    loss, d_rows = crf_loss(crf, batch, gold, tags.rules)
+    assert loss == 0.0 and d_rows.shape == (0, len(tags))
+    assert len(best_paths(crf, batch, tags.rules)) == 0

@@ -1,0 +1,31 @@
+"""Time-major order of ragged batches."""
+
+import numpy as np
+import pytest
+from thinc.api import get_current_ops
+
+from spacy_lstm_ner.layers.packing import pack
+
+LENGTHS = [[2, 3, 1], [0, 2, 0, 2, 5], [4], [1, 1], [], [0, 0]]
+
+
+@pytest.mark.parametrize("lengths", LENGTHS, ids=str)
+def test_rows_of_a_step_stand_together(lengths):
+    packing = pack(get_current_ops(), np.array(lengths, dtype="int32"))
+    rows = [(s, t) for s, length in enumerate(lengths) for t in range(length)]
+    order = sorted(range(len(lengths)), key=lambda s: -lengths[s])
+    steps = range(max(lengths, default=0))
+    forwards = [[(s, t) for s in order if lengths[s] > t] for t in steps]
+    backwards = [[(s, lengths[s] - 1 - t) for s, t in step] for step in forwards]
+    assert packing.sizes == [len(step) for step in forwards]
+    assert [rows[i] for i in packing.forwards] == sum(forwards, [])
+    assert [rows[i] for i in packing.backwards] == sum(backwards, [])
+
+
+@pytest.mark.parametrize("lengths", LENGTHS, ids=str)
+def test_the_row_before_belongs_to_the_same_sequence(lengths):
+    packing = pack(get_current_ops(), np.array(lengths, dtype="int32"))
+    first = packing.sizes[0] if packing.sizes else 0
+    for order, distance in ((packing.forwards, -1), (packing.backwards, 1)):
+        before = order[packing.previous]
+        assert before.tolist() == (order[first:] + distance).tolist()
