@@ -7,7 +7,7 @@ The parts go together as in spaCy's own models, so each fits there, too:
             └────────────────────── spacy-lstm-ner.NER.v1 ───────────────────────────┘
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from spacy.tokens import Doc
 from thinc.api import (
@@ -116,7 +116,7 @@ def build_ner(tok2vec: Embed, nO: int | None = None) -> Embed:
         (units, nO).
     """
     output = Linear(nO, tok2vec.maybe_get_dim("nO"))
-    crf = CRF(nO)
+    crf: Model[Vectors, Vectors] = CRF(nO)
     model = chain(tok2vec, with_array(output), crf)
     model.set_ref("tok2vec", tok2vec)
     model.set_ref("output_layer", output)

@@ -6,7 +6,6 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
-from spacy import util
 from spacy.errors import Errors
 from spacy.language import Language
 from spacy.pipeline import TrainablePipe
@@ -19,7 +18,7 @@ from thinc.types import Floats2d, Ragged
 
 from .layers.crf import best_paths, crf_loss
 from .tagging import MODEL_SCHEMES, Span, TagSet
-from .units import MISSING, UNITS, AlignmentMode, Units
+from .units import ALIGNMENT_MODES, MISSING, UNITS, Units
 
 DEFAULT_MODEL_CONFIG = """
 [model]
@@ -114,14 +113,13 @@ class LSTMEntityRecognizer(TrainablePipe):
         *,
         unit: str = "char",
         scheme: str = "BIOES",
-        alignment_mode: AlignmentMode = "expand",
+        alignment_mode: str = "expand",
         overwrite: bool = False,
         scorer: Callable | None = None,
     ):
         _check_setting(name, "unit", unit, UNITS)
         _check_setting(name, "scheme", scheme, MODEL_SCHEMES)
-        modes = ("strict", "contract", "expand")
-        _check_setting(name, "alignment_mode", alignment_mode, modes)
+        _check_setting(name, "alignment_mode", alignment_mode, ALIGNMENT_MODES)
         self.vocab = vocab
         self.model = model
         self.name = name
@@ -263,8 +261,7 @@ class LSTMEntityRecognizer(TrainablePipe):
             raise ValueError(f"[{self.name}] {error}") from None
         ends = np.cumsum(counts).tolist()
         return loss, [
-            d_scores[end - count : end]
-            for count, end in zip(counts, ends, strict=True)
+            d_scores[end - count : end] for count, end in zip(counts, ends, strict=True)
         ]
 
     def _gold_tags(self, example: Example) -> np.ndarray:
@@ -333,16 +330,15 @@ class LSTMEntityRecognizer(TrainablePipe):
             return 0
         self.cfg["labels"].append(label)
         self.vocab.strings.add(label)
-        if self.model.has_ref("output_layer"):
-            if self.model.get_ref("output_layer").has_param("W"):
-                self.set_output(len(self.tags))
+        if self.model.get_ref("crf").has_param("transitions"):
+            self.set_output(len(self.tags))
         return 1
 
     def _check_scores(self, scores: list[Floats2d], counts: list[int]) -> None:
         for doc_scores, count in zip(scores, counts, strict=True):
             if len(doc_scores) != count:
                 raise ValueError(
-                    f"[{self.name}] The setting unit = \"{self.cfg['unit']}\" asks for "
+                    f'[{self.name}] The setting unit = "{self.cfg["unit"]}" asks for '
                     f"a vector for each of {count} units, but the tok2vec of the model "
                     f"gives {len(doc_scores)}. An embedding of characters goes with "
                     f'unit = "char", any other tok2vec with unit = "token".'

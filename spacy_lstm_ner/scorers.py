@@ -70,4 +70,4 @@ def make_ner_scorer():
 def _bio(biluo_tag: str) -> str:
     """spaCy's BILUO tag as a BIO tag."""
     prefix, _, label = biluo_tag.partition("-")
-    return f"{ {'U': 'B', 'L': 'I'}.get(prefix, prefix)}-{label}" if label else OUTSIDE
+    return f"{ {'U': 'B', 'L': 'I'}.get(prefix, prefix) }-{label}" if label else OUTSIDE

@@ -47,9 +47,9 @@ class Span(NamedTuple):
 
 
 class TagProblem(NamedTuple):
-    """A tag that does not fit: its position, the kind of misfit, and what was done."""
+    """A tag that does not fit: its position, the kind of misfit, and the tag."""
 
-    index: int
+    position: int
     kind: str  # "unknown tag", "inside without beginning" or "entity without end"
     message: str
 
@@ -147,8 +147,11 @@ class TagSet:
         self.labels = tuple(labels)
         self.scheme = scheme
         self.prefixes = tuple(_PREFIXES[scheme])
-        self.names = (OUTSIDE,) + tuple(
-            f"{prefix}-{label}" for label in self.labels for prefix in self.prefixes
+        self.names = (
+            OUTSIDE,
+            *tuple(
+                f"{prefix}-{label}" for label in self.labels for prefix in self.prefixes
+            ),
         )
         place = np.array([name[0] for name in self.names])
         label = np.array(

@@ -5,7 +5,7 @@ them are taken, what the gold tags are, and where a span of units lies in the Do
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 from spacy.tokens import Doc, Span
@@ -16,7 +16,7 @@ from thinc.types import Ints1d, Ragged
 
 from .tagging import TagSet
 
-AlignmentMode = Literal["strict", "contract", "expand"]
+ALIGNMENT_MODES = ("strict", "contract", "expand")
 #: Gold tag of a unit whose annotation is missing.
 MISSING = -1
 # Values of ent_iob.
@@ -63,7 +63,7 @@ class Units(Protocol):
         """(n,) gold tag numbers of the predicted Doc; MISSING where unknown."""
 
     def to_spans(
-        self, doc: Doc, spans: Iterable[tuple[int, int, str]], mode: AlignmentMode
+        self, doc: Doc, spans: Iterable[tuple[int, int, str]], mode: str
     ) -> list[Span]:
         """Spans of units as spans of tokens that do not overlap, in text order."""
 
@@ -108,7 +108,7 @@ class CharUnits:
         return ids
 
     def to_spans(
-        self, doc: Doc, spans: Iterable[tuple[int, int, str]], mode: AlignmentMode
+        self, doc: Doc, spans: Iterable[tuple[int, int, str]], mode: str
     ) -> list[Span]:
         text = doc.text
         placed = []
@@ -141,7 +141,7 @@ class TokenUnits:
         return ids
 
     def to_spans(
-        self, doc: Doc, spans: Iterable[tuple[int, int, str]], mode: AlignmentMode
+        self, doc: Doc, spans: Iterable[tuple[int, int, str]], mode: str
     ) -> list[Span]:
         return [Span(doc, start, end, label) for start, end, label in spans]
 

@@ -71,10 +71,7 @@ def test_split_digits_and_white_space_are_reported(tmp_path):
     assert "columns (科0 → 科)" in output
     assert "lost white space at an edge: 10" in output
     # Left from an earlier split, it would hold records that are now trained on.
-    assert (
-        "There from before, perhaps with the same records: " + str(out / "test.spacy")
-        in output
-    )
+    assert str(out / "test.spacy") in output.partition("There from before")[2]
 
 
 def test_options_reach_the_conversion(tmp_path):

@@ -56,9 +56,7 @@ def test_knows_its_training_data_by_heart(trained, examples):
 def test_every_unit_and_scheme_learns(examples, unit, scheme):
     nlp = spacy.blank("zh")
     config = {"scheme": scheme, "model": SMALL_MODEL}
-    nlp.add_pipe(
-        "lstm_ner", config=config if unit == "char" else token_config(scheme)
-    )
+    nlp.add_pipe("lstm_ner", config=config if unit == "char" else token_config(scheme))
     train(nlp, examples)
     scores = nlp.evaluate([copy_of(nlp, eg) for eg in examples])
     assert scores["ents_f"] > 0.95
@@ -197,8 +195,8 @@ def test_new_label_leaves_the_rest_as_it_was(trained, examples):
     ner.model.get_ref("output_layer").get_param("b")[-width:] = 0
     doc = nlp.make_doc("火星有水")
     doc.ents = [Span(doc, 0, 2, "PLANET")]
-    optimizer = nlp.resume_training()
-    for _ in range(30):
+    optimizer = Adam(0.01)
+    for _ in range(50):
         nlp.update([Example(nlp.make_doc(doc.text), doc)], sgd=optimizer)
     assert found(nlp("火星有水")) == [(0, 2, "PLANET")]
     again = spacy.blank("zh").from_config(nlp.config).from_bytes(nlp.to_bytes())
@@ -359,7 +357,7 @@ def test_a_tok2vec_of_tokens_does_not_go_with_characters():
     config = {**token_config(), "unit": "char"}
     ner = nlp.add_pipe("lstm_ner", config=config)
     ner.add_label("X")
-    with pytest.raises(ValueError, match='unit = "char".*any other tok2vec'):
+    with pytest.raises(ValueError, match=r'unit = "char".*any other tok2vec'):
         nlp.initialize(lambda: [Example.from_dict(nlp.make_doc("Anna lives"), {})])
         nlp("Anna lives here")
 

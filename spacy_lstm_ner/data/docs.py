@@ -38,11 +38,12 @@ def doc_from_record(
             f"are the blank lines between the sentences missing?"
         )
     doc = nlp.make_doc(text)
-    # Where each unit begins in the text. With the joiner taken off, the beginning of
-    # the next one is where a unit ends, so there is one more.
+    # Where each unit begins in the text, and where one after the last would: a unit
+    # ends a joiner before the next one begins.
     sizes = (len(unit) + len(joiner) for unit in record.units)
     begins = list(accumulate(sizes, initial=0))
     spans, tag_problems = spans_from_tags(record.tags, file.scheme)
+    # Stretches of the text whose annotation is unknown.
     gaps: list[tuple[int, int]] = []
     for i, kind, message in tag_problems:
         if not record.tags[i]:
@@ -73,9 +74,9 @@ def doc_from_record(
             entities.append(entity)
     missing = [
         doc[token.i : token.i + 1]
-        for token in (doc if gaps else ())
+        for token in (doc if gaps else [])
         if any(
-            token.idx < end and start < token.idx + len(token) for start, end in gaps
+            start < token.idx + len(token) and token.idx < end for start, end in gaps
         )
     ]
     doc.set_ents(entities, missing=missing)

@@ -73,7 +73,7 @@ class Report:
         """
         if self.strict:
             problem = Problem(path, line, kind, message)
-            raise DataError(f"{problem} (if not strict: {ACTIONS[kind]})")
+            raise DataError(f"{problem} (without strict: {ACTIONS[kind]})")
         self.counts[path, kind] += 1
         examples = self.examples.setdefault((path, kind), [])
         # What each line has, such as a Windows line end, is said once.

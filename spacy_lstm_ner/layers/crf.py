@@ -1,12 +1,12 @@
-"""A linear-chain conditional random field over tags (Lafferty, McCallum & Pereira, 2001).
+"""A linear-chain conditional random field over tags (Lafferty, McCallum & Pereira
+2001).
 
 A path y_1 … y_n through the tags has the score
 
-    s(y) = start[y_1] + emission_1[y_1] + Σ_t (transition[y_t₋₁, y_t] + emission_t[y_t])
-           + end[y_n]
+    s(y) = start[y_1] + Σ_t emission_t[y_t] + Σ_t transition[y_t, y_t+1] + end[y_n]
 
-and the probability exp(s(y)) / Z, where Z sums exp(s) over all *legal* paths: an illegal
-one has no probability at all. The loss of a text is
+and the probability exp(s(y)) / Z, where Z sums exp(s) over all *legal* paths: an
+illegal one has no probability at all. The loss of a text is
 
     log Z - log Z_gold,
 
@@ -29,7 +29,7 @@ from thinc.types import Floats1d, Floats2d, Ints1d, Ragged
 from .packing import Packing, pack
 
 _OPS = NumpyOps()
-SeqT = TypeVar("SeqT")
+SeqT = TypeVar("SeqT", Ragged, list[Floats2d])
 
 
 class Rules(NamedTuple):

@@ -9,15 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Literal
 
 import numpy as np
-from thinc.api import (
-    HashEmbed,
-    Model,
-    Ops,
-    chain,
-    concatenate,
-    to_numpy,
-    with_array,
-)
+from thinc.api import HashEmbed, Model, Ops, to_numpy
 from thinc.types import Floats2d, Ints2d, Ragged
 
 Kind = Literal["learned", "onehot", "normal", "uniform"]
@@ -27,7 +19,9 @@ _BITS = 21
 MAX_NGRAM = 64 // _BITS
 
 
-def CharEmbed(nO: int | None = None, *, kind: Kind = "learned") -> Model[Ints2d, Floats2d]:
+def CharEmbed(
+    nO: int | None = None, *, kind: Kind = "learned"
+) -> Model[Ints2d, Floats2d]:
     """A vector for each character that `Model.initialize` is shown.
 
     Characters that it was not shown get the zero vector.
@@ -109,9 +103,7 @@ def _embed_init(
     model.set_param("E", E)
 
 
-def HashCharEmbed(
-    width: int, *, rows: Sequence[int], dropout: float = 0.0
-) -> Model[Ragged, Ragged]:
+def HashCharEmbed(width: int, *, rows: Sequence[int]) -> Model[Ragged, Ragged]:
     """Vectors of hashed characters and n-grams: no vocabulary, no unknown character.
 
     Each character reads all n-grams that it is a part of, each length and place in a
@@ -135,54 +127,70 @@ def HashCharEmbed(
         HashEmbed(width, rows[n - 1], column=column, seed=column)
         for column, n in enumerate(sizes)
     ]
-    vectors = tables[0] if len(tables) == 1 else concatenate(*tables)
-    model = chain(CharNgrams(len(rows)), with_array(vectors))
-    model.set_dim("nO", width * len(tables))
-    return model
+    return Model(
+        "hash_char_embed",
+        _hash_forward,
+        init=_hash_init,
+        dims={"nO": width * len(tables)},
+        layers=tables,
+        attrs={"longest": len(rows)},
+    )
 
 
-def CharNgrams(n: int) -> Model[Ragged, Ragged]:
-    """All n-grams up to length `n` that each character is a part of, as numbers.
-
-    RETURNS (Model[Ragged, Ragged]): From code points (N, 1) to n-grams (N, columns),
-        uint64. The columns are, for c the character at hand: c; bc, cd; abc, bcd, cde.
-        Where an n-gram goes past the end of the text, 0 stands for what is not there.
-    """
-    return Model("char_ngrams", _ngrams_forward, attrs={"n": n})
+def _hash_init(
+    model: Model[Ragged, Ragged], X: Ragged | None = None, Y: Ragged | None = None
+) -> None:
+    for table in model.layers:
+        table.initialize()
 
 
-def _ngrams_forward(
+def _hash_forward(
     model: Model[Ragged, Ragged], Xr: Ragged, is_train: bool
 ) -> tuple[Ragged, Callable[[Ragged], Ragged]]:
-    n = model.attrs["n"]
-    ops = model.ops
-    # From 1 on, since 0 is a code point, too.
-    codes = ops.xp.asarray(Xr.dataXd.ravel(), dtype="uint64") + ops.xp.uint64(1)
-    around = {0: codes}
-    for distance in range(1, n):
-        around[-distance] = _shifted(ops, codes, Xr.lengths, distance)
-        around[distance] = _shifted(ops, codes, Xr.lengths, -distance)
-    columns = []
-    for size in range(1, n + 1):
-        for first in range(1 - size, 1):
-            ngram = around[first].copy()
-            for offset in range(first + 1, first + size):
-                ngram <<= ops.xp.uint64(_BITS)
-                ngram |= around[offset]
-            columns.append(ngram)
-    features = ops.xp.stack(columns, axis=1)
+    xp, lengths = model.ops.xp, Xr.lengths
+    if not len(Xr.dataXd):
+        empty = Ragged(model.ops.alloc2f(0, model.get_dim("nO")), lengths)
+        return empty, lambda dYr: Xr
+    grams = ngrams(model.ops, Xr, model.attrs["longest"])
+    outputs = [table(grams, is_train) for table in model.layers]
 
     def backprop(dYr: Ragged) -> Ragged:
-        return Ragged(ops.alloc2f(*Xr.dataXd.shape), Xr.lengths)
+        parts = xp.split(dYr.dataXd, len(outputs), axis=1)
+        for dY, (_, backprop_table) in zip(parts, outputs, strict=True):
+            backprop_table(model.ops.as_contig(dY))
+        return Ragged(xp.zeros_like(Xr.dataXd), lengths)
 
-    return Ragged(features, Xr.lengths), backprop
+    return Ragged(xp.hstack([vectors for vectors, _ in outputs]), lengths), backprop
+
+
+def ngrams(ops: Ops, texts: Ragged, longest: int) -> Ints2d:
+    """All n-grams that each character is a part of, each as one number.
+
+    texts (Ragged): Code points (N, 1).
+    longest (int): Up to how many characters; at most `MAX_NGRAM`.
+    RETURNS (Ints2d): (N, columns) uint64. The columns are, for c the character at hand:
+        c; bc, cd; abc, bcd, cde. Where an n-gram goes past the end of its text, 0
+        stands for what is not there.
+    """
+    # From 1 on, since 0 is a code point, too.
+    codes = ops.xp.asarray(texts.dataXd.ravel(), dtype="uint64") + ops.xp.uint64(1)
+    around = {0: codes}
+    for distance in range(1, longest):
+        around[-distance] = _shifted(ops, codes, texts.lengths, distance)
+        around[distance] = _shifted(ops, codes, texts.lengths, -distance)
+    columns = []
+    for size in range(1, longest + 1):
+        for first in range(1 - size, 1):
+            gram = around[first].copy()
+            for offset in range(first + 1, first + size):
+                gram <<= ops.xp.uint64(_BITS)
+                gram |= around[offset]
+            columns.append(gram)
+    return ops.xp.stack(columns, axis=1)
 
 
 def _shifted(ops: Ops, codes, lengths, distance: int):
-    """Each text moved to the right (or, below 0, to the left) on its own, 0 coming in.
-
-    A text shorter than the distance keeps nothing of itself.
-    """
+    """Each text moved to the right (below 0: left) on its own, 0 coming in."""
     lengths = to_numpy(lengths)
     ends = np.cumsum(lengths)
     place = np.arange(len(codes)) - distance

@@ -193,9 +193,7 @@ def _run_layer(
     return Y, backprop
 
 
-def _run_cell(
-    cell: Model, X: Floats2d, packing: Packing
-) -> tuple[Floats2d, Backprop]:
+def _run_cell(cell: Model, X: Floats2d, packing: Packing) -> tuple[Floats2d, Backprop]:
     """One cell over all steps.
 
     X (Floats2d): (N, nI) time-major rows.
@@ -235,4 +233,3 @@ def _run_cell(
         return add_gradients(cell, X, h_prev, dA)
 
     return H, backprop
-

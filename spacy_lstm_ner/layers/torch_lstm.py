@@ -14,7 +14,7 @@ from .packing import Packing
 try:
     import torch
 except ImportError:
-    torch = None
+    torch = None  # type: ignore[assignment]
 
 
 def TorchLSTM(
@@ -72,9 +72,7 @@ def _run_layer(
     def backprop(dY: Floats2d) -> Floats2d:
         leaves = [inputs, *(param for group in params for param in group)]
         d_outputs = xp2torch(dY[order])
-        gradients = torch.autograd.grad(
-            outputs, leaves, d_outputs, retain_graph=True
-        )
+        gradients = torch.autograd.grad(outputs, leaves, d_outputs, retain_graph=True)
         d_inputs, *d_params = (torch2xp(gradient) for gradient in gradients)
         for cell in cells:
             for name in names:

@@ -1,12 +1,14 @@
 """What `convert` writes is what the dataset says: texts, entities, splits, files."""
 
 import json
+from io import StringIO
 from pathlib import Path
 
 import pytest
 import spacy
 from spacy.tokens import DocBin
 from spacy.training import Corpus
+from tqdm import tqdm
 
 from spacy_lstm_ner.data.convert import convert
 from spacy_lstm_ner.data.report import DataError
@@ -147,7 +149,8 @@ def test_entity_that_fits_no_tokens_is_missing_not_outside(write, tmp_path):
 
 def test_words_are_joined_by_the_joiner(write, tmp_path):
     path = write((["in", "New", "York", "!"], "O B-LOC I-LOC O"))
-    convert([path], tmp_path / "out.spacy", joiner=" ", lang="en")
+    conversion = convert([path], tmp_path / "out.spacy", joiner=" ", lang="en")
+    assert conversion.report.trimmed == 0
     (doc,) = docs_in(tmp_path / "out.spacy", "en")
     assert doc.text == "in New York !"
     assert entities(doc) == [("New York", "LOC")]
@@ -256,6 +259,21 @@ def test_output_that_would_harm_is_refused(write, tmp_path):
         convert([path], path, split="90/10")
     assert path.read_text().startswith('{"text"')
     assert (tmp_path / "mine.spacy" / "model").exists()
+
+
+@pytest.mark.parametrize("split", [None, "50/50"])
+def test_progress_runs_to_the_end(write, tmp_path, monkeypatch, split):
+    bars = []
+
+    class Bar(tqdm):
+        def __init__(self, **settings):
+            super().__init__(**{**settings, "disable": False, "file": StringIO()})
+            bars.append(self)
+
+    monkeypatch.setattr("spacy_lstm_ner.data.convert.tqdm", Bar)
+    out = tmp_path / ("out" if split else "out.spacy")
+    convert([write(*numbered(4)), HERE / "news.txt"], out, split=split)
+    assert bars[0].n == bars[0].total > 0
 
 
 def test_files_are_small(write, tmp_path):

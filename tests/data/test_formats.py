@@ -155,6 +155,7 @@ def test_numbers_are_no_segmentation_digits(write):
     path = write("2 O\n0 O\n科 O\n")
     assert not DataFile(path).segmentation_digits
     assert read(path)[0] == [(["2", "0", "科"], ["O"] * 3)]
+    assert read(write("G7 B-ORG\nX0 O\n"))[0] == [(["G7", "X0"], ["B-ORG", "O"])]
     path = write("科 O\n技1 O\n")
     assert read(path, segmentation_digits=True)[0] == [(["科", "技"], ["O"] * 2)]
 

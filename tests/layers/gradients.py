@@ -54,5 +54,3 @@ def check_gradients(model: Model, X: np.ndarray, lengths: list[int], seed: int =
             node.get_grad(name), expected, rtol=1e-6, atol=1e-8, err_msg=name
         )
         assert expected.any(), f"the loss does not depend on {name}"
-
-

@@ -1,6 +1,6 @@
 """The CRF against brute force: every path written out."""
 
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -52,7 +52,7 @@ def legal_paths(tags, n):
 
     for path in product(range(len(tags)), repeat=n):
         names = ["O", *(tags.names[tag] for tag in path), "O"]
-        if all(fits(a, b) for a, b in zip(names, names[1:], strict=False)):
+        if all(fits(a, b) for a, b in pairwise(names)):
             yield path
 
 
@@ -62,7 +62,7 @@ def score(crf, rows, path):
     )
     total = starts[path[0]] + ends[path[-1]]
     total += sum(row[tag] for row, tag in zip(rows, path, strict=True))
-    return total + sum(transitions[a, b] for a, b in zip(path, path[1:], strict=False))
+    return total + sum(transitions[a, b] for a, b in pairwise(path))
 
 
 def brute_force_loss(crf, tags, emissions, gold):

@@ -108,7 +108,7 @@ def test_gradients_add_up_until_the_update():
 
 
 def test_odd_width_in_both_directions_is_refused():
-    with pytest.raises(ValueError, match="cannot be 5 wide.*even.*try 6"):
+    with pytest.raises(ValueError, match=r"cannot be 5 wide.*even.*try 6"):
         LSTM(nO=5, nI=3, bi=True)
     with pytest.raises(ValueError, match="cannot be 5 wide"):
         LSTM(bi=True).initialize(X=batch([2]), Y=batch([2], width=5))

@@ -1,5 +1,7 @@
 """Time-major order of ragged batches."""
 
+from itertools import chain
+
 import numpy as np
 import pytest
 from thinc.api import get_current_ops
@@ -18,8 +20,8 @@ def test_rows_of_a_step_stand_together(lengths):
     forwards = [[(s, t) for s in order if lengths[s] > t] for t in steps]
     backwards = [[(s, lengths[s] - 1 - t) for s, t in step] for step in forwards]
     assert packing.sizes == [len(step) for step in forwards]
-    assert [rows[i] for i in packing.forwards] == sum(forwards, [])
-    assert [rows[i] for i in packing.backwards] == sum(backwards, [])
+    assert [rows[i] for i in packing.forwards] == list(chain(*forwards))
+    assert [rows[i] for i in packing.backwards] == list(chain(*backwards))
 
 
 @pytest.mark.parametrize("lengths", LENGTHS, ids=str)

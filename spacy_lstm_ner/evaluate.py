@@ -1,0 +1,77 @@
+"""A pipeline measured on a data set: `python -m spacy lstm-ner evaluate`.
+
+`spacy evaluate` prints and saves only the figures that spaCy itself knows.
+"""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import spacy
+import srsly
+from spacy.language import Language
+from spacy.training import Corpus, Example
+from wasabi import Printer
+
+from .data.corpus import BIOCorpus
+
+FIGURES = ("ents_", "bio_", "speed")
+
+
+def evaluate(model: str | Path, data: Path, *, limit: int = 0) -> dict[str, Any]:
+    """Measure a pipeline.
+
+    model (str | Path): Folder or installed package of the pipeline.
+    data (Path): A .spacy file, or a dataset file in any format that `convert` reads.
+    limit (int): Use only so many records. 0 for all.
+    RETURNS (dict[str, Any]): The figures of entities (ents_*) and of tags (bio_*), and
+        the speed in tokens a second.
+    RAISES (OSError, ValueError): For a pipeline or a file that cannot be used.
+    """
+    if not data.exists():
+        raise OSError(f"{data}: no such file")
+    nlp = spacy.load(model)
+    scores = nlp.evaluate(list(_read_examples(nlp, data, limit)))
+    return {key: scores[key] for key in sorted(scores) if key.startswith(FIGURES)}
+
+
+def _read_examples(nlp: Language, data: Path, limit: int) -> Iterator[Example]:
+    if data.suffix == ".spacy":
+        return Corpus(data, limit=limit)(nlp)
+    return BIOCorpus(data, limit=limit)(nlp)
+
+
+def write_figures(figures: dict[str, Any], path: Path) -> None:
+    """Write figures as JSON, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        new = Path(folder) / path.name
+        srsly.write_json(new, figures)
+        os.replace(new, path)
+
+
+def print_figures(figures: dict[str, Any], msg: Printer) -> None:
+    """Print figures as tables, in percent."""
+    per_type = figures.get("ents_per_type") or {}
+    rows = [(name, *map(_percent, prf.values())) for name, prf in per_type.items()]
+    overall = [_percent(figures.get(f"ents_{x}")) for x in "prf"]
+    msg.table(
+        [*sorted(rows), ("all", *overall)],
+        header=("Entities", "P", "R", "F"),
+        aligns=("l", "r", "r", "r"),
+        divider=True,
+    )
+    if "bio_acc" in figures:
+        names = {"acc": "Accuracy", "macro_p": "P", "macro_r": "R", "macro_f": "F"}
+        msg.table(
+            [("all (macro)", *(_percent(figures[f"bio_{x}"]) for x in names))],
+            header=("BIO tags", *names.values()),
+            aligns=("l", "r", "r", "r", "r"),
+            divider=True,
+        )
+
+
+def _percent(figure: float | None) -> str:
+    return "-" if figure is None else f"{100 * figure:.2f}"
