@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 lstm_ner_cli = typer.Typer(
     name="lstm-ner",
-    help="Prepare data for the component lstm_ner.",
+    help="Prepare data for the component lstm_ner, and measure it.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -118,6 +118,52 @@ def convert_cli(
     if not quiet:
         _print_summary(msg, conversion)
     _print_problems(msg, conversion.report)
+
+
+@lstm_ner_cli.command("evaluate", no_args_is_help=True)
+def evaluate_cli(
+    model: Annotated[str, Arg(help="Folder or installed package of a pipeline")],
+    data: Annotated[
+        Path, Arg(help="A .spacy file, or a dataset file that `convert` reads")
+    ],
+    output: Annotated[
+        Path | None, Opt("--output", "-o", help="Write the figures here, as JSON")
+    ] = None,
+    limit: Annotated[
+        int, Opt("--limit", "-n", help="Only the first records; 0: all", min=0)
+    ] = 0,
+    gpu_id: Annotated[
+        int, Opt("--gpu-id", "-g", help="Number of the GPU; -1: the CPU")
+    ] = -1,
+) -> None:
+    """Measure a pipeline: entities, and tags token by token.
+
+    Entities count as right with both ends and the label right: precision, recall and F1
+    overall and by label, as `spacy evaluate` has them. The BIO tags of all tokens give
+    accuracy, and macro precision, recall and F1, in which each tag counts the same.
+
+    Example:
+
+    \b
+    python -m spacy lstm-ner evaluate training/model-best corpus/test.spacy
+    """
+    from spacy.cli._util import setup_gpu
+
+    from .evaluate import evaluate, print_figures, write_figures
+
+    msg = Printer()
+    setup_gpu(gpu_id, silent=gpu_id < 0)
+    try:
+        figures = evaluate(model, data, limit=limit)
+    except (OSError, ValueError) as error:
+        msg.fail("Nothing was measured")
+        print(error)
+        raise typer.Exit(1) from None
+    print_figures(figures, msg)
+    if output is not None:
+        write_figures(figures, output)
+        msg.good("Written:")
+        print(output)
 
 
 # Printer's messages stay ASCII: on a console in GBK it fails at anything else. Tables

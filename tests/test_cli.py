@@ -1,12 +1,15 @@
 """`python -m spacy lstm-ner convert`, as a user types it."""
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import spacy
 from spacy.cli._util import app
+from spacy.training import Corpus
 from typer.testing import CliRunner
 
 import spacy_lstm_ner.cli  # noqa: F401  (adds its commands to spaCy's)
@@ -18,6 +21,12 @@ def convert(*args: object):
     result = CliRunner().invoke(app, ["lstm-ner", "convert", *map(str, args)])
     assert result.exception is None or isinstance(result.exception, SystemExit)
     # Tables are laid out with spaces; what they say is of interest here.
+    return result.exit_code, " ".join(result.output.split())
+
+
+def evaluate(*args: object):
+    result = CliRunner().invoke(app, ["lstm-ner", "evaluate", *map(str, args)])
+    assert result.exception is None or isinstance(result.exception, SystemExit)
     return result.exit_code, " ".join(result.output.split())
 
 
@@ -145,3 +154,35 @@ def test_other_commands_of_spacy_do_not_wait_for_this_one():
         [sys.executable, "-c", code], capture_output=True, text=True
     )
     assert result.stdout.split() == ["spacy_lstm_ner", "spacy_lstm_ner.cli"]
+
+
+def test_evaluate_prints_and_writes_all_figures(trained, tmp_path):
+    trained.to_disk(tmp_path / "model")
+    corpus = tmp_path / "corpus.spacy"
+    convert(RESUME, corpus)
+    figures = tmp_path / "metrics" / "figures.json"
+    code, output = evaluate(tmp_path / "model", corpus, "--output", figures)
+    assert code == 0
+    written = json.loads(figures.read_text("utf8"))
+    scores = spacy.load(tmp_path / "model").evaluate(list(Corpus(corpus)(trained)))
+    for name in ("ents_p", "ents_r", "ents_f", "bio_acc", "bio_macro_f"):
+        assert written[name] == pytest.approx(scores[name])
+        assert f"{100 * scores[name]:.2f}" in output
+    for label, figures_of_label in scores["ents_per_type"].items():
+        assert written["ents_per_type"][label] == pytest.approx(figures_of_label)
+    assert "TITLE" in output
+    # Straight from the dataset file it is the same, and a limit makes it less.
+    assert evaluate(tmp_path / "model", RESUME)[1] == output.split(" ✔ ")[0]
+    assert evaluate(tmp_path / "model", RESUME, "--limit", 1)[1] != output
+
+
+@pytest.mark.parametrize(
+    "model, data, says",
+    [
+        ("nowhere", RESUME, "Can't find model 'nowhere'"),
+        ("nowhere", "no.spacy", "no.spacy: no such file"),
+    ],
+)
+def test_evaluate_without_model_or_data(model, data, says):
+    code, output = evaluate(model, data)
+    assert code == 1 and says in output

@@ -1,0 +1,63 @@
+"""What installing the package gives to spaCy and Thinc."""
+
+from importlib.metadata import entry_points
+
+import pytest
+import spacy
+from spacy import registry
+from thinc.api import Config
+
+from .conftest import REPOSITORY
+
+GROUPS = {
+    "spacy_factories": "factories",
+    "spacy_architectures": "architectures",
+    "spacy_scorers": "scorers",
+    "spacy_readers": "readers",
+    "spacy_cli": "cli",
+    "thinc_layers": "layers",
+}
+
+
+def ours(group):
+    return [
+        entry.name
+        for entry in entry_points(group=group)
+        if entry.value.startswith("spacy_lstm_ner")
+    ]
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_every_name_is_found_in_its_registry(group):
+    names = ours(group)
+    assert names
+    for name in names:
+        if group == "spacy_factories":
+            assert spacy.language.Language.has_factory(name)
+        else:
+            assert callable(getattr(registry, GROUPS[group]).get(name)), name
+
+
+def test_names_carry_package_and_version():
+    for group in GROUPS:
+        if group not in ("spacy_factories", "spacy_cli"):
+            for name in ours(group):
+                assert name.startswith("spacy-lstm-ner."), name
+                assert name.endswith(".v1"), name
+
+
+def test_the_factory_says_what_it_sets_and_how_it_is_scored():
+    nlp = spacy.blank("zh")
+    nlp.add_pipe("lstm_ner")
+    meta = nlp.get_pipe_meta("lstm_ner")
+    assert "doc.ents" in meta.assigns
+    assert meta.default_score_weights["ents_f"] == 1.0
+    assert nlp.analyze_pipes()["problems"] == {"lstm_ner": []}
+
+
+def test_component_defaults_are_those_of_the_default_config():
+    """`nlp.add_pipe("lstm_ner")` and configs/lstm_ner.cfg build the same component."""
+    config = Config().from_disk(REPOSITORY / "configs" / "lstm_ner.cfg")
+    nlp = spacy.blank("zh")
+    nlp.add_pipe("lstm_ner")
+    assert config["components"] == nlp.config["components"]
