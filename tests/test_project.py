@@ -1,0 +1,233 @@
+"""The spaCy project, run in a copy as a user runs it in a checkout."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+import spacy
+import srsly
+
+from .conftest import REPOSITORY, found
+
+# Enough for the whole way; far too little to learn much.
+SHORT = "--training.max_steps=30 --training.eval_frequency=30"
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    return copy_project(tmp_path_factory.mktemp("project"))
+
+
+def copy_project(folder: Path) -> Path:
+    for name in ("configs", "scripts", "assets/sample"):
+        shutil.copytree(REPOSITORY / name, folder / name)
+    for name in ("project.yml", "README.md", "assets/README.md"):
+        shutil.copy(REPOSITORY / name, folder / name)
+    return folder
+
+
+def run(folder: Path, *arguments: object, overrides: str = SHORT):
+    """Run a command of spaCy's project runner; give its exit code and output."""
+    result = subprocess.run(
+        [sys.executable, "-m", "spacy", "project", *map(str, arguments)],
+        cwd=folder,
+        env={**os.environ, "SPACY_CONFIG_OVERRIDES": overrides},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf8",
+    )
+    return result.returncode, result.stdout
+
+
+@pytest.fixture(scope="module")
+def ran(project):
+    """The project after the workflow `all` with its defaults."""
+    code, output = run(project, "run", "all")
+    assert code == 0, output
+    return project
+
+
+def test_all_makes_corpus_pipeline_figures_and_wheel(ran):
+    made = {path.relative_to(ran / "corpus").as_posix() for path in
+            (ran / "corpus").rglob("*.spacy")}  # fmt: skip
+    assert made == {f"sample/{part}.spacy" for part in ("train", "dev", "test")}
+    figures = json.loads((ran / "metrics/sample/lstm_ner-seed-0.json").read_text())
+    assert {"ents_f", "ents_per_type", "bio_acc", "bio_macro_f"} <= figures.keys()
+    nlp = spacy.load(ran / "training/sample/lstm_ner/seed-0/model-best")
+    assert nlp.pipe_names == ["lstm_ner"]
+    assert {"NAME", "TITLE", "COU", "EQU"} <= set(nlp.get_pipe("lstm_ner").labels)
+
+
+def test_wheel_requires_the_plugin_and_nothing_is_installed(ran):
+    (wheel,) = (ran / "packages").rglob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = [n for n in archive.namelist() if n.endswith("METADATA")]
+        metadata = archive.read(name).decode()
+    assert "Requires-Dist: spacy-lstm-ner" in metadata
+    assert "torch" not in metadata
+    with pytest.raises(OSError, match="Can't find model"):
+        spacy.load("zh_lstm_ner")
+
+
+def test_a_second_run_does_nothing_again(ran):
+    code, output = run(ran, "run", "all")
+    assert code == 0
+    assert output.count("nothing changed") == 4, output
+
+
+def test_one_seed_gives_the_same_weights_byte_for_byte(ran):
+    def weights(folder, seed):
+        corpus = "corpus/sample"
+        subprocess.run(
+            [sys.executable, "-m", "spacy", "train", "configs/lstm_ner.cfg"]
+            + ["--output", folder, "--system.seed", str(seed)]
+            + ["--paths.train", f"{corpus}/train.spacy"]
+            + ["--paths.dev", f"{corpus}/dev.spacy"]
+            + ["--training.max_steps", "5", "--training.eval_frequency", "5"],
+            cwd=ran,
+            check=True,
+            capture_output=True,
+        )
+        return (ran / folder / "model-last/lstm_ner/model").read_bytes()
+
+    once = weights("once", 3)
+    assert once == weights("twice", 3)
+    assert once != weights("other", 4)
+
+
+def test_readme_part_is_what_project_document_writes(project):
+    before = (project / "README.md").read_text("utf8")
+    code, output = run(project, "run", "document")
+    assert code == 0, output
+    assert (project / "README.md").read_text("utf8") == before
+
+
+def test_every_path_of_a_command_is_a_dependency_or_an_output():
+    """Otherwise a step would be skipped although its input changed."""
+    project = srsly.read_yaml(REPOSITORY / "project.yml")
+    outputs = set()
+    for name in project["workflows"]["all"]:
+        (command,) = (c for c in project["commands"] if c["name"] == name)
+        for dependency in command["deps"]:
+            made_before = dependency in outputs
+            committed = (REPOSITORY / dependency).exists()
+            assert made_before or committed or dependency == "${vars.data_dir}"
+        outputs.update(command.get("outputs", []))
+
+
+# The real data
+
+
+@pytest.fixture
+def fresh(tmp_path):
+    return copy_project(tmp_path)
+
+
+def convert(folder, dataset, *arguments):
+    return run(folder, "run", "convert", ".", "--vars.dataset", dataset, *arguments)
+
+
+@pytest.mark.parametrize("dataset", ["resume", "news"])
+def test_data_that_is_not_there_is_named(fresh, dataset):
+    code, output = convert(fresh, dataset)
+    assert code == 1
+    assert "is not there" in output and "project assets" in output
+    assert "--vars.data_dir" in output
+    assert not (fresh / "corpus" / dataset / "train.spacy").exists()
+
+
+def test_unknown_dataset_is_named(fresh):
+    code, output = convert(fresh, "weibo")
+    assert code == 1
+    assert "No data set 'weibo': choose one of sample, resume, news, msra" in output
+
+
+def test_a_wrong_checksum_stops_the_run(fresh):
+    (fresh / "assets/resume").mkdir()
+    for part in ("train", "dev", "test"):
+        path = fresh / f"assets/resume/{part}.char.bmes"
+        path.write_text("王 B-NAME\n芳 E-NAME\n", "utf8")
+    code, output = run(fresh, "run", "all", ".", "--vars.dataset", "resume")
+    assert code == 1
+    assert "train.char.bmes has the wrong checksum: md5 " in output
+    assert "expected badab28955123a81149f5d3148290bf1" in output
+    assert not (fresh / "corpus").joinpath("resume/train.spacy").exists()
+    assert "spacy train" not in output
+
+
+def test_a_folder_of_your_own_stands_in(fresh, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("own") / "resume"
+    folder.mkdir()
+    for part in ("train", "dev", "test"):
+        text = "王 B-NAME\n芳 E-NAME\n任 O\n\n"
+        (folder / f"{part}.char.bmes").write_text(text, "utf8")
+    code, output = convert(fresh, "resume", "--vars.data_dir", folder.parent)
+    assert code == 0, output
+    assert (fresh / "corpus/resume/test.spacy").is_file()
+
+
+def test_real_data_by_one_variable(fresh, real_data):
+    for dataset, records in (("resume", "3,458"), ("news", "752")):
+        code, output = convert(fresh, dataset, "--vars.data_dir", real_data)
+        assert code == 0, output
+        assert f"records {records}" in " ".join(output.split())
+
+
+@pytest.mark.slow
+def test_msra_comes_with_pip(fresh):
+    code, output = convert(fresh, "msra", "--vars.limit", "200")
+    assert code == 0, output
+    assert "records 180 20" in " ".join(output.split())
+    assert "records 5,000" in " ".join(output.split())
+
+
+# The whole job, and its wheel on another machine
+
+
+@pytest.mark.slow
+def test_the_installed_wheel_finds_what_the_readme_says(tmp_path_factory):
+    """`spacy.load` in a fresh environment without PyTorch."""
+    project = copy_project(tmp_path_factory.mktemp("whole"))
+    code, output = run(project, "run", "all", overrides="")
+    assert code == 0, output
+    figures = json.loads((project / "metrics/sample/lstm_ner-seed-0.json").read_text())
+    assert figures["ents_f"] > 0.95
+    (wheel,) = (project / "packages").rglob("*.whl")
+    environment = tmp_path_factory.mktemp("environment")
+    venv.create(environment, with_pip=True)
+    python = environment / "bin" / "python"
+    packages = [REPOSITORY, wheel]
+    subprocess.run([python, "-m", "pip", "install", "-q", *packages], check=True)
+    code = readme_block("zh_lstm_ner")
+    result = subprocess.run(
+        [python, "-c", f"import sys; sys.modules['torch'] = None\n{code}"],
+        capture_output=True,
+        encoding="utf8",
+        env={**os.environ, "PYTHONIOENCODING": "utf8"},
+        cwd=environment,
+    )
+    expected = [
+        line.removeprefix("# ") for line in code.splitlines() if line.startswith("# ")
+    ]
+    assert expected
+    assert result.stdout.splitlines() == expected, result.stderr
+
+
+def readme_block(word: str) -> str:
+    """The Python block of the README that has a word in it."""
+    blocks = (REPOSITORY / "README.md").read_text("utf8").split("```python\n")[1:]
+    (block,) = [b for b in (b.split("```")[0] for b in blocks) if word in b]
+    return block
+
+
+def test_readme_block_on_the_component_runs():
+    code = readme_block('add_pipe("lstm_ner")')
+    names = {}
+    exec(code, names)
+    assert found(names["nlp"](names["text"]))
