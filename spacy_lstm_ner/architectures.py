@@ -29,15 +29,19 @@ Embed = Model[list[Doc], Vectors]
 Encode = Model[Vectors, Vectors]
 
 
-def build_hash_char_embed(width: int, rows: Sequence[int]) -> Embed:
+def build_hash_char_embed(
+    width: int, rows: Sequence[int], ngram_dropout: float
+) -> Embed:
     """`spacy-lstm-ner.HashCharEmbed.v1`: hashed characters and n-grams of each Doc's
     text, one vector a character. For the slot `embed` of `spacy.Tok2Vec.v2`.
 
     width (int): Width of the vector of each n-gram; 1, 3 or 6 of them are put side by
         side for 1, 2 or 3 numbers of rows.
     rows (Sequence[int]): Rows of the tables: characters, pairs, triples.
+    ngram_dropout (float): In training, the chance of each pair or triple to be left
+        out where it stands.
     """
-    vectors = HashCharEmbed(width, rows=rows)
+    vectors = HashCharEmbed(width, rows=rows, ngram_dropout=ngram_dropout)
     model = chain(Characters(), vectors, ragged2list())
     model.set_dim("nO", vectors.get_dim("nO"))
     return model

@@ -32,6 +32,7 @@ nO = null
 @architectures = "spacy-lstm-ner.HashCharEmbed.v1"
 width = 64
 rows = [5000, 20000]
+ngram_dropout = 0.5
 
 [model.tok2vec.encode]
 @architectures = "spacy-lstm-ner.LSTMEncoder.v1"

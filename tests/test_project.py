@@ -85,11 +85,13 @@ def test_one_seed_gives_the_same_weights_byte_for_byte(ran):
     def weights(folder, seed):
         corpus = "corpus/sample"
         subprocess.run(
-            [sys.executable, "-m", "spacy", "train", "configs/lstm_ner.cfg"]
-            + ["--output", folder, "--system.seed", str(seed)]
-            + ["--paths.train", f"{corpus}/train.spacy"]
-            + ["--paths.dev", f"{corpus}/dev.spacy"]
-            + ["--training.max_steps", "5", "--training.eval_frequency", "5"],
+            [
+                *(sys.executable, "-m", "spacy", "train", "configs/lstm_ner.cfg"),
+                *("--output", folder, "--system.seed", str(seed)),
+                *("--paths.train", f"{corpus}/train.spacy"),
+                *("--paths.dev", f"{corpus}/dev.spacy"),
+                *("--training.max_steps", "5", "--training.eval_frequency", "5"),
+            ],
             cwd=ran,
             check=True,
             capture_output=True,

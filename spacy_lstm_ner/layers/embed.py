@@ -103,7 +103,9 @@ def _embed_init(
     model.set_param("E", E)
 
 
-def HashCharEmbed(width: int, *, rows: Sequence[int]) -> Model[Ragged, Ragged]:
+def HashCharEmbed(
+    width: int, *, rows: Sequence[int], ngram_dropout: float = 0.0
+) -> Model[Ragged, Ragged]:
     """Vectors of hashed characters and n-grams: no vocabulary, no unknown character.
 
     Each character reads all n-grams that it is a part of, each length and place in a
@@ -113,6 +115,9 @@ def HashCharEmbed(width: int, *, rows: Sequence[int]) -> Model[Ragged, Ragged]:
     width (int): Width of the vector of each n-gram.
     rows (Sequence[int]): Rows of the tables: for characters, for pairs, for triples.
         Its length is the length of the longest n-gram.
+    ngram_dropout (float): In training, the chance of each n-gram of two or more
+        characters to be left out where it stands, so that the layers above do not
+        rely on the ones that they know by heart (as words are in Iyyer et al., 2015).
     RETURNS (Model[Ragged, Ragged]): From code points (N, 1) to vectors (N, nO), where
         nO is 1, 3 or 6 times `width`.
     RAISES (ValueError): For no rows at all, or more than three numbers of rows.
@@ -124,8 +129,7 @@ def HashCharEmbed(width: int, *, rows: Sequence[int]) -> Model[Ragged, Ragged]:
         )
     sizes = [n for n in range(1, len(rows) + 1) for _ in range(n)]
     tables = [
-        HashEmbed(width, rows[n - 1], column=column, seed=column)
-        for column, n in enumerate(sizes)
+        HashEmbed(width, rows[n - 1], seed=column) for column, n in enumerate(sizes)
     ]
     return Model(
         "hash_char_embed",
@@ -133,7 +137,7 @@ def HashCharEmbed(width: int, *, rows: Sequence[int]) -> Model[Ragged, Ragged]:
         init=_hash_init,
         dims={"nO": width * len(tables)},
         layers=tables,
-        attrs={"longest": len(rows)},
+        attrs={"longest": len(rows), "ngram_dropout": ngram_dropout},
     )
 
 
@@ -152,15 +156,23 @@ def _hash_forward(
         empty = Ragged(model.ops.alloc2f(0, model.get_dim("nO")), lengths)
         return empty, lambda dYr: Xr
     grams = ngrams(model.ops, Xr, model.attrs["longest"])
-    outputs = [table(grams, is_train) for table in model.layers]
+    outputs = [
+        table(grams[:, column], is_train) for column, table in enumerate(model.layers)
+    ]
+    # (columns, N, 1): what each vector is multiplied by; single characters all stay.
+    keep = xp.ones((len(outputs), len(grams), 1), dtype="float32")
+    if is_train:
+        rate = model.attrs["ngram_dropout"]
+        keep[1:] = model.ops.get_dropout_mask(keep[1:].shape, rate)
+    Y = xp.hstack([vectors * k for (vectors, _), k in zip(outputs, keep, strict=True)])
 
     def backprop(dYr: Ragged) -> Ragged:
         parts = xp.split(dYr.dataXd, len(outputs), axis=1)
-        for dY, (_, backprop_table) in zip(parts, outputs, strict=True):
-            backprop_table(model.ops.as_contig(dY))
+        for dY, (_, backprop_table), k in zip(parts, outputs, keep, strict=True):
+            backprop_table(dY * k)
         return Ragged(xp.zeros_like(Xr.dataXd), lengths)
 
-    return Ragged(xp.hstack([vectors for vectors, _ in outputs]), lengths), backprop
+    return Ragged(Y, lengths), backprop
 
 
 def ngrams(ops: Ops, texts: Ragged, longest: int) -> Ints2d:

@@ -28,7 +28,7 @@ that is why an LSTM remembers over many steps.
                    ▲             ▲ ▲ ▲
                    └──────┬──────┴─┴─┘
                           │
-    h₋ ───► x·Wx + h₋·Wh + b      one product a matrix gives all four gates
+    h₋ ───► x·Wx + h₋·Wh + b      two products give all four gates
                 ▲
                 x
 

@@ -155,6 +155,24 @@ def test_hashed_vectors_learn():
     assert (model.predict(ragged("北京")).dataXd < before).all()
 
 
+def test_ngram_dropout_leaves_out_whole_ngrams_in_training_only():
+    model = HashCharEmbed(4, rows=[50, 100], ngram_dropout=0.5).initialize()
+    X = ragged("北京大学" * 50)
+    before = model.predict(X).dataXd
+    Y, backprop = model.begin_update(X)
+    vectors = Y.dataXd.reshape(200, 3, 4)
+    dropped = (vectors == 0).all(axis=2)
+    assert not dropped[:, 0].any(), "single characters stay"
+    assert 0.4 < dropped[:, 1:].mean() < 0.6
+    kept = ~dropped[:, 1]
+    # What is kept is scaled, so that the mean stays as it is.
+    whole = before.reshape(200, 3, 4)
+    np.testing.assert_allclose(vectors[kept, 1], 2 * whole[kept, 1], rtol=1e-6)
+    backprop(Ragged(np.ones_like(Y.dataXd), X.lengths))
+    gradient = model.layers[1].get_grad("E").sum()
+    assert gradient == pytest.approx(4 * 2 * kept.sum() * 4, rel=1e-5)
+
+
 @pytest.mark.parametrize("rows", [[], [9, 9, 9, 9]])
 def test_too_few_or_too_many_ngrams(rows):
     with pytest.raises(ValueError, match="n-grams of 1 to 3 characters"):
