@@ -13,7 +13,8 @@ import pytest
 import spacy
 import srsly
 
-from .conftest import REPOSITORY, found
+from .conftest import REPOSITORY
+from .test_readme import BLOCKS
 
 # Enough for the whole way; far too little to learn much.
 SHORT = "--training.max_steps=30 --training.eval_frequency=30"
@@ -211,7 +212,7 @@ def test_the_installed_wheel_finds_what_the_readme_says(tmp_path_factory):
     python = environment / "bin" / "python"
     packages = [REPOSITORY, wheel]
     subprocess.run([python, "-m", "pip", "install", "-q", *packages], check=True)
-    code = readme_block("zh_lstm_ner")
+    (code,) = [block for block in BLOCKS if "zh_lstm_ner" in block]
     result = subprocess.run(
         [python, "-c", f"import sys; sys.modules['torch'] = None\n{code}"],
         capture_output=True,
@@ -224,17 +225,3 @@ def test_the_installed_wheel_finds_what_the_readme_says(tmp_path_factory):
     ]
     assert expected
     assert result.stdout.splitlines() == expected, result.stderr
-
-
-def readme_block(word: str) -> str:
-    """The Python block of the README that has a word in it."""
-    blocks = (REPOSITORY / "README.md").read_text("utf8").split("```python\n")[1:]
-    (block,) = [b for b in (b.split("```")[0] for b in blocks) if word in b]
-    return block
-
-
-def test_readme_block_on_the_component_runs():
-    code = readme_block('add_pipe("lstm_ner")')
-    names = {}
-    exec(code, names)
-    assert found(names["nlp"](names["text"]))

@@ -1,6 +1,6 @@
-"""A linear-chain conditional random field over tags (Lafferty, McCallum & Pereira
-2001).
+"""A linear-chain conditional random field (CRF) over tags: loss and best path.
 
+After Lafferty, McCallum & Pereira (2001); on top of an LSTM as in Lample et al. (2016).
 A path y_1 … y_n through the tags has the score
 
     s(y) = start[y_1] + Σ_t emission_t[y_t] + Σ_t transition[y_t, y_t+1] + end[y_n]
@@ -12,8 +12,9 @@ illegal one has no probability at all. The loss of a text is
 
 where Z_gold sums over the legal paths that agree with the annotation: one path if each
 unit is annotated; more if some are not, which then teach nothing (Tsuboi et al., 2008).
-Its gradient is the difference of two expectations, one a sum, and forward and backward
-scores give both: see Lample et al. (2016) for this layer on top of an LSTM.
+Its gradient by a score is how often the score is used: on average over all legal paths,
+minus on average over those that agree. Sums over the paths up to each unit and from it
+on, forwards and backwards, give both averages.
 
 All sequences of a batch go through time together, as in the LSTM (packing.py).
 """

@@ -1,0 +1,41 @@
+"""What the README says."""
+
+import re
+
+from .conftest import REPOSITORY, found
+
+README = (REPOSITORY / "README.md").read_text("utf8")
+BLOCKS = [block.split("```")[0] for block in README.split("```python\n")[1:]]
+
+
+def run_block(word: str) -> dict:
+    """Run the Python block that has a word in it; give its variables."""
+    (code,) = [block for block in BLOCKS if word in block]
+    names: dict = {}
+    exec(code, names)
+    return names
+
+
+def test_the_component_learns_the_sentence():
+    names = run_block('add_pipe("lstm_ner")')
+    doc = names["nlp"](names["text"])
+    assert found(doc) == [(0, 2, "NAME"), (3, 7, "ORG"), (7, 9, "TITLE")]
+
+
+def test_the_layers_run():
+    names = run_block("from spacy_lstm_ner.layers import")
+    assert names["Y"].data.shape == (7, 64)
+    assert names["dX"].data.shape == (7, 16)
+
+
+def test_two_commands_do_all_the_set_up():
+    commands = re.findall(r"^pip install .+ && .+$", README, re.MULTILINE)
+    assert commands == [
+        'pip install -e ".[project]" && python -m spacy project run all',
+        'pip install -e ".[tests]" && python -m pytest',
+    ]
+
+
+def test_every_file_that_is_linked_exists():
+    for target in re.findall(r"\]\(([^)#:]+)\)", README):
+        assert (REPOSITORY / target).exists(), target
