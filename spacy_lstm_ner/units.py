@@ -72,10 +72,11 @@ class CharUnits:
     """A unit is a character of ``doc.text``, whatever the tokenizer made of it."""
 
     def count(self, doc: Doc) -> int:
-        return len(doc.text)
+        # As `len(doc.text)`, which puts the text together from its tokens each time.
+        return doc[-1].idx + len(doc[-1].text_with_ws) if len(doc) else 0
 
     def taken(self, doc: Doc) -> np.ndarray:
-        taken = np.zeros(len(doc.text), dtype=bool)
+        taken = np.zeros(self.count(doc), dtype=bool)
         for token in doc:
             if token.ent_iob not in (_IOB_MISSING, _IOB_OUTSIDE):
                 taken[token.idx : token.idx + len(token)] = True
@@ -85,24 +86,19 @@ class CharUnits:
         doc, reference = example.predicted, example.reference
         if doc.text == reference.text:
             ents = reference.ents
-        else:
-            # The two may differ in white space: go by the tokens.
-            ents = example.get_aligned_spans_y2x(reference.ents, allow_overlap=False)
-            reference = None
-        n = len(doc.text)
-        ids = tags.ids_from_spans(
-            ((ent.start_char, ent.end_char, ent.label_) for ent in ents), n
-        )
-        if reference is None:
+            annotation = reference.to_array("ENT_IOB")
             missing = [
-                token
-                for token, tag in zip(doc, example.get_aligned_ner(), strict=True)
-                if tag is None
+                reference[i]
+                for i in np.flatnonzero(annotation == _IOB_MISSING).tolist()
             ]
-        elif (reference.to_array("ENT_IOB") == _IOB_MISSING).any():
-            missing = [t for t in reference if t.ent_iob == _IOB_MISSING]
         else:
-            missing = []
+            # They may differ in white space: go by the tokens that both have.
+            ents, biluo = example.get_aligned_ents_and_ner()
+            missing = [t for t, tag in zip(doc, biluo, strict=True) if tag is None]
+        ids = tags.ids_from_spans(
+            ((ent.start_char, ent.end_char, ent.label_) for ent in ents),
+            self.count(doc),
+        )
         for token in missing:
             ids[token.idx : token.idx + len(token.text_with_ws)] = MISSING
         return ids

@@ -1,0 +1,89 @@
+"""Characters and tokens of Docs."""
+
+import pytest
+import spacy
+from spacy.tokens import Doc
+from spacy.training import Example
+
+from spacy_lstm_ner.tagging import TagSet
+from spacy_lstm_ner.units import MISSING, UNITS, code_points
+
+TEXTS = [
+    "",
+    " ",
+    "\n",
+    "北京",
+    " 北京 ",
+    "a  b\u3000c\n\n",
+    "👩‍👩‍👧 好",
+    "𠀀\0x",
+    "don't",
+]
+TAGS = TagSet(["A"], "BIO")
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+@pytest.mark.parametrize("text", TEXTS)
+def test_characters_are_those_of_the_text(lang, text):
+    doc = spacy.blank(lang).make_doc(text)
+    assert UNITS["char"].count(doc) == len(doc.text) == len(text)
+    assert UNITS["token"].count(doc) == len(doc)
+
+
+def test_code_points_are_those_of_python():
+    assert code_points(TEXTS).tolist() == [ord(c) for text in TEXTS for c in text]
+    assert code_points([]).tolist() == []
+
+
+def english(words, spaces=None, **annotation):
+    return Doc(spacy.blank("en").vocab, words=words, spaces=spaces, **annotation)
+
+
+def gold(unit, predicted, reference):
+    return UNITS[unit].gold_tags(Example(predicted, reference), TAGS).tolist()
+
+
+def test_gold_tags_of_characters():
+    """The tokens of the two Docs do not matter, only where the entity stands."""
+    predicted = english(["NewYork", "is"])
+    reference = english(
+        ["New", "York", "is"], [False, True, True], ents=["B-A", "I-A", "O"]
+    )
+    assert gold("char", predicted, reference) == [1] + [2] * 6 + [0] * 4
+    assert gold("token", predicted, reference) == [1, 0]
+
+
+def test_gold_entity_inside_a_token_is_known_by_character_only():
+    predicted = english(["NewYork", "is"])
+    reference = english(
+        ["New", "York", "is"], [False, True, True], ents=["O", "B-A", "O"]
+    )
+    assert gold("char", predicted, reference) == [0] * 3 + [1, 2, 2, 2] + [0] * 4
+    assert gold("token", predicted, reference) == [MISSING, 0]
+
+
+def test_missing_annotation():
+    words = ["ab", "c"]
+    unknown = english(words)
+    assert gold("char", english(words), unknown) == [MISSING] * 5
+    assert gold("token", english(words), unknown) == [MISSING] * 2
+    partly = english(words)
+    partly.set_ents([], missing=[partly[:1]], default="outside")
+    assert gold("char", english(words), partly) == [MISSING] * 3 + [0] * 2
+    assert gold("token", english(words), partly) == [MISSING, 0]
+
+
+def test_texts_may_differ_in_white_space():
+    predicted = english(["ab", "c", "d"], [True, True, False])
+    reference = english(["ab", "c", "d"], [False] * 3, ents=["O", "B-A", "O"])
+    assert gold("char", predicted, reference) == [0, 0, 0, 1, 0, 0]
+
+
+@pytest.mark.parametrize("unit", ["char", "token"])
+def test_taken_units(unit):
+    doc = english(["ab", "c", "d", "e"], ents=["B-A", "I-A", "O", "O"])
+    doc.set_ents([], blocked=[doc[3:]], default="unmodified")
+    taken = UNITS[unit].taken(doc)
+    words = taken if unit == "token" else [taken[token.idx] for token in doc]
+    assert list(words) == [True, True, False, True]
+    assert len(taken) == UNITS[unit].count(doc)
