@@ -1,0 +1,1 @@
+"""Named-entity recognition with an LSTM, inside spaCy."""

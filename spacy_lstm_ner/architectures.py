@@ -25,31 +25,34 @@ from .layers.embed import Kind
 from .units import Characters
 
 Vectors = list[Floats2d]
-Embed = Model[list[Doc], Vectors]
-Encode = Model[Vectors, Vectors]
+DocsToVectors = Model[list[Doc], Vectors]
+VectorsToVectors = Model[Vectors, Vectors]
 
 
 def build_hash_char_embed(
-    width: int, rows: Sequence[int], ngram_dropout: float
-) -> Embed:
+    width: int, rows: Sequence[int], char_dropout: float, ngram_dropout: float
+) -> DocsToVectors:
     """`spacy-lstm-ner.HashCharEmbed.v1`: hashed characters and n-grams of each Doc's
     text, one vector a character. For the slot `embed` of `spacy.Tok2Vec.v2`.
 
     width (int): Width of the vector of each n-gram; 1, 3 or 6 of them are put side by
         side for 1, 2 or 3 numbers of rows.
     rows (Sequence[int]): Rows of the tables: characters, pairs, triples.
-    ngram_dropout (float): In training, the chance of each pair or triple to be left
-        out where it stands.
+    char_dropout, ngram_dropout (float): In training, the chance of each character, and
+        of each pair or triple, to be left out where it stands.
     """
-    vectors = HashCharEmbed(width, rows=rows, ngram_dropout=ngram_dropout)
+    vectors = HashCharEmbed(
+        width, rows=rows, char_dropout=char_dropout, ngram_dropout=ngram_dropout
+    )
     model = chain(Characters(), vectors, ragged2list())
     model.set_dim("nO", vectors.get_dim("nO"))
     return model
 
 
-def build_char_embed(width: int | None, kind: Kind) -> Embed:
+def build_char_embed(width: int | None, kind: Kind) -> DocsToVectors:
     """`spacy-lstm-ner.CharEmbed.v1`: a vector for each character of the training data,
-    one vector a character. For the slot `embed` of `spacy.Tok2Vec.v2`.
+    one vector a character. For the slot `embed` of `spacy.Tok2Vec.v2` in the model of
+    `lstm_ner`, which shows it all of them.
 
     width (int | None): Width of the vectors; null for "onehot".
     kind (str): "learned", "onehot", "normal" or "uniform"; all but the first are
@@ -61,7 +64,7 @@ def build_char_embed(width: int | None, kind: Kind) -> Embed:
     return model
 
 
-def build_lstm_encoder(width: int, depth: int, bi: bool, dropout: float) -> Encode:
+def build_lstm_encoder(width: int, depth: int, bi: bool) -> VectorsToVectors:
     """`spacy-lstm-ner.LSTMEncoder.v1`: an LSTM over the vectors of each Doc, without
     PyTorch. For the slot `encode` of `spacy.Tok2Vec.v2`, and so for any component with
     a tok2vec, spaCy's `ner` included.
@@ -69,23 +72,21 @@ def build_lstm_encoder(width: int, depth: int, bi: bool, dropout: float) -> Enco
     width (int): Width of the output; even if `bi`, since each direction gives half.
     depth (int): Number of layers.
     bi (bool): Read in both directions.
-    dropout (float): Used where nothing else sets it; in training, spaCy's setting
-        `training.dropout` does.
+
+    Its dropout is spaCy's setting `training.dropout`, as for all layers of a pipeline.
     """
-    return _encoder(LSTM(width, bi=bi, depth=depth, dropout=dropout))
+    return _encoder(LSTM(width, bi=bi, depth=depth))
 
 
-def build_torch_lstm_encoder(
-    width: int, depth: int, bi: bool, dropout: float
-) -> Encode:
+def build_torch_lstm_encoder(width: int, depth: int, bi: bool) -> VectorsToVectors:
     """`spacy-lstm-ner.TorchLSTMEncoder.v1`: the same on `torch.nn.LSTM`. It loads what
     `spacy-lstm-ner.LSTMEncoder.v1` has saved, and the other way round."""
-    return _encoder(TorchLSTM(width, bi=bi, depth=depth, dropout=dropout))
+    return _encoder(TorchLSTM(width, bi=bi, depth=depth))
 
 
 def build_lstm_stack_encoder(
-    width: int, linear_width: int, depth: int, bi: bool, dropout: float
-) -> Encode:
+    width: int, linear_width: int, depth: int, bi: bool
+) -> VectorsToVectors:
     """`spacy-lstm-ner.LSTMStackEncoder.v1`: LSTMs with a linear layer between each and
     the next.
 
@@ -93,23 +94,24 @@ def build_lstm_stack_encoder(
     linear_width (int): Width of the linear layers.
     depth (int): Number of LSTMs.
     bi (bool): Read in both directions.
-    dropout (float): As in `spacy-lstm-ner.LSTMEncoder.v1`.
     """
-    layers: list[Model] = [LSTM(width, bi=bi, dropout=dropout)]
+    if depth < 1 or linear_width < 1:
+        raise ValueError(f"At least 1 each is needed, not {depth=}, {linear_width=}.")
+    layers: list[Model] = [LSTM(width, bi=bi)]
     for _ in range(depth - 1):
         layers.append(with_array(Linear(linear_width, width)))
-        layers.append(LSTM(width, linear_width, bi=bi, dropout=dropout))
+        layers.append(LSTM(width, linear_width, bi=bi))
     return _encoder(*layers)
 
 
-def _encoder(*layers: Model) -> Encode:
+def _encoder(*layers: Model) -> VectorsToVectors:
     """Layers over ragged batches as one over lists, the form that spaCy hands on."""
     model = chain(list2ragged(), *layers, ragged2list())
     model.set_dim("nO", layers[-1].get_dim("nO"))
     return model
 
 
-def build_ner(tok2vec: Embed, nO: int | None = None) -> Embed:
+def build_ner(tok2vec: DocsToVectors, nO: int | None = None) -> DocsToVectors:
     """`spacy-lstm-ner.NER.v1`: the model of `lstm_ner`: on a tok2vec a linear layer,
     which gives the emission scores of the tags, and a CRF, which scores their order.
 
@@ -131,19 +133,20 @@ def build_ner(tok2vec: Embed, nO: int | None = None) -> Embed:
 
 def _resize_output(model: Model, nO: int) -> Model:
     """Make room for more tags; the old ones keep their places and their weights."""
-    output, crf = model.get_ref("output_layer"), model.get_ref("crf")
-    by_tag = [(output, "W", 1), (output, "b", 1)]
-    by_tag += [(crf, "starts", 1), (crf, "transitions", 2), (crf, "ends", 1)]
-    old = [layer.get_param(name) for layer, name, _ in by_tag]
-    # Thinc changes no dimension of a layer that has parameters.
-    for layer, name, _ in by_tag:
-        layer.set_param(name, None)
-    around = [node for node in model.walk() if {output, crf} & {*node.layers}]
-    for node in (output, crf, *around):
-        if node.has_dim("nO"):
-            node.set_dim("nO", nO, force=True)
-    for (layer, name, axes), array in zip(by_tag, old, strict=True):
-        wider = layer.ops.alloc((nO,) * axes + array.shape[axes:], dtype=array.dtype)
-        wider[tuple(slice(n) for n in array.shape)] = array
-        layer.set_param(name, wider)
+    # New layers, since optimizers keep averages of the sizes of the old ones.
+    for name in ("output_layer", "crf"):
+        old = model.get_ref(name)
+        new = Linear(nO, old.get_dim("nI")) if name == "output_layer" else CRF(nO)
+        for param in old.param_names:
+            array = old.get_param(param)
+            # Every axis that is as long as there are tags grows.
+            axes = {"transitions": 2}.get(param, 1)
+            larger = old.ops.alloc((nO,) * axes + array.shape[axes:], dtype=array.dtype)
+            larger[tuple(slice(n) for n in array.shape)] = array
+            new.set_param(param, larger)
+        around = [node for node in model.walk() if old in node.layers]
+        model.replace_node(old, new)
+        for node in around:
+            if node.has_dim("nO"):
+                node.set_dim("nO", nO, force=True)
     return model

@@ -155,15 +155,15 @@ def evaluate_cli(
     setup_gpu(gpu_id, silent=gpu_id < 0)
     try:
         figures = evaluate(model, data, limit=limit)
+        print_figures(figures, msg)
+        if output is not None:
+            write_figures(figures, output)
+            msg.good("Written:")
+            print(output)
     except (OSError, ValueError) as error:
-        msg.fail("Nothing was measured")
+        msg.fail("That did not work:")
         print(error)
         raise typer.Exit(1) from None
-    print_figures(figures, msg)
-    if output is not None:
-        write_figures(figures, output)
-        msg.good("Written:")
-        print(output)
 
 
 # Printer's messages stay ASCII: on a console in GBK it fails at anything else. Tables

@@ -34,6 +34,11 @@ def evaluate(model: str | Path, data: Path, *, limit: int = 0) -> dict[str, Any]
         raise OSError(f"{data}: no such file")
     nlp = spacy.load(model)
     scores = nlp.evaluate(list(_read_examples(nlp, data, limit)))
+    if scores.get("ents_f") is None:
+        raise ValueError(
+            f"No entities to measure: either no component of {model} finds any "
+            f"({', '.join(nlp.pipe_names)}), or {data} has none."
+        )
     return {key: scores[key] for key in sorted(scores) if key.startswith(FIGURES)}
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from spacy.errors import Errors
 from spacy.language import Language
 from spacy.pipeline import TrainablePipe
+from spacy.pipeline.tok2vec import Tok2VecListener
 from spacy.tokens import Doc
 from spacy.tokens import Span as DocSpan
 from spacy.training import Example, validate_examples, validate_get_examples
@@ -32,6 +33,7 @@ nO = null
 @architectures = "spacy-lstm-ner.HashCharEmbed.v1"
 width = 64
 rows = [5000, 20000]
+char_dropout = 0.1
 ngram_dropout = 0.5
 
 [model.tok2vec.encode]
@@ -39,7 +41,6 @@ ngram_dropout = 0.5
 width = 256
 depth = 1
 bi = true
-dropout = 0.0
 """
 
 
@@ -103,7 +104,8 @@ class LSTMEntityRecognizer(TrainablePipe):
     overwrite (bool): Put aside the entities that are there already. Otherwise they
         stay, blocked spans as well, and new ones are looked for around them.
     scorer (Callable | None): What `nlp.evaluate` calls.
-    RAISES (ValueError): For a setting whose value is none of those named here.
+    RAISES (ValueError): For a setting whose value is none of those named here, and for
+        characters with a shared tok2vec.
     """
 
     def __init__(
@@ -121,17 +123,21 @@ class LSTMEntityRecognizer(TrainablePipe):
         _check_setting(name, "unit", unit, UNITS)
         _check_setting(name, "scheme", scheme, MODEL_SCHEMES)
         _check_setting(name, "alignment_mode", alignment_mode, ALIGNMENT_MODES)
+        if unit == "char" and any(isinstance(n, Tok2VecListener) for n in model.walk()):
+            raise ValueError(
+                f'[{name}] unit = "char" does not go with a shared tok2vec, which '
+                f"gives a vector a token. Put an embedding of characters into the "
+                f'model of this component, or set unit = "token".'
+            )
         self.vocab = vocab
         self.model = model
         self.name = name
         self.scorer = scorer
-        self.cfg: dict[str, Any] = {
-            "alignment_mode": alignment_mode,
-            "labels": [],
-            "overwrite": overwrite,
-            "scheme": scheme,
-            "unit": unit,
-        }
+        # These two come from the config, also where a saved component is loaded.
+        self.alignment_mode = alignment_mode
+        self.overwrite = overwrite
+        # These belong to the weights, and are saved with them.
+        self.cfg: dict[str, Any] = {"labels": [], "scheme": scheme, "unit": unit}
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -167,7 +173,7 @@ class LSTMEntityRecognizer(TrainablePipe):
         self._check_scores(scores, counts)
         # The search runs on the CPU, wherever the model is.
         data = np.concatenate([to_numpy(doc_scores) for doc_scores in scores])
-        if not self.cfg["overwrite"]:
+        if not self.overwrite:
             data = self._rule_out_taken(docs, data)
         tags = self.tags
         emissions = Ragged(data, np.array(counts))
@@ -194,10 +200,9 @@ class LSTMEntityRecognizer(TrainablePipe):
         docs (Iterable[Doc]): The documents.
         spans (list[list[Span]]): What `predict` returned for them.
         """
-        mode = self.cfg["alignment_mode"]
         for doc, doc_spans in zip(docs, spans, strict=True):
-            ents = self._units.to_spans(doc, doc_spans, mode)
-            if self.cfg["overwrite"] or not doc.has_annotation("ENT_IOB"):
+            ents = self._units.to_spans(doc, doc_spans, self.alignment_mode)
+            if self.overwrite or not doc.has_annotation("ENT_IOB"):
                 doc.set_ents(ents)
             else:
                 _add_ents(doc, ents)
@@ -288,7 +293,8 @@ class LSTMEntityRecognizer(TrainablePipe):
         nlp (Language | None): The pipeline.
         labels (list[str] | None): What `spacy init labels` has saved, in place of the
             labels of the examples.
-        RAISES (ValueError): Where there are no examples, no labels or no text.
+        RAISES (ValueError): Where there are no examples, no labels or no text, or the
+            model has another number of tags.
         """
         validate_get_examples(get_examples, "LSTMEntityRecognizer.initialize")
         if labels is None:
@@ -303,6 +309,12 @@ class LSTMEntityRecognizer(TrainablePipe):
         width = len(self.tags)
         scores = [self.model.ops.alloc2f(self._units.count(d), width) for d in docs]
         self.model.initialize(X=docs, Y=scores)
+        nO = self.model.get_ref("crf").get_dim("nO")
+        if nO != width:
+            raise ValueError(
+                f"[{self.name}] The model has nO = {nO}, but {len(self.labels)} labels "
+                f"make {width} tags: leave nO out of the config (null)."
+            )
 
     def _sample(self, examples: Iterable[Example]) -> list[Doc]:
         """Ten documents, to size the model; and, if it wants to know the characters of
@@ -323,9 +335,9 @@ class LSTMEntityRecognizer(TrainablePipe):
 
         label (str): The label.
         RETURNS (int): 0 if it is there already, otherwise 1.
-        RAISES (ValueError): Where the label is no string.
+        RAISES (ValueError): Where the label is no string, or an empty one.
         """
-        if not isinstance(label, str):
+        if not isinstance(label, str) or not label:
             raise ValueError(Errors.E187)
         if label in self.labels:
             return 0

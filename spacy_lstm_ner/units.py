@@ -19,8 +19,8 @@ from .tagging import TagSet
 ALIGNMENT_MODES = ("strict", "contract", "expand")
 #: Gold tag of a unit whose annotation is missing.
 MISSING = -1
-# Values of ent_iob.
-_IOB_MISSING, _IOB_OUTSIDE = 0, 2
+# Values of ent_iob. A token with B and no label is blocked: it shall be in no entity.
+_IOB_MISSING, _IOB_OUTSIDE, _IOB_BEGIN = 0, 2, 3
 
 
 def code_points(texts: Sequence[str]) -> Ints1d:
@@ -86,11 +86,10 @@ class CharUnits:
         doc, reference = example.predicted, example.reference
         if doc.text == reference.text:
             ents = reference.ents
-            annotation = reference.to_array("ENT_IOB")
-            missing = [
-                reference[i]
-                for i in np.flatnonzero(annotation == _IOB_MISSING).tolist()
-            ]
+            iob, label = reference.to_array(["ENT_IOB", "ENT_TYPE"]).T
+            blocked = (iob == _IOB_BEGIN) & (label == 0)
+            unknown = np.flatnonzero((iob == _IOB_MISSING) | blocked)
+            missing = [reference[i] for i in unknown.tolist()]
         else:
             # They may differ in white space: go by the tokens that both have.
             ents, biluo = example.get_aligned_ents_and_ner()
@@ -139,7 +138,13 @@ class TokenUnits:
     def to_spans(
         self, doc: Doc, spans: Iterable[tuple[int, int, str]], mode: str
     ) -> list[Span]:
-        return [Span(doc, start, end, label) for start, end, label in spans]
+        found = []
+        for start, end, label in spans:
+            # Entities neither begin nor end with white space.
+            words = [token.i for token in doc[start:end] if not token.is_space]
+            if words:
+                found.append(Span(doc, words[0], words[-1] + 1, label))
+        return found
 
 
 UNITS: dict[str, Units] = {"char": CharUnits(), "token": TokenUnits()}

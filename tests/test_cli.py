@@ -186,3 +186,12 @@ def test_evaluate_prints_and_writes_all_figures(trained, tmp_path):
 def test_evaluate_without_model_or_data(model, data, says):
     code, output = evaluate(model, data)
     assert code == 1 and says in output
+
+
+def test_evaluate_says_where_nothing_can_be_measured_or_written(trained, tmp_path):
+    trained.to_disk(tmp_path / "model")
+    code, output = evaluate(tmp_path / "model", RESUME, "-o", tmp_path)
+    assert code == 1 and "That did not work" in output
+    spacy.blank("zh").to_disk(tmp_path / "blank")
+    code, output = evaluate(tmp_path / "blank", RESUME)
+    assert code == 1 and "No entities to measure" in output

@@ -47,7 +47,7 @@ def test_all_but_the_torch_layer_runs():
         import spacy
         encode = {
             "@architectures": "spacy-lstm-ner.TorchLSTMEncoder.v1",
-            "width": 8, "depth": 1, "bi": True, "dropout": 0.0,
+            "width": 8, "depth": 1, "bi": True,
         }
         model = {"tok2vec": {"encode": encode}}
         spacy.blank("zh").add_pipe("lstm_ner", config={"model": model})

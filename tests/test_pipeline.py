@@ -5,7 +5,7 @@ import pytest
 import spacy
 from spacy.tokens import Span
 from spacy.training import Example
-from thinc.api import Adam, fix_random_seed
+from thinc.api import SGD, Adam, fix_random_seed
 
 from spacy_lstm_ner.tagging import TagSet
 
@@ -33,7 +33,6 @@ def token_config(scheme="BIOES"):
                     "width": 32,
                     "depth": 1,
                     "bi": True,
-                    "dropout": 0.0,
                 },
             },
         },
@@ -203,6 +202,45 @@ def test_new_label_leaves_the_rest_as_it_was(trained, examples):
     assert found(again("火星有水")) == [(0, 2, "PLANET")]
 
 
+def test_a_label_may_come_in_the_middle_of_training(examples):
+    """What optimizer and gradients hold has the sizes of before."""
+    nlp = spacy.blank("zh")
+    ner = nlp.add_pipe("lstm_ner", config={"model": SMALL_MODEL})
+    train(nlp, examples, steps=2)
+    optimizer = Adam(0.01)
+    batch = [copy_of(nlp, eg) for eg in examples[:5]]
+    nlp.update(batch, sgd=optimizer)
+    nlp.update(batch, sgd=False)
+    for label in ("PLANET", "MOON"):
+        ner.add_label(label)
+    doc = nlp.make_doc("火星有水")
+    doc.ents = [Span(doc, 0, 2, "PLANET")]
+    nlp.update([Example(nlp.make_doc(doc.text), doc)], sgd=optimizer)
+    with nlp.use_params(optimizer.averages):
+        nlp(doc.text)
+    assert ner.model.get_ref("output_layer").get_dim("nO") == len(ner.tags)
+
+
+def test_initializing_again_forgets_the_characters_of_before(examples):
+    nlp = spacy.blank("zh")
+    embed = {"@architectures": "spacy-lstm-ner.CharEmbed.v1", "width": 8,
+             "kind": "learned"}  # fmt: skip
+    model = {**token_config()["model"]}
+    model["tok2vec"] = {**model["tok2vec"], "embed": embed}
+    nlp.add_pipe("lstm_ner", config={"model": model})
+    nlp.initialize(lambda: examples[:20])
+    nlp.initialize(lambda: examples)
+    (node,) = [
+        node
+        for node in nlp.get_pipe("lstm_ner").model.walk()
+        if node.name == "char_embed_learned"
+    ]
+    known = {chr(code) for code in node.attrs["characters"]}
+    assert known == {char for eg in examples for char in eg.text}
+    train(nlp, examples)
+    assert nlp.evaluate([copy_of(nlp, eg) for eg in examples])["ents_f"] > 0.9
+
+
 # Saving
 
 
@@ -220,8 +258,11 @@ def test_settings_survive(tmp_path):
     config = {"scheme": "BIO", "alignment_mode": "strict", "overwrite": True}
     nlp.add_pipe("lstm_ner", config={**config, "model": SMALL_MODEL})
     nlp.to_disk(tmp_path)
-    cfg = spacy.load(tmp_path).get_pipe("lstm_ner").cfg
-    assert {name: cfg[name] for name in config} == config
+    ner = spacy.load(tmp_path).get_pipe("lstm_ner")
+    assert ner.cfg["scheme"] == "BIO"
+    assert (ner.alignment_mode, ner.overwrite) == ("strict", True)
+    changed = {"components": {"lstm_ner": {"overwrite": False}}}
+    assert not spacy.load(tmp_path, config=changed).get_pipe("lstm_ner").overwrite
 
 
 @pytest.mark.torch
@@ -254,7 +295,7 @@ def test_entities_set_before_are_kept(trained, examples):
     assert (start, end, "RULE") in found(doc)
     assert found(doc)[1:] == found(trained(text))[1:]
     assert doc.ents[0].ent_id_ == "r1"
-    nlp.get_pipe("lstm_ner").cfg["overwrite"] = True
+    nlp.get_pipe("lstm_ner").overwrite = True
     assert found(nlp(text)) == found(trained(text))
 
 
@@ -349,7 +390,52 @@ def test_gold_entities_that_end_inside_tokens_are_learned(examples):
         assert [tuple(span) for span in spans] == found(eg.reference)
 
 
+def test_tokens_of_white_space_at_the_edges_are_left_out():
+    nlp = spacy.blank("en")
+    ner = nlp.add_pipe("lstm_ner", config=token_config())
+    doc = nlp.make_doc("Anna \n lives  ")
+    words = [token.text for token in doc]
+    assert words == ["Anna", "\n ", "lives", " "]
+    ner.set_annotations([doc], [[(0, 2, "A"), (3, 4, "B")]])
+    assert found(doc) == [(0, 4, "A")]
+
+
 # Mistakes
+
+
+def test_a_shared_tok2vec_does_not_go_with_characters():
+    listener = {
+        "@architectures": "spacy.Tok2VecListener.v1",
+        "width": 32,
+        "upstream": "*",
+    }
+    config = token_config()
+    config["model"] = {**config["model"], "tok2vec": listener}
+    with pytest.raises(ValueError, match=r'unit = "char" does not go with a shared'):
+        spacy.blank("zh").add_pipe("lstm_ner", config={**config, "unit": "char"})
+
+
+def test_a_number_of_tags_that_does_not_fit_is_named(examples):
+    nlp = spacy.blank("zh")
+    nlp.add_pipe("lstm_ner", config={"model": {**SMALL_MODEL, "nO": 5}})
+    with pytest.raises(ValueError, match=r"nO = 5, but 8 labels make 33 tags"):
+        nlp.initialize(lambda: examples)
+
+
+def test_labels_have_a_name():
+    nlp = spacy.blank("zh")
+    with pytest.raises(ValueError):
+        nlp.add_pipe("lstm_ner").add_label("")
+
+
+def test_diverged_training_says_so(examples):
+    nlp = spacy.blank("zh")
+    nlp.add_pipe("lstm_ner", config={"model": SMALL_MODEL})
+    nlp.initialize(lambda: examples)
+    optimizer = SGD(1e4, grad_clip=0.0)
+    with pytest.raises(ValueError, match=r"lower learning rate|not finite"):
+        for _ in range(10):
+            nlp.update([copy_of(nlp, eg) for eg in examples], sgd=optimizer)
 
 
 def test_a_tok2vec_of_tokens_does_not_go_with_characters():

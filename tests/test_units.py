@@ -73,6 +73,13 @@ def test_missing_annotation():
     assert gold("token", english(words), partly) == [MISSING, 0]
 
 
+def test_blocked_gold_tokens_teach_nothing():
+    reference = english(["ab", "c"])
+    reference.set_ents([], blocked=[reference[:1]], default="outside")
+    assert gold("char", english(["ab", "c"]), reference) == [MISSING] * 3 + [0] * 2
+    assert gold("token", english(["ab", "c"]), reference) == [MISSING, 0]
+
+
 def test_texts_may_differ_in_white_space():
     predicted = english(["ab", "c", "d"], [True, True, False])
     reference = english(["ab", "c", "d"], [False] * 3, ents=["O", "B-A", "O"])

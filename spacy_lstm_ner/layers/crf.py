@@ -94,7 +94,7 @@ def crf_loss(
     RETURNS (tuple[float, Floats2d]): log Z - log Z_gold, summed over the batch; and its
         gradient by the emissions, (N, T).
     RAISES (ValueError): Where no legal path agrees with the gold tags of a sequence, or
-        the scores are not finite.
+        the scores are not finite, or too far apart for sums of exponentials.
     """
     lengths = to_numpy(emissions.lengths)
     data = to_numpy(emissions.dataXd).astype("float64")
@@ -103,15 +103,18 @@ def crf_loss(
     if not np.isfinite(data).all():
         raise ValueError("The scores of the tags are not finite numbers any more.")
     # Each sequence comes twice: free, and held to the gold tags.
-    packing = pack(_OPS, np.concatenate((lengths, lengths)))
+    packing = pack(_OPS, np.concatenate((lengths, lengths)), 2 * len(data))
     order = packing.forwards
     both = np.concatenate((data, np.where(gold, data, -np.inf)))[order]
     chain = _Chain(crf, rules)
     try:
         lattice = forward_backward(both, packing, chain)
     except ValueError:
-        message = "No legal path of tags agrees with the gold annotation of a text."
-        raise ValueError(message) from None
+        raise ValueError(
+            "No legal path of tags agrees with the gold annotation of a text; or "
+            "training has diverged, and the scores of the tags are too far apart to "
+            "tell: try a lower learning rate."
+        ) from None
     sign = np.where(order < len(data), 1.0, -1.0)[:, None]
     expected = sign * lattice.alpha * lattice.beta
     first = packing.sizes[0]
@@ -143,7 +146,7 @@ def best_paths(crf: Model, emissions: Ragged, rules: Rules) -> Ints1d:
     data = to_numpy(emissions.dataXd)
     if not len(data):
         return np.zeros(0, dtype="int64")
-    packing = pack(_OPS, emissions.lengths)
+    packing = pack(_OPS, emissions.lengths, len(data))
     data = data[packing.forwards]
     steps = packing.steps()
     chain = _Chain(crf, rules, dtype=data.dtype)
@@ -212,17 +215,23 @@ def forward_backward(emissions: Floats2d, packing: Packing, chain: _Chain) -> La
     RAISES (ValueError): Where a sequence has no legal path.
     """
     steps = packing.steps()
-    starts, ends = np.exp(chain.starts), np.exp(chain.ends)
-    transitions = np.exp(chain.transitions)
-    # With the largest emission of each unit taken out, exp cannot overflow.
-    highest = emissions.max(axis=1, keepdims=True)
-    emissions = np.exp(emissions - highest)
+    with np.errstate(over="ignore"):  # it makes a 0 / 0, see below
+        starts, ends = np.exp(chain.starts), np.exp(chain.ends)
+        transitions = np.exp(chain.transitions)
     alpha, beta = np.empty_like(emissions), np.empty_like(emissions)
+    highest = np.empty((len(emissions), 1))
     scale = np.empty_like(highest)
     paths = np.broadcast_to(starts, (packing.sizes[0], len(starts)))
-    with np.errstate(invalid="ignore"):  # 0 / 0: checked below
+    emissions = emissions.copy()
+    with np.errstate(invalid="ignore"):  # 0 / 0 is checked for at the end
         for rows in steps:
-            paths = paths[: rows.stop - rows.start] * emissions[rows]
+            paths = paths[: rows.stop - rows.start]
+            # With the largest emission of the tags that a path can reach taken out,
+            # exp cannot overflow, and what it brings to zero does not count.
+            reached = np.where(paths > 0, emissions[rows], -np.inf)
+            highest[rows] = reached.max(axis=1, keepdims=True)
+            emissions[rows] = np.exp(reached - highest[rows])
+            paths = paths * emissions[rows]
             scale[rows] = paths.sum(axis=1, keepdims=True)
             alpha[rows] = paths / scale[rows]
             paths = alpha[rows] @ transitions

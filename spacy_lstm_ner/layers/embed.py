@@ -31,7 +31,7 @@ def CharEmbed(
     kind (str): "learned" in training; or frozen: "onehot", random "normal" (mean 0,
         variance 1), random "uniform" (0 to 1).
     RETURNS (Model[Ints2d, Floats2d]): From code points (N, 1) to vectors (N, nO). The
-        parameter E (nV + 1, nO) has the vector of unknown characters in row 0.
+        parameter E (characters + 1, nO) has the vector of unknown characters in row 0.
     RAISES (ValueError): For a kind that does not exist, a width where it is "onehot",
         none where it is not, or where `initialize` is shown no character.
     """
@@ -43,11 +43,13 @@ def CharEmbed(
             if kind == "onehot"
             else f"An embedding of the kind {kind!r} needs a width."
         )
+    if nO is not None and nO < 1:
+        raise ValueError(f"An embedding needs a width of at least 1, not {nO}.")
     return Model(
         f"char_embed_{kind}",
         _embed_forward,
         init=_embed_init,
-        dims={"nO": nO, "nV": None},
+        dims={"nO": nO},
         params={"E": None},
         attrs={"kind": kind, "characters": []},
     )
@@ -83,28 +85,33 @@ def _embed_init(
             "shown none. Give it a sample, or use HashCharEmbed, which needs none."
         )
     model.attrs["characters"] = characters
-    nV = len(characters)
-    model.set_dim("nV", nV)
+    n = len(characters)
+    # Initialised again, it forgets the characters that it knew.
+    model.set_param("E", None)
     kind = model.attrs["kind"]
     if kind == "onehot":
-        model.set_dim("nO", nV)
+        model.set_dim("nO", n, force=True)
     nO = model.get_dim("nO")
     xp = model.ops.xp
     if kind == "onehot":
-        vectors = xp.eye(nV)
+        vectors = xp.eye(n)
     elif kind == "uniform":
-        vectors = xp.random.uniform(0.0, 1.0, (nV, nO))
+        vectors = xp.random.uniform(0.0, 1.0, (n, nO))
     elif kind == "normal":
-        vectors = xp.random.normal(size=(nV, nO))
+        vectors = xp.random.normal(size=(n, nO))
     else:
-        vectors = xp.random.normal(scale=nO**-0.5, size=(nV, nO))
-    E = model.ops.alloc2f(nV + 1, nO)
+        vectors = xp.random.normal(scale=nO**-0.5, size=(n, nO))
+    E = model.ops.alloc2f(n + 1, nO)
     E[1:] = vectors
     model.set_param("E", E)
 
 
 def HashCharEmbed(
-    width: int, *, rows: Sequence[int], ngram_dropout: float = 0.0
+    width: int,
+    *,
+    rows: Sequence[int],
+    char_dropout: float = 0.0,
+    ngram_dropout: float = 0.0,
 ) -> Model[Ragged, Ragged]:
     """Vectors of hashed characters and n-grams: no vocabulary, no unknown character.
 
@@ -115,17 +122,26 @@ def HashCharEmbed(
     width (int): Width of the vector of each n-gram.
     rows (Sequence[int]): Rows of the tables: for characters, for pairs, for triples.
         Its length is the length of the longest n-gram.
-    ngram_dropout (float): In training, the chance of each n-gram of two or more
-        characters to be left out where it stands, so that the layers above do not
-        rely on the ones that they know by heart (as words are in Iyyer et al., 2015).
+    char_dropout, ngram_dropout (float): In training, the chance of each character, and
+        of each n-gram of two or more, to be left out where it stands, so that the
+        layers above do not rely on those that they know by heart (as words are left
+        out in Iyyer et al., 2015).
     RETURNS (Model[Ragged, Ragged]): From code points (N, 1) to vectors (N, nO), where
         nO is 1, 3 or 6 times `width`.
-    RAISES (ValueError): For no rows at all, or more than three numbers of rows.
+    RAISES (ValueError): For no rows at all, more than three numbers of rows, or a
+        width, rows or a chance that there cannot be.
     """
     if not 1 <= len(rows) <= MAX_NGRAM:
         raise ValueError(
             f"HashCharEmbed reads n-grams of 1 to {MAX_NGRAM} characters: rows needs "
             f"as many numbers, not {list(rows)}."
+        )
+    if min(width, *rows) < 1:
+        raise ValueError(f"Widths and rows of tables are at least 1: {width}, {rows}.")
+    if not (0 <= char_dropout < 1 and 0 <= ngram_dropout < 1):
+        raise ValueError(
+            f"Dropout has to be at least 0 and below 1: {char_dropout=}, "
+            f"{ngram_dropout=}."
         )
     sizes = [n for n in range(1, len(rows) + 1) for _ in range(n)]
     tables = [
@@ -137,7 +153,11 @@ def HashCharEmbed(
         init=_hash_init,
         dims={"nO": width * len(tables)},
         layers=tables,
-        attrs={"longest": len(rows), "ngram_dropout": ngram_dropout},
+        attrs={
+            "longest": len(rows),
+            "char_dropout": char_dropout,
+            "ngram_dropout": ngram_dropout,
+        },
     )
 
 
@@ -159,11 +179,7 @@ def _hash_forward(
     outputs = [
         table(grams[:, column], is_train) for column, table in enumerate(model.layers)
     ]
-    # (columns, N, 1): what each vector is multiplied by; single characters all stay.
-    keep = xp.ones((len(outputs), len(grams), 1), dtype="float32")
-    if is_train:
-        rate = model.attrs["ngram_dropout"]
-        keep[1:] = model.ops.get_dropout_mask(keep[1:].shape, rate)
+    keep = _keep_masks(model, len(grams), is_train)
     Y = xp.hstack([vectors * k for (vectors, _), k in zip(outputs, keep, strict=True)])
 
     def backprop(dYr: Ragged) -> Ragged:
@@ -173,6 +189,15 @@ def _hash_forward(
         return Ragged(xp.zeros_like(Xr.dataXd), lengths)
 
     return Ragged(Y, lengths), backprop
+
+
+def _keep_masks(model: Model[Ragged, Ragged], n: int, is_train: bool) -> list:
+    """What the vectors of each column are multiplied by: (n, 1), or 1."""
+    if not is_train:
+        return [1] * len(model.layers)
+    rates = [model.attrs["char_dropout"]]
+    rates += [model.attrs["ngram_dropout"]] * (len(model.layers) - 1)
+    return [model.ops.get_dropout_mask((n, 1), rate) for rate in rates]
 
 
 def ngrams(ops: Ops, texts: Ragged, longest: int) -> Ints2d:

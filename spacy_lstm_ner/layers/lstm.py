@@ -80,6 +80,10 @@ def sequence_layer(
     """
     if depth < 1:
         raise ValueError(f"An LSTM needs a depth of at least 1, not {depth}.")
+    if not 0 <= dropout < 1:
+        raise ValueError(f"Dropout has to be at least 0 and below 1, not {dropout}.")
+    if min(1 if size is None else size for size in (nO, nI)) < 1:
+        raise ValueError(f"An LSTM needs widths of at least 1, not {nO=}, {nI=}.")
     _check_width(nO, bi)
     return Model(
         name,
@@ -123,9 +127,13 @@ def forward(
     run_layer: RunLayer, model: Model[Ragged, Ragged], Xr: Ragged, is_train: bool
 ) -> tuple[Ragged, Callable[[Ragged], Ragged]]:
     X: Floats2d = Xr.dataXd
+    X = X.astype(model.layers[0].get_param("b").dtype, copy=False)
     if not len(X):
         return _empty(model, "nO", X, Xr), lambda dYr: _empty(model, "nI", X, dYr)
-    packing = pack(model.ops, Xr.lengths)
+    nI = model.get_dim("nI")
+    if X.shape[1] != nI:
+        raise ValueError(f"{model.name}: the input is {X.shape[1]} wide, not {nI}.")
+    packing = pack(model.ops, Xr.lengths, len(X))
     X, undrop = drop_units(model, X, Xr.lengths, is_train)
     callbacks = [undrop]
     directions = _directions(model)
@@ -180,7 +188,7 @@ def _run_layer(
     orders = (packing.forwards, packing.backwards)
     for k, (cell, order) in enumerate(zip(cells, orders, strict=False)):
         columns = slice(k * nH, (k + 1) * nH)
-        H, backprop_cell = _run_cell(cell, X[order], packing)
+        H, backprop_cell = _run_cell(cell, X[order], packing, is_train)
         Y[order, columns] = H
         directions.append((order, columns, backprop_cell))
 
@@ -193,7 +201,9 @@ def _run_layer(
     return Y, backprop
 
 
-def _run_cell(cell: Model, X: Floats2d, packing: Packing) -> tuple[Floats2d, Backprop]:
+def _run_cell(
+    cell: Model, X: Floats2d, packing: Packing, is_train: bool
+) -> tuple[Floats2d, Backprop]:
     """One cell over all steps.
 
     X (Floats2d): (N, nI) time-major rows.
@@ -205,7 +215,8 @@ def _run_cell(cell: Model, X: Floats2d, packing: Packing) -> tuple[Floats2d, Bac
     nH = Wh.shape[0]
     gates = input_share(cell, X)
     H = xp.empty((len(X), nH), dtype=gates.dtype)
-    C, tanh_C = xp.empty_like(H), xp.empty_like(H)
+    # Only the way back needs these.
+    C, tanh_C = xp.empty((2, len(X) if is_train else 0, nH), dtype=gates.dtype)
     steps = packing.steps()
     running = packing.sizes[0] if steps else 0
     h = c = xp.zeros((running, nH), dtype=gates.dtype)
@@ -213,7 +224,9 @@ def _run_cell(cell: Model, X: Floats2d, packing: Packing) -> tuple[Floats2d, Bac
         # Sequences that ended stand last: cutting the rows lets them drop out.
         size = rows.stop - rows.start
         h, c, tanh_c = lstm_step(gates[rows], h[:size], c[:size], Wh)
-        H[rows], C[rows], tanh_C[rows] = h, c, tanh_c
+        H[rows] = h
+        if is_train:
+            C[rows], tanh_C[rows] = c, tanh_c
 
     def backprop(dH: Floats2d) -> Floats2d:
         h_prev, c_prev = xp.zeros_like(H), xp.zeros_like(C)

@@ -50,16 +50,20 @@ class Packing(NamedTuple):
         ]
 
 
-def pack(ops: Ops, lengths: Ints1d) -> Packing:
+def pack(ops: Ops, lengths: Ints1d, n_rows: int) -> Packing:
     """Find the time-major order of a ragged batch.
 
     ops (Ops): Where the index arrays are wanted.
     lengths (Ints1d): (B,) length of each sequence; zeros are allowed.
+    n_rows (int): N, how many rows the batch has.
     RETURNS (Packing): The order. ``data[packing.forwards]`` packs rows, and
         ``out[packing.forwards] = packed`` puts them back.
+    RAISES (ValueError): Where the lengths do not sum to the number of rows.
     """
     lengths = to_numpy(lengths).astype("int64", copy=False)
     total = int(lengths.sum())
+    if total != n_rows:
+        raise ValueError(f"The lengths sum to {total}, but there are {n_rows} rows.")
     longest = int(lengths.max()) if len(lengths) else 0
     # The place of each sequence when the longest comes first. The sort is stable, so
     # equal lengths keep their order and results do not depend on the platform.

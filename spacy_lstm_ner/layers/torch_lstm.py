@@ -5,8 +5,11 @@ for the length of a call. So both layers save the same bytes, and the optimizer 
 Thinc's other layers use trains this one, too.
 """
 
+from functools import partial
+
 from thinc.api import Model, torch2xp, xp2torch
 from thinc.types import Floats2d, Ragged
+from thinc.util import is_cupy_array
 
 from .lstm import Backprop, sequence_layer
 from .packing import Packing
@@ -47,12 +50,12 @@ def _run_layer(
     """One layer. PyTorch packs sequences as packing.py does and finds its own way back
     through time, so the order of the forward direction serves both."""
     order = packing.forwards
-    inputs = xp2torch(X[order], requires_grad=is_train)
+    # By default Thinc asks for the ops of the thread, which may not be those of X.
+    device = f"cuda:{X.device.id}" if is_cupy_array(X) else "cpu"
+    lend = partial(xp2torch, requires_grad=is_train, device=torch.device(device))
+    inputs = lend(X[order])
     names = ("Wx", "Wh", "b")
-    params = [
-        [xp2torch(cell.get_param(name), requires_grad=is_train) for name in names]
-        for cell in cells
-    ]
+    params = [[lend(cell.get_param(name)) for name in names] for cell in cells]
     weights = {}
     for (Wx, Wh, b), suffix in zip(params, ("l0", "l0_reverse"), strict=False):
         weights[f"weight_ih_{suffix}"] = Wx.T
@@ -64,14 +67,15 @@ def _run_layer(
     # call costs little and lets several threads use the layer.
     nI, nH = X.shape[1], cells[0].get_dim("nO")
     lstm = torch.nn.LSTM(nI, nH, bidirectional=len(cells) == 2, device="meta")
-    packed = torch.nn.utils.rnn.PackedSequence(inputs, torch.tensor(packing.sizes))
+    sizes = torch.tensor(packing.sizes, device="cpu")
+    packed = torch.nn.utils.rnn.PackedSequence(inputs, sizes)
     with torch.set_grad_enabled(is_train):
         outputs = torch.func.functional_call(lstm, weights, (packed,))[0].data
     Y = _to_ragged_order(torch2xp(outputs.detach()), order)
 
     def backprop(dY: Floats2d) -> Floats2d:
         leaves = [inputs, *(param for group in params for param in group)]
-        d_outputs = xp2torch(dY[order])
+        d_outputs = xp2torch(dY[order], device=torch.device(device))
         gradients = torch.autograd.grad(outputs, leaves, d_outputs, retain_graph=True)
         d_inputs, *d_params = (torch2xp(gradient) for gradient in gradients)
         for cell in cells:

@@ -175,3 +175,17 @@ def test_nothing(crf, tags, lengths):
     loss, d_rows = crf_loss(crf, batch, gold, tags.rules)
     assert loss == 0.0 and d_rows.shape == (0, len(tags))
     assert len(best_paths(crf, batch, tags.rules)) == 0
+
+
+def test_scores_far_apart_keep_their_legal_paths():
+    """The best scores may be of tags that no path can reach."""
+    tags = TagSet(["A"], "BIO")
+    crf = to_float64(CRF(3).initialize())
+    rows = np.zeros((2, 3))
+    rows[0, tags.names.index("I-A")] = 800
+    gold = np.zeros((2, 3), dtype=bool)
+    gold[:, 0] = True
+    loss, d_rows = crf_loss(crf, Ragged(rows, np.array([2])), gold, tags.rules)
+    # Legal are OO, OB, BO, BI and BB, all with the score 0.
+    assert loss == pytest.approx(np.log(5))
+    np.testing.assert_allclose(d_rows.sum(axis=1), 0, atol=1e-12)

@@ -97,6 +97,8 @@ def test_settings_that_do_not_go():
         CharEmbed(4, kind="onehot")
     with pytest.raises(ValueError, match="needs a width"):
         CharEmbed(kind="normal")
+    with pytest.raises(ValueError, match="at least 1, not -1"):
+        CharEmbed(-1)
     with pytest.raises(ValueError, match=r"shown none.*HashCharEmbed"):
         CharEmbed(4).initialize()
 
@@ -171,6 +173,24 @@ def test_ngram_dropout_leaves_out_whole_ngrams_in_training_only():
     backprop(Ragged(np.ones_like(Y.dataXd), X.lengths))
     gradient = model.layers[1].get_grad("E").sum()
     assert gradient == pytest.approx(4 * 2 * kept.sum() * 4, rel=1e-5)
+
+
+def test_char_dropout_leaves_out_whole_characters():
+    model = HashCharEmbed(4, rows=[50], char_dropout=0.5).initialize()
+    Y, _ = model.begin_update(ragged("北京大学" * 50))
+    dropped = Y.dataXd == 0
+    assert (dropped == dropped[:, :1]).all()
+    assert 0.3 < dropped[:, 0].mean() < 0.7
+
+
+@pytest.mark.parametrize(
+    "width, settings",
+    [(0, {}), (4, {"rows": [0]}), (4, {"ngram_dropout": 1.5}),
+     (4, {"char_dropout": -1})],
+)  # fmt: skip
+def test_sizes_and_chances_that_there_cannot_be(width, settings):
+    with pytest.raises(ValueError, match="at least"):
+        HashCharEmbed(width, **{"rows": [50], **settings})
 
 
 @pytest.mark.parametrize("rows", [[], [9, 9, 9, 9]])

@@ -205,3 +205,39 @@ def test_learns_what_one_direction_cannot_know():
 
     assert error_after_training(bi=True) < 0.02
     assert error_after_training(bi=False) > 0.1
+
+
+@pytest.mark.parametrize(
+    "settings, says",
+    [
+        ({"nO": 0}, "at least 1, not nO=0, nI=3"),
+        ({"nI": -2}, "at least 1, not nO=4, nI=-2"),
+        ({"dropout": 1.0}, "below 1, not 1.0"),
+    ],
+)
+def test_settings_that_there_cannot_be(settings, says):
+    with pytest.raises(ValueError, match=says):
+        LSTM(**{"nO": 4, "nI": 3, **settings})
+
+
+def test_input_of_another_width_is_named():
+    with pytest.raises(ValueError, match="the input is 5 wide, not 3"):
+        make().predict(batch([2], width=5))
+
+
+@pytest.mark.parametrize("lengths", [[3, 1], [3, 3]])
+def test_lengths_that_do_not_fit_are_named(lengths):
+    X = batch([5]).dataXd
+    with pytest.raises(ValueError, match=r"sum to .*, but there are 5 rows"):
+        make().predict(Ragged(X, np.array(lengths, dtype="int32")))
+
+
+def test_integers_are_taken_for_numbers():
+    model = make()
+    X = np.eye(3, dtype="int64")
+    lengths = np.array([3], dtype="int32")
+    whole, real = (
+        model.predict(Ragged(X, lengths)),
+        model.predict(Ragged(X.astype("float32"), lengths)),
+    )
+    np.testing.assert_array_equal(whole.dataXd, real.dataXd)

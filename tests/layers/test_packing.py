@@ -13,7 +13,7 @@ LENGTHS = [[2, 3, 1], [0, 2, 0, 2, 5], [4], [1, 1], [], [0, 0]]
 
 @pytest.mark.parametrize("lengths", LENGTHS, ids=str)
 def test_rows_of_a_step_stand_together(lengths):
-    packing = pack(get_current_ops(), np.array(lengths, dtype="int32"))
+    packing = pack(get_current_ops(), np.array(lengths, dtype="int32"), sum(lengths))
     rows = [(s, t) for s, length in enumerate(lengths) for t in range(length)]
     order = sorted(range(len(lengths)), key=lambda s: -lengths[s])
     steps = range(max(lengths, default=0))
@@ -26,7 +26,7 @@ def test_rows_of_a_step_stand_together(lengths):
 
 @pytest.mark.parametrize("lengths", LENGTHS, ids=str)
 def test_the_row_before_belongs_to_the_same_sequence(lengths):
-    packing = pack(get_current_ops(), np.array(lengths, dtype="int32"))
+    packing = pack(get_current_ops(), np.array(lengths, dtype="int32"), sum(lengths))
     first = packing.sizes[0] if packing.sizes else 0
     for order, distance in ((packing.forwards, -1), (packing.backwards, 1)):
         before = order[packing.previous]

@@ -131,3 +131,19 @@ def test_dropout_draws_the_same_masks():
 def test_odd_width_in_both_directions_is_refused():
     with pytest.raises(ValueError, match="cannot be 5 wide"):
         TorchLSTM(nO=5, nI=3, bi=True)
+
+
+def test_input_of_another_width_is_named():
+    """PyTorch itself would read past the end of the weights."""
+    with pytest.raises(ValueError, match="the input is 6 wide, not 5"):
+        pair(bi=False, depth=1)[1].predict(data(6))
+
+
+def test_float64_and_integers_are_taken():
+    _, model = pair(bi=True, depth=1)
+    X = data(5)
+    expected = model.predict(X).dataXd
+    for dtype in ("float64", "int64"):
+        model.predict(Ragged(X.dataXd.astype(dtype), X.lengths))
+    double = model.predict(Ragged(X.dataXd.astype("float64"), X.lengths)).dataXd
+    np.testing.assert_array_equal(double, expected)
