@@ -30,7 +30,7 @@ VectorsToVectors = Model[Vectors, Vectors]
 
 
 def build_hash_char_embed(
-    width: int, rows: Sequence[int], char_dropout: float, ngram_dropout: float
+    width: int, rows: Sequence[int], ngram_dropout: float
 ) -> DocsToVectors:
     """`spacy-lstm-ner.HashCharEmbed.v1`: hashed characters and n-grams of each Doc's
     text, one vector a character. For the slot `embed` of `spacy.Tok2Vec.v2`.
@@ -38,12 +38,10 @@ def build_hash_char_embed(
     width (int): Width of the vector of each n-gram; 1, 3 or 6 of them are put side by
         side for 1, 2 or 3 numbers of rows.
     rows (Sequence[int]): Rows of the tables: characters, pairs, triples.
-    char_dropout, ngram_dropout (float): In training, the chance of each character, and
-        of each pair or triple, to be left out where it stands.
+    ngram_dropout (float): In training, the chance of each pair or triple to be left
+        out where it stands.
     """
-    vectors = HashCharEmbed(
-        width, rows=rows, char_dropout=char_dropout, ngram_dropout=ngram_dropout
-    )
+    vectors = HashCharEmbed(width, rows=rows, ngram_dropout=ngram_dropout)
     model = chain(Characters(), vectors, ragged2list())
     model.set_dim("nO", vectors.get_dim("nO"))
     return model

@@ -33,7 +33,6 @@ nO = null
 @architectures = "spacy-lstm-ner.HashCharEmbed.v1"
 width = 64
 rows = [5000, 20000]
-char_dropout = 0.1
 ngram_dropout = 0.5
 
 [model.tok2vec.encode]

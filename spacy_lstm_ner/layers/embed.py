@@ -107,11 +107,7 @@ def _embed_init(
 
 
 def HashCharEmbed(
-    width: int,
-    *,
-    rows: Sequence[int],
-    char_dropout: float = 0.0,
-    ngram_dropout: float = 0.0,
+    width: int, *, rows: Sequence[int], ngram_dropout: float = 0.0
 ) -> Model[Ragged, Ragged]:
     """Vectors of hashed characters and n-grams: no vocabulary, no unknown character.
 
@@ -122,10 +118,10 @@ def HashCharEmbed(
     width (int): Width of the vector of each n-gram.
     rows (Sequence[int]): Rows of the tables: for characters, for pairs, for triples.
         Its length is the length of the longest n-gram.
-    char_dropout, ngram_dropout (float): In training, the chance of each character, and
-        of each n-gram of two or more, to be left out where it stands, so that the
-        layers above do not rely on those that they know by heart (as words are left
-        out in Iyyer et al., 2015).
+    ngram_dropout (float): In training, the chance of each n-gram of two or more
+        characters to be left out where it stands, so that the layers above do not
+        rely on those that they know by heart (as words are left out in Iyyer et al.,
+        2015).
     RETURNS (Model[Ragged, Ragged]): From code points (N, 1) to vectors (N, nO), where
         nO is 1, 3 or 6 times `width`.
     RAISES (ValueError): For no rows at all, more than three numbers of rows, or a
@@ -138,10 +134,9 @@ def HashCharEmbed(
         )
     if min(width, *rows) < 1:
         raise ValueError(f"Widths and rows of tables are at least 1: {width}, {rows}.")
-    if not (0 <= char_dropout < 1 and 0 <= ngram_dropout < 1):
+    if not 0 <= ngram_dropout < 1:
         raise ValueError(
-            f"Dropout has to be at least 0 and below 1: {char_dropout=}, "
-            f"{ngram_dropout=}."
+            f"Dropout has to be at least 0 and below 1, not {ngram_dropout=}."
         )
     sizes = [n for n in range(1, len(rows) + 1) for _ in range(n)]
     tables = [
@@ -153,11 +148,7 @@ def HashCharEmbed(
         init=_hash_init,
         dims={"nO": width * len(tables)},
         layers=tables,
-        attrs={
-            "longest": len(rows),
-            "char_dropout": char_dropout,
-            "ngram_dropout": ngram_dropout,
-        },
+        attrs={"longest": len(rows), "ngram_dropout": ngram_dropout},
     )
 
 
@@ -195,9 +186,9 @@ def _keep_masks(model: Model[Ragged, Ragged], n: int, is_train: bool) -> list:
     """What the vectors of each column are multiplied by: (n, 1), or 1."""
     if not is_train:
         return [1] * len(model.layers)
-    rates = [model.attrs["char_dropout"]]
-    rates += [model.attrs["ngram_dropout"]] * (len(model.layers) - 1)
-    return [model.ops.get_dropout_mask((n, 1), rate) for rate in rates]
+    # Single characters, in the first column, all stay.
+    rate = model.attrs["ngram_dropout"]
+    return [1, *(model.ops.get_dropout_mask((n, 1), rate) for _ in model.layers[1:])]
 
 
 def ngrams(ops: Ops, texts: Ragged, longest: int) -> Ints2d:

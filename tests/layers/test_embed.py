@@ -175,18 +175,10 @@ def test_ngram_dropout_leaves_out_whole_ngrams_in_training_only():
     assert gradient == pytest.approx(4 * 2 * kept.sum() * 4, rel=1e-5)
 
 
-def test_char_dropout_leaves_out_whole_characters():
-    model = HashCharEmbed(4, rows=[50], char_dropout=0.5).initialize()
-    Y, _ = model.begin_update(ragged("北京大学" * 50))
-    dropped = Y.dataXd == 0
-    assert (dropped == dropped[:, :1]).all()
-    assert 0.3 < dropped[:, 0].mean() < 0.7
-
-
 @pytest.mark.parametrize(
     "width, settings",
     [(0, {}), (4, {"rows": [0]}), (4, {"ngram_dropout": 1.5}),
-     (4, {"char_dropout": -1})],
+     (4, {"ngram_dropout": -1})],
 )  # fmt: skip
 def test_sizes_and_chances_that_there_cannot_be(width, settings):
     with pytest.raises(ValueError, match="at least"):
