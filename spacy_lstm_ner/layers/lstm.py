@@ -12,18 +12,25 @@ from collections.abc import Callable
 from functools import partial
 
 import numpy as np
-from thinc.api import Model, to_numpy
-from thinc.types import Floats2d, Ints1d, Ragged
+from thinc.api import Model, get_array_module, to_numpy
+from thinc.types import Floats2d, Floats3d, Floats4d, Ints1d, Ragged
 
 from .lstm_cell import (
+    Gradients,
     LSTMCell,
-    add_gradients,
+    Trace,
+    TransposedWeights,
+    Weights,
     gate_slopes,
     input_share,
     lstm_step,
     lstm_step_back,
+    through,
 )
-from .packing import Packing, pack
+from .packing import Block, Packing, pack
+
+# Rows that are worked on at a time: so few that they stay in the cache of a core.
+_BLOCK_ROWS = 128
 
 Backprop = Callable[[Floats2d], Floats2d]
 RunLayer = Callable[[list[Model], Floats2d, Packing, bool], tuple[Floats2d, Backprop]]
@@ -181,68 +188,106 @@ def drop_units(
 def _run_layer(
     cells: list[Model], X: Floats2d, packing: Packing, is_train: bool
 ) -> tuple[Floats2d, Backprop]:
-    """Each cell of one layer in its own direction."""
-    nH = cells[0].get_dim("nO")
-    Y = cells[0].ops.xp.empty((len(X), nH * len(cells)), dtype=X.dtype)
-    directions = []
-    orders = (packing.forwards, packing.backwards)
-    for k, (cell, order) in enumerate(zip(cells, orders, strict=False)):
-        columns = slice(k * nH, (k + 1) * nH)
-        H, backprop_cell = _run_cell(cell, X[order], packing, is_train)
-        Y[order, columns] = H
-        directions.append((order, columns, backprop_cell))
+    """The cells of one layer, each in its own direction, all in one loop."""
+    xp = cells[0].ops.xp
+    n_rows, nH, D = len(X), cells[0].get_dim("nO"), len(cells)
+    orders = packing.orders[:D]
+    blocks = list(packing.blocks(_BLOCK_ROWS))
+    weights = Weights.of(cells)
+    inputs = X[orders]  # (D, N, nI)
+    H = xp.empty((D, n_rows, nH), dtype=X.dtype)
+    # One allocation, since one large piece of memory is found faster than many.
+    trace = Trace.empty(D, n_rows if is_train else 0, nH, like=X)
+    h = c = xp.zeros((D, packing.sizes[0], nH), dtype=X.dtype)
+    for block in blocks:
+        share = input_share(inputs[:, block.rows], weights)
+        kept = trace.rows(block.rows) if is_train else None
+        h, c = _run_block(block, share, h, c, weights.Wh, H[:, block.rows], kept)
+    Y = xp.empty((n_rows, D, nH), dtype=X.dtype)
+    for k, order in enumerate(orders):
+        Y[order, k] = H[k]
 
     def backprop(dY: Floats2d) -> Floats2d:
-        dX = cells[0].ops.xp.zeros_like(X)
-        for order, columns, backprop_cell in directions:
-            dX[order] += backprop_cell(dY[order, columns])
+        dY = dY.reshape(Y.shape)
+        dH = xp.stack([dY[order, k] for k, order in enumerate(orders)])
+        d_inputs = xp.empty_like(inputs)
+        weights = TransposedWeights.of(cells)
+        gradients = Gradients.zeros(cells)
+        dh = dc = xp.zeros((D, 0, nH), dtype=X.dtype)
+        for block in reversed(blocks):
+            rows = block.rows
+            kept = trace.rows(rows)
+            dA, dh, dc = _run_block_back(block, dH[:, rows], dh, dc, kept, weights.Wh)
+            gradients.add(inputs[:, rows], kept.h_prev, dA)
+            d_inputs[:, rows] = through(dA, weights.Wx)
+        gradients.give_to(cells)
+        dX = xp.empty_like(X)
+        dX[orders[0]] = d_inputs[0]
+        for order, dx in zip(orders[1:], d_inputs[1:], strict=True):
+            dX[order] += dx
         return dX
 
-    return Y, backprop
+    return Y.reshape((n_rows, D * nH)), backprop
 
 
-def _run_cell(
-    cell: Model, X: Floats2d, packing: Packing, is_train: bool
-) -> tuple[Floats2d, Backprop]:
-    """One cell over all steps.
+def _run_block(
+    block: Block,
+    share: Floats4d,
+    h: Floats3d,
+    c: Floats3d,
+    Wh: Floats4d,
+    H: Floats3d,
+    trace: Trace | None,
+) -> tuple[Floats3d, Floats3d]:
+    """Some steps forwards, over the n rows of the block.
 
-    X (Floats2d): (N, nI) time-major rows.
-    RETURNS (tuple[Floats2d, Callable]): The hidden states (N, nH), time-major, and
-        what takes their gradient to that of X.
+    share (Floats4d): (4, D, n, nH), what the inputs add to the gates.
+    h, c (Floats3d): (D, at least the size of the first step, nH), the state before it.
+    H (Floats3d): (D, n, nH), takes the hidden states.
+    trace (Trace | None): Takes what the way back needs.
+    RETURNS (tuple[Floats3d, Floats3d]): h and c after the last step.
     """
-    xp = cell.ops.xp
-    Wh: Floats2d = cell.get_param("Wh")
-    nH = Wh.shape[0]
-    gates = input_share(cell, X)
-    H = xp.empty((len(X), nH), dtype=gates.dtype)
-    # Only the way back needs these.
-    C, tanh_C = xp.empty((2, len(X) if is_train else 0, nH), dtype=gates.dtype)
-    steps = packing.steps()
-    running = packing.sizes[0] if steps else 0
-    h = c = xp.zeros((running, nH), dtype=gates.dtype)
-    for rows in steps:
+    for rows in block.steps:
         # Sequences that ended stand last: cutting the rows lets them drop out.
         size = rows.stop - rows.start
-        h, c, tanh_c = lstm_step(gates[rows], h[:size], c[:size], Wh)
-        H[rows] = h
-        if is_train:
-            C[rows], tanh_C[rows] = c, tanh_c
+        h_prev, c_prev = h[:, :size], c[:, :size]
+        gates, h, c, tanh_c = lstm_step(share[:, :, rows], h_prev, c_prev, Wh)
+        H[:, rows] = h
+        if trace is not None:
+            trace.gates[:, :, rows] = gates
+            trace.h_prev[:, rows], trace.c_prev[:, rows] = h_prev, c_prev
+            trace.tanh_c[:, rows] = tanh_c
+    return h, c
 
-    def backprop(dH: Floats2d) -> Floats2d:
-        h_prev, c_prev = xp.zeros_like(H), xp.zeros_like(C)
-        h_prev[running:] = H[packing.previous]
-        c_prev[running:] = C[packing.previous]
-        slopes = gate_slopes(gates, c_prev, tanh_C)
-        dA = xp.empty_like(gates)
-        dh = dc = xp.zeros((0, nH), dtype=gates.dtype)
-        for rows in reversed(steps):
-            # Sequences whose last step this is have nothing coming back yet.
-            dh_total = dH[rows].copy()
-            dh_total[: len(dh)] += dh
-            dc_total = xp.zeros_like(dh_total)
-            dc_total[: len(dc)] = dc
-            dA[rows], dc = lstm_step_back(dh_total, dc_total, slopes.rows(rows))
-            dh = dA[rows] @ Wh.T
-        return add_gradients(cell, X, h_prev, dA)
 
-    return H, backprop
+def _run_block_back(
+    block: Block, dH: Floats3d, dh: Floats3d, dc: Floats3d, trace: Trace, Wh: Floats4d
+) -> tuple[Floats4d, Floats3d, Floats3d]:
+    """The same steps back.
+
+    dH (Floats3d): (D, n, nH), gradient of the hidden states.
+    dh, dc (Floats3d): (D, size of the step after the block, nH), what comes back
+        through time.
+    Wh (Floats4d): (4, D, nH, nH), transposed.
+    RETURNS (tuple[Floats4d, Floats3d, Floats3d]): dA (4, D, n, nH), the gradient of
+        what stands inside the gates; and dh and dc before the first step.
+    """
+    slopes = gate_slopes(trace)
+    dA = get_array_module(dH).empty_like(slopes.gates)
+    for rows in reversed(block.steps):
+        size = rows.stop - rows.start
+        dh, dc = _with_rows(dh, size), _with_rows(dc, size)
+        da = dA[:, :, rows]
+        dc = lstm_step_back(dh + dH[:, rows], dc, slopes.rows(rows), da)
+        dh = through(da, Wh)
+    return dA, dh, dc
+
+
+def _with_rows(d_state: Floats3d, size: int) -> Floats3d:
+    """Room for sequences whose last step this is: nothing comes back for them yet."""
+    D, rows, nH = d_state.shape
+    if rows == size:
+        return d_state
+    larger = get_array_module(d_state).zeros((D, size, nH), dtype=d_state.dtype)
+    larger[:, :rows] = d_state
+    return larger

@@ -36,8 +36,8 @@ Shapes, for n sequences at once, nI inputs and nH hidden units:
 
     x (n, nI)    h, c (n, nH)    Wx (nI, 4·nH)    Wh (nH, 4·nH)    b (4·nH,)
 
-The four gates lie side by side in the columns, in the order i, f, g, o. Backwards,
-with dz the gradient of the loss with respect to z, and a_i, a_f, a_g, a_o for what
+The parameters have the four gates side by side in their columns, in the order i, f, g,
+o. Backwards, with dz the gradient of the loss with respect to z, and a_i, a_f, a_g, a_o for what
 stands inside the brackets above:
 
     dc  += dh ∘ o ∘ (1 - tanh²(c))            c acts on the loss through h, too
@@ -49,14 +49,22 @@ stands inside the brackets above:
     dx = da·Wxᵀ    dh₋ = da·Whᵀ    dc₋ = dc ∘ f
     dWx = xᵀ·da    dWh = h₋ᵀ·da    db = the rows of da, summed
 
-`LSTM` in lstm.py runs the functions at the end of this file over whole batches.
+The functions at the end of this file are the arithmetic. `LSTM` in lstm.py runs them
+over whole batches, in D directions at once, so their arrays have more axes than those
+above: the gates come first, then the directions (D is 1 for the cell by itself):
+
+    x (D, n, nI)    h, c (D, n, nH)    gates, da (4, D, n, nH)
+
+and the order of the gates is o, i, f, g: the three that are sigmoids lie together, and
+so do the three that act through c.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from thinc.api import Model, Ops, get_array_module, glorot_uniform_init
-from thinc.types import Floats1d, Floats2d, Floats3d
+from thinc.types import Floats2d, Floats3d, Floats4d
 
 InT = tuple[Floats2d, Floats2d, Floats2d]
 OutT = tuple[Floats2d, Floats2d]
@@ -92,20 +100,25 @@ def LSTMCell(nO: int | None = None, nI: int | None = None) -> Model[InT, OutT]:
 def forward(
     model: Model[InT, OutT], inputs: InT, is_train: bool
 ) -> tuple[OutT, Callable[[OutT], InT]]:
-    x, h_prev, c_prev = inputs
-    _check_shapes(model, x, h_prev, c_prev)
-    Wh = model.get_param("Wh")
-    gates = input_share(model, x)
-    h, c, tanh_c = lstm_step(gates, h_prev, c_prev, Wh)
+    _check_shapes(model, *inputs)
+    x, h_prev, c_prev = (array[None] for array in inputs)
+    weights = Weights.of([model])
+    share = input_share(x, weights)
+    gates, h, c, tanh_c = lstm_step(share, h_prev, c_prev, weights.Wh)
 
     def backprop(d_outputs: OutT) -> InT:
-        dh, dc = d_outputs
-        slopes = gate_slopes(gates, c_prev, tanh_c)
-        da, dc_prev = lstm_step_back(dh, dc, slopes)
-        dx = add_gradients(model, x, h_prev, da)
-        return dx, da @ Wh.T, dc_prev
+        dh, dc = (array[None] for array in d_outputs)
+        weights = TransposedWeights.of([model])
+        slopes = gate_slopes(Trace(gates, h_prev, c_prev, tanh_c))
+        da = model.ops.xp.empty_like(gates)
+        dc_prev = lstm_step_back(dh, dc, slopes, da)
+        gradients = Gradients.zeros([model])
+        gradients.add(x, h_prev, da)
+        gradients.give_to([model])
+        dx, dh_prev = through(da, weights.Wx), through(da, weights.Wh)
+        return dx[0], dh_prev[0], dc_prev[0]
 
-    return (h, c), backprop
+    return (h[0], c[0]), backprop
 
 
 def init(model: Model[InT, OutT], X: InT | None = None, Y: OutT | None = None) -> None:
@@ -151,6 +164,72 @@ def _check_shapes(model: Model, x: Floats2d, h: Floats2d, c: Floats2d) -> None:
 # The arithmetic. `LSTMCell` calls it for one step, `LSTM` for all steps of a batch.
 
 
+class Weights(NamedTuple):
+    """The parameters of the cells of D directions, for the way forwards.
+
+    σ(a) = (1 + tanh(a/2)) / 2 cannot overflow, as exp(-a) can, and lets one call of
+    tanh serve all four gates. The half is in these weights already: with them a sigmoid
+    gate gets a/2.
+    """
+
+    Wx: Floats4d  # (4, D, nI, nH)
+    Wh: Floats4d  # (4, D, nH, nH)
+    b: Floats4d  # (4, D, 1, nH)
+
+    @classmethod
+    def of(cls, cells: Sequence[Model]) -> "Weights":
+        weights = cls(*(_by_gate(cells, name) for name in cls._fields))
+        for array in weights:
+            array[:3] *= 0.5
+        return weights
+
+
+class TransposedWeights(NamedTuple):
+    """The same for the way back, and not halved."""
+
+    Wx: Floats4d  # (4, D, nH, nI)
+    Wh: Floats4d  # (4, D, nH, nH)
+
+    @classmethod
+    def of(cls, cells: Sequence[Model]) -> "TransposedWeights":
+        xp = cells[0].ops.xp
+        arrays = (_by_gate(cells, name) for name in cls._fields)
+        # Products with a small matrix are much faster where it lies in order.
+        return cls(*(xp.ascontiguousarray(array.swapaxes(2, 3)) for array in arrays))
+
+
+def _by_gate(cells: Sequence[Model], name: str) -> Floats4d:
+    """A parameter of D cells, from columns i f g o to (4, D, rows, nH), o i f g."""
+    params = [cell.get_param(name) for cell in cells]
+    nH = cells[0].get_dim("nO")
+    array = cells[0].ops.xp.empty(
+        (4, len(cells), params[0].size // (4 * nH), nH), dtype=params[0].dtype
+    )
+    for k, param in enumerate(params):
+        gates = param.reshape((-1, 4, nH)).swapaxes(0, 1)
+        array[0, k], array[1:, k] = gates[3], gates[:3]
+    return array
+
+
+class Trace(NamedTuple):
+    """What the way forwards leaves behind for the way back, for n steps."""
+
+    gates: Floats4d  # (4, D, n, nH): o, i, f, g
+    h_prev: Floats3d  # (D, n, nH)
+    c_prev: Floats3d  # (D, n, nH)
+    tanh_c: Floats3d  # (D, n, nH)
+
+    @classmethod
+    def empty(cls, D: int, n: int, nH: int, *, like: Floats2d) -> "Trace":
+        """Room for n steps, on the device and of the type of `like`."""
+        room = get_array_module(like).empty((7, D, n, nH), dtype=like.dtype)
+        return cls(room[:4], *room[4:])
+
+    def rows(self, rows: slice) -> "Trace":
+        """Some of the steps."""
+        return Trace(*(array[..., rows, :] for array in self))
+
+
 class Slopes(NamedTuple):
     """How the outputs of n steps answer to small changes, before any gradient is known.
 
@@ -158,103 +237,116 @@ class Slopes(NamedTuple):
     so one pass serves all of them.
     """
 
-    #: (n, 4, nH): of c to a_i, a_f and a_g, and of h to a_o.
-    gates: Floats3d
-    #: (n, nH): of h to c.
-    h_to_c: Floats2d
-    #: (n, nH): of c to c₋, which is f.
-    c_to_c_prev: Floats2d
+    gates: Floats4d  # (4, D, n, nH): of h to a_o, and of c to a_i, a_f and a_g
+    h_to_c: Floats3d  # (D, n, nH): of h to c
+    c_to_c_prev: Floats3d  # (D, n, nH): of c to c₋, which is f
 
     def rows(self, rows: slice) -> "Slopes":
         """The slopes of some of the steps."""
-        return Slopes(self.gates[rows], self.h_to_c[rows], self.c_to_c_prev[rows])
+        return Slopes(
+            self.gates[:, :, rows], self.h_to_c[:, rows], self.c_to_c_prev[:, rows]
+        )
 
 
-def input_share(model: Model, x: Floats2d) -> Floats2d:
-    """What the inputs add to the gates: x·Wx + b, (n, 4·nH).
+def input_share(x: Floats3d, weights: Weights) -> Floats4d:
+    """What the inputs (D, n, nI) add to the gates: x·Wx + b, (4, D, n, nH).
 
-    It does not depend on h, so one product serves all steps of a sequence.
+    It does not depend on h, so one product serves many steps of a sequence.
     """
-    share = x @ model.get_param("Wx")
-    share += model.get_param("b")
+    share = x @ weights.Wx
+    share += weights.b
     return share
 
 
 def lstm_step(
-    gates: Floats2d, h: Floats2d, c: Floats2d, Wh: Floats2d
-) -> tuple[Floats2d, Floats2d, Floats2d]:
+    share: Floats4d, h: Floats3d, c: Floats3d, Wh: Floats4d
+) -> tuple[Floats4d, Floats3d, Floats3d, Floats3d]:
     """One step forwards.
 
-    gates (Floats2d): (n, 4·nH), the share of the inputs. It becomes i, f, g, o.
-    h, c (Floats2d): (n, nH), hidden and cell state of the step before.
-    Wh (Floats2d): (nH, 4·nH).
-    RETURNS (tuple[Floats2d, Floats2d, Floats2d]): h, c and tanh(c), each (n, nH).
+    share (Floats4d): (4, D, n, nH), what `input_share` gives.
+    h, c (Floats3d): (D, n, nH), hidden and cell state of the step before.
+    Wh (Floats4d): (4, D, nH, nH), of `Weights`.
+    RETURNS (tuple[Floats4d, Floats3d, Floats3d, Floats3d]): The gates o, i, f, g
+        (4, D, n, nH); and h, c and tanh(c), each (D, n, nH).
     """
-    tanh = get_array_module(gates).tanh
-    nH = Wh.shape[0]
-    gates += h @ Wh
-    for a in (gates[:, : 2 * nH], gates[:, 3 * nH :]):  # i and f; o
-        # σ(a) = (1 + tanh(a/2)) / 2 cannot overflow, as exp(-a) can.
-        a *= 0.5
-        tanh(a, out=a)
-        a += 1.0
-        a *= 0.5
-    g = gates[:, 2 * nH : 3 * nH]
-    tanh(g, out=g)
-    i, f, o = gates[:, :nH], gates[:, nH : 2 * nH], gates[:, 3 * nH :]
-    c = f * c + i * g
+    tanh = get_array_module(h).tanh
+    gates = h @ Wh
+    gates += share
+    tanh(gates, out=gates)
+    sigmoids = gates[:3]
+    sigmoids *= 0.5
+    sigmoids += 0.5
+    o, i, f, g = gates
+    c = f * c
+    c += i * g
     tanh_c = tanh(c)
-    return o * tanh_c, c, tanh_c
+    return gates, o * tanh_c, c, tanh_c
 
 
-def gate_slopes(gates: Floats2d, c_prev: Floats2d, tanh_c: Floats2d) -> Slopes:
-    """The slopes of n steps, from what their way forwards left behind.
-
-    gates (Floats2d): (n, 4·nH), i, f, g, o.
-    c_prev, tanh_c (Floats2d): (n, nH).
-    RETURNS (Slopes): See there.
-    """
-    xp = get_array_module(gates)
-    n, nH = c_prev.shape
-    by_gate = gates.reshape((n, 4, nH))
-    i, f, g, o = (by_gate[:, k] for k in range(4))
-    slopes = xp.empty_like(by_gate)
-    slopes[:, 0] = g * i * (1 - i)
-    slopes[:, 1] = c_prev * f * (1 - f)
-    slopes[:, 2] = i * (1 - g * g)
-    slopes[:, 3] = tanh_c * o * (1 - o)
-    return Slopes(slopes, o * (1 - tanh_c * tanh_c), f)
+def gate_slopes(trace: Trace) -> Slopes:
+    """The slopes of n steps, from what their way forwards left behind."""
+    o, i, f, g = trace.gates
+    sigmoids = trace.gates[:3]
+    slopes = get_array_module(o).empty_like(trace.gates)
+    slopes[:3] = sigmoids * (1 - sigmoids)
+    slopes[0] *= trace.tanh_c
+    slopes[1] *= g
+    slopes[2] *= trace.c_prev
+    slopes[3] = i * (1 - g * g)
+    return Slopes(slopes, o * (1 - trace.tanh_c * trace.tanh_c), f)
 
 
 def lstm_step_back(
-    dh: Floats2d, dc: Floats2d, slopes: Slopes
-) -> tuple[Floats2d, Floats2d]:
+    dh: Floats3d, dc: Floats3d, slopes: Slopes, da: Floats4d
+) -> Floats3d:
     """One step backwards.
 
-    dh, dc (Floats2d): (n, nH), gradients of the hidden and the cell state.
-    slopes (Slopes): Of these n steps.
-    RETURNS (tuple[Floats2d, Floats2d]): da (n, 4·nH), the gradient of what stands
-        inside the gates; and dc₋ (n, nH). The third, dh₋, is da·Whᵀ.
+    dh, dc (Floats3d): (D, n, nH), gradients of the hidden and the cell state.
+    slopes (Slopes): Of this step.
+    da (Floats4d): (4, D, n, nH), takes the gradient of what stands inside the gates.
+    RETURNS (Floats3d): dc₋ (D, n, nH). The third, dh₋, is ``through(da, Wh)``.
     """
-    xp = get_array_module(dh)
-    n, nH = dh.shape
+    multiply = get_array_module(dh).multiply
     dc = dc + dh * slopes.h_to_c
-    da = xp.empty_like(slopes.gates)
-    xp.multiply(slopes.gates[:, :3], dc[:, None], out=da[:, :3])
-    xp.multiply(slopes.gates[:, 3], dh, out=da[:, 3])
-    return da.reshape((n, 4 * nH)), dc * slopes.c_to_c_prev
+    multiply(slopes.gates[0], dh, out=da[0])
+    multiply(slopes.gates[1:], dc, out=da[1:])
+    return dc * slopes.c_to_c_prev
 
 
-def add_gradients(
-    model: Model, x: Floats2d, h_prev: Floats2d, da: Floats2d
-) -> Floats2d:
-    """Add the gradients of n steps to those of the cell's parameters.
+def through(da: Floats4d, W: Floats4d) -> Floats3d:
+    """The gradient of x or h₋, from that of the gates.
 
-    x (Floats2d): (n, nI). h_prev (Floats2d): (n, nH). da (Floats2d): (n, 4·nH).
-    RETURNS (Floats2d): dx (n, nI).
+    da (Floats4d): (4, D, n, nH). W (Floats4d): (4, D, nH, width), one of
+        `TransposedWeights`.
+    RETURNS (Floats3d): da·Wᵀ, (D, n, width).
     """
-    db: Floats1d = da.sum(axis=0)
-    model.inc_grad("Wx", x.T @ da)
-    model.inc_grad("Wh", h_prev.T @ da)
-    model.inc_grad("b", db)
-    return da @ model.get_param("Wx").T
+    return (da @ W).sum(axis=0)
+
+
+class Gradients(NamedTuple):
+    """Gradients of the parameters of D cells, in the shapes that `Weights` has."""
+
+    Wx: Floats4d
+    Wh: Floats4d
+    b: Floats4d
+
+    @classmethod
+    def zeros(cls, cells: Sequence[Model]) -> "Gradients":
+        nI, nH = cells[0].get_dim("nI"), cells[0].get_dim("nO")
+        zeros = partial(cells[0].ops.xp.zeros, dtype=cells[0].get_param("b").dtype)
+        return cls(*(zeros((4, len(cells), rows, nH)) for rows in (nI, nH, 1)))
+
+    def add(self, x: Floats3d, h_prev: Floats3d, da: Floats4d) -> None:
+        """Add those of n steps: x (D, n, nI), h_prev (D, n, nH), da (4, D, n, nH)."""
+        Wx, Wh, b = self
+        Wx += x.swapaxes(1, 2) @ da
+        Wh += h_prev.swapaxes(1, 2) @ da
+        b += da.sum(axis=2, keepdims=True)
+
+    def give_to(self, cells: Sequence[Model]) -> None:
+        """Add them to those that the cells have."""
+        for name, array in self._asdict().items():
+            for k, cell in enumerate(cells):
+                o, i, f, g = array[:, k]
+                gradient = cell.ops.xp.hstack((i, f, g, o))
+                cell.inc_grad(name, gradient.reshape(cell.get_param(name).shape))

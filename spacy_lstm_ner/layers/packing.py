@@ -15,12 +15,13 @@ packed rows are ``b2 a1 c0 | b1 a0 | b0``: the sizes are the same, and no paddin
 come before the first real row.
 """
 
+from collections.abc import Iterator
 from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
 from thinc.api import Ops, to_numpy
-from thinc.types import Ints1d
+from thinc.types import Ints1d, Ints2d
 
 
 class Packing(NamedTuple):
@@ -31,10 +32,9 @@ class Packing(NamedTuple):
 
     #: At each of the T steps: how many sequences are that long. Falling; sums to N.
     sizes: list[int]
-    #: (N,) the ragged row that stands at each packed row, time running forwards.
-    forwards: Ints1d
-    #: (N,) the same with time running backwards.
-    backwards: Ints1d
+    #: (2, N) the ragged row that stands at each packed row: time running forwards, and
+    #: time running backwards.
+    orders: Ints2d
     #: (N - sizes[0],) for every packed row but those of the first step: the packed row
     #: of the same sequence one step before.
     previous: Ints1d
@@ -42,12 +42,37 @@ class Packing(NamedTuple):
     #: sequence first.
     last: Ints1d
 
+    @property
+    def forwards(self) -> Ints1d:
+        """The first of the two orders."""
+        return self.orders[0]
+
     def steps(self) -> list[slice]:
         """The packed rows of each step."""
         ends = accumulate(self.sizes)
         return [
             slice(end - size, end) for size, end in zip(self.sizes, ends, strict=True)
         ]
+
+    def blocks(self, n_rows: int) -> Iterator["Block"]:
+        """The steps in groups of at least `n_rows` packed rows, but for the last."""
+        start, steps = 0, []
+        for rows in self.steps():
+            steps.append(slice(rows.start - start, rows.stop - start))
+            if rows.stop - start >= n_rows:
+                yield Block(slice(start, rows.stop), steps)
+                start, steps = rows.stop, []
+        if steps:
+            yield Block(slice(start, start + steps[-1].stop), steps)
+
+
+class Block(NamedTuple):
+    """Some steps, one after the other."""
+
+    #: The packed rows of all of them.
+    rows: slice
+    #: The rows of each, counted from the first row of the block.
+    steps: list[slice]
 
 
 def pack(ops: Ops, lengths: Ints1d, n_rows: int) -> Packing:
@@ -78,16 +103,15 @@ def pack(ops: Ops, lengths: Ints1d, n_rows: int) -> Packing:
     step = np.arange(total) - row_starts
     step_from_end = np.repeat(lengths, lengths) - 1 - step
     row_rank = np.repeat(rank, lengths)
-    order = np.empty((2, total), dtype="int64")
-    order[0, step_starts[step] + row_rank] = np.arange(total)
-    order[1, step_starts[step_from_end] + row_rank] = np.arange(total)
+    orders = np.empty((2, total), dtype="int64")
+    orders[0, step_starts[step] + row_rank] = np.arange(total)
+    orders[1, step_starts[step_from_end] + row_rank] = np.arange(total)
     first = int(sizes[0]) if longest else 0
     previous = np.arange(first, total) - np.repeat(sizes[:-1], sizes[1:])
     last = step_starts[lengths[by_length[:first]] - 1] + np.arange(first)
     return Packing(
         sizes=sizes.tolist(),
-        forwards=ops.asarray(order[0]),
-        backwards=ops.asarray(order[1]),
+        orders=ops.asarray(orders),
         previous=ops.asarray(previous),
         last=ops.asarray(last),
     )

@@ -21,13 +21,13 @@ def test_rows_of_a_step_stand_together(lengths):
     backwards = [[(s, lengths[s] - 1 - t) for s, t in step] for step in forwards]
     assert packing.sizes == [len(step) for step in forwards]
     assert [rows[i] for i in packing.forwards] == list(chain(*forwards))
-    assert [rows[i] for i in packing.backwards] == list(chain(*backwards))
+    assert [rows[i] for i in packing.orders[1]] == list(chain(*backwards))
 
 
 @pytest.mark.parametrize("lengths", LENGTHS, ids=str)
 def test_the_row_before_belongs_to_the_same_sequence(lengths):
     packing = pack(get_current_ops(), np.array(lengths, dtype="int32"), sum(lengths))
     first = packing.sizes[0] if packing.sizes else 0
-    for order, distance in ((packing.forwards, -1), (packing.backwards, 1)):
+    for order, distance in ((packing.forwards, -1), (packing.orders[1], 1)):
         before = order[packing.previous]
         assert before.tolist() == (order[first:] + distance).tolist()
