@@ -147,28 +147,29 @@ def best_paths(crf: Model, emissions: Ragged, rules: Rules) -> Ints1d:
     if not len(data):
         return np.zeros(0, dtype="int64")
     packing = pack(_OPS, emissions.lengths, len(data))
-    data = data[packing.forwards]
-    steps = packing.steps()
+    # Tags first, since NumPy is fast where the last axis is the long one.
+    data = np.ascontiguousarray(data[packing.forwards].T)
     chain = _Chain(crf, rules, dtype=data.dtype)
-    from_tags = chain.transitions.T[None]  # (1, to, from)
+    steps = packing.steps()
     score = np.empty_like(data)  # of the best path to each tag
-    before = np.zeros(data.shape, dtype="int64")  # the tag that it comes from
-    paths = chain.starts
+    transitions = chain.transitions[:, :, None]
+    paths = chain.starts[:, None]
     for t, rows in enumerate(steps):
         if t:
-            by_tag = paths[: rows.stop - rows.start, None] + from_tags
-            before[rows] = by_tag.argmax(axis=2)
-            paths = by_tag.max(axis=2)
-        score[rows] = paths = paths + data[rows]
-    at_end = score[packing.last] + chain.ends
-    if np.isneginf(at_end.max(axis=1)).any():
+            paths = paths[:, None, : rows.stop - rows.start]
+            paths = np.maximum.reduce(paths + transitions)
+        paths = paths + data[:, rows]
+        score[:, rows] = paths
+    at_end = score[:, packing.last] + chain.ends[:, None]
+    if np.isneginf(at_end.max(axis=0)).any():
         raise ValueError("A sequence has no legal path of tags.")
-    path = np.empty(len(data), dtype="int64")
-    path[packing.last] = at_end.argmax(axis=1)
-    for rows, next_rows in zip(steps[-2::-1], steps[:0:-1], strict=True):
-        next_tags = path[next_rows]
-        goes_on = slice(rows.start, rows.start + len(next_tags))
-        path[goes_on] = before[next_rows][np.arange(len(next_tags)), next_tags]
+    path = np.empty(len(packing.forwards), dtype="int64")
+    path[packing.last] = at_end.argmax(axis=0)
+    # Which tag the best path to a tag comes from is only asked on the way back.
+    for before, rows in zip(steps[-2::-1], steps[:0:-1], strict=True):
+        goes_on = slice(before.start, before.start + rows.stop - rows.start)
+        from_tags = score[:, goes_on] + chain.transitions[:, path[rows]]
+        path[goes_on] = from_tags.argmax(axis=0)
     unpacked = np.empty_like(path)
     unpacked[packing.forwards] = path
     return unpacked

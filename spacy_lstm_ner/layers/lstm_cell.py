@@ -202,11 +202,11 @@ def _by_gate(cells: Sequence[Model], name: str) -> Floats4d:
     """A parameter of D cells, from columns i f g o to (4, D, rows, nH), o i f g."""
     params = [cell.get_param(name) for cell in cells]
     nH = cells[0].get_dim("nO")
-    array = cells[0].ops.xp.empty(
-        (4, len(cells), params[0].size // (4 * nH), nH), dtype=params[0].dtype
-    )
+    rows = params[0].size // (4 * nH)
+    shape = (4, len(cells), rows, nH)
+    array = cells[0].ops.xp.empty(shape, dtype=params[0].dtype)
     for k, param in enumerate(params):
-        gates = param.reshape((-1, 4, nH)).swapaxes(0, 1)
+        gates = param.reshape((rows, 4, nH)).swapaxes(0, 1)
         array[0, k], array[1:, k] = gates[3], gates[:3]
     return array
 

@@ -89,6 +89,10 @@ def pack(ops: Ops, lengths: Ints1d, n_rows: int) -> Packing:
     total = int(lengths.sum())
     if total != n_rows:
         raise ValueError(f"The lengths sum to {total}, but there are {n_rows} rows.")
+    if len(lengths) == 1:  # often so, and it need not be found out
+        rows = np.arange(total)
+        orders = ops.asarray(np.stack((rows, rows[::-1])))
+        return Packing([1] * total, orders, orders[0][:-1], orders[0][-1:])
     longest = int(lengths.max()) if len(lengths) else 0
     # The place of each sequence when the longest comes first. The sort is stable, so
     # equal lengths keep their order and results do not depend on the platform.
