@@ -200,30 +200,21 @@ def ngrams(ops: Ops, texts: Ragged, longest: int) -> Ints2d:
         c; bc, cd; abc, bcd, cde. Where an n-gram goes past the end of its text, 0
         stands for what is not there.
     """
-    # From 1 on, since 0 is a code point, too.
-    codes = ops.xp.asarray(texts.dataXd.ravel(), dtype="uint64") + ops.xp.uint64(1)
-    around = {0: codes}
-    for distance in range(1, longest):
-        around[-distance] = _shifted(ops, codes, texts.lengths, distance)
-        around[distance] = _shifted(ops, codes, texts.lengths, -distance)
+    xp, lengths = ops.xp, to_numpy(texts.lengths)
+    # As many zeros between the texts as an n-gram can reach past an end. The characters
+    # count from 1 on, since 0 is a code point, too.
+    gap = longest - 1
+    text_of_row = np.repeat(np.arange(len(lengths)), lengths)
+    place = ops.asarray(np.arange(len(text_of_row)) + gap * (text_of_row + 1))
+    codes = xp.zeros(len(place) + gap * (len(lengths) + 1), dtype="uint64")
+    codes[place] = texts.dataXd.ravel() + 1
+    around = {offset: codes[place + offset] for offset in range(-gap, gap + 1)}
     columns = []
     for size in range(1, longest + 1):
         for first in range(1 - size, 1):
             gram = around[first].copy()
             for offset in range(first + 1, first + size):
-                gram <<= ops.xp.uint64(_BITS)
+                gram <<= xp.uint64(_BITS)
                 gram |= around[offset]
             columns.append(gram)
-    return ops.xp.stack(columns, axis=1)
-
-
-def _shifted(ops: Ops, codes, lengths, distance: int):
-    """Each text moved to the right (below 0: left) on its own, 0 coming in."""
-    lengths = to_numpy(lengths)
-    ends = np.cumsum(lengths)
-    place = np.arange(len(codes)) - distance
-    first = np.repeat(ends - lengths, lengths)
-    last = np.repeat(ends, lengths)
-    inside = (place >= first) & (place < last)
-    place = ops.asarray(np.where(inside, place, 0))
-    return codes[place] * ops.xp.asarray(inside, dtype="uint64")
+    return xp.stack(columns, axis=1)

@@ -6,6 +6,10 @@ the backward LSTM is the same code with another index.
 
     ragged rows ──┬─► time-major, forwards ──► cell 0 ──► ragged ──┬─► next layer
                   └─► time-major, backwards ─► cell 1 ──► ragged ──┘  (side by side)
+
+Both cells of a layer go through one loop, which halves the number of its small steps.
+What does not wait for a step is done for a block of steps at once: before the loop what
+the inputs add to the gates, after it the gradients of inputs and weights.
 """
 
 from collections.abc import Callable

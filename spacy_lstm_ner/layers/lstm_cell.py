@@ -37,8 +37,8 @@ Shapes, for n sequences at once, nI inputs and nH hidden units:
     x (n, nI)    h, c (n, nH)    Wx (nI, 4·nH)    Wh (nH, 4·nH)    b (4·nH,)
 
 The parameters have the four gates side by side in their columns, in the order i, f, g,
-o. Backwards, with dz the gradient of the loss with respect to z, and a_i, a_f, a_g, a_o for what
-stands inside the brackets above:
+o. Backwards, with dz the gradient of the loss with respect to z, and a_i, a_f, a_g, a_o
+for what stands inside the brackets above:
 
     dc  += dh ∘ o ∘ (1 - tanh²(c))            c acts on the loss through h, too
     da_i = dc ∘ g ∘ i ∘ (1 - i)               since σ' = σ ∘ (1 - σ)

@@ -11,7 +11,7 @@ from thinc.api import (
 )
 from thinc.types import Ragged
 
-from spacy_lstm_ner.layers import LSTM
+from spacy_lstm_ner.layers import LSTM, lstm
 
 from .gradients import check_gradients, to_float64
 
@@ -42,6 +42,23 @@ def test_gradients_against_finite_differences(bi, depth, lengths):
     # A single step has none before it to come from.
     unused = ["Wh"] if max(lengths) == 1 else []
     check_gradients(model, X, lengths, unused=unused)
+
+
+@pytest.mark.parametrize("rows", [1, 3, 5])
+def test_gradients_where_time_is_cut_into_blocks(rows, monkeypatch):
+    monkeypatch.setattr(lstm, "_BLOCK_ROWS", rows)
+    model = to_float64(make(bi=True, depth=2))
+    X = np.random.default_rng(3).standard_normal((11, 3))
+    check_gradients(model, X, [2, 4, 0, 1, 4], unused=[])
+
+
+def test_blocks_make_no_difference(monkeypatch):
+    """Not to the last bit, since products of other sizes round differently."""
+    model = make(nO=6, bi=True)
+    X = batch([300, 3, 150])
+    whole = model.predict(X).dataXd
+    monkeypatch.setattr(lstm, "_BLOCK_ROWS", 10)
+    np.testing.assert_allclose(model.predict(X).dataXd, whole, atol=1e-6)
 
 
 @pytest.mark.parametrize("bi", [False, True])

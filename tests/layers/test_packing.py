@@ -31,3 +31,16 @@ def test_the_row_before_belongs_to_the_same_sequence(lengths):
     for order, distance in ((packing.forwards, -1), (packing.orders[1], 1)):
         before = order[packing.previous]
         assert before.tolist() == (order[first:] + distance).tolist()
+
+
+@pytest.mark.parametrize("n_rows", [1, 2, 3, 4, 100])
+@pytest.mark.parametrize("lengths", LENGTHS, ids=str)
+def test_blocks_are_whole_steps_and_leave_none_out(lengths, n_rows):
+    packing = pack(get_current_ops(), np.array(lengths, dtype="int32"), sum(lengths))
+    blocks = list(packing.blocks(n_rows))
+    rows = range(sum(lengths))
+    steps = [list(rows[block.rows][step]) for block in blocks for step in block.steps]
+    assert steps == [list(rows[step]) for step in packing.steps()]
+    sizes = [len(rows[block.rows]) for block in blocks]
+    assert all(size >= n_rows for size in sizes[:-1])
+    assert sum(sizes) == len(rows)
