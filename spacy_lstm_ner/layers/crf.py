@@ -1,4 +1,5 @@
-"""A linear-chain conditional random field (CRF) over tags: loss and best path.
+"""A linear-chain conditional random field (CRF) over tags: loss, best paths, and the
+probability of a part of a path.
 
 After Lafferty, McCallum & Pereira (2001); on top of an LSTM as in Lample et al. (2016).
 A path y_1 … y_n through the tags has the score
@@ -172,6 +173,76 @@ def best_paths(crf: Model, emissions: Ragged, rules: Rules) -> Ints1d:
     unpacked = np.empty_like(path)
     unpacked[packing.forwards] = path
     return unpacked
+
+
+class Stretches(NamedTuple):
+    """Parts of paths, each with its tags: an entity is one."""
+
+    starts: Ints1d  # (K,) the row where each begins
+    ends: Ints1d  # (K,) the row after its last
+    tags: Ints1d  # (M,) the tags of its rows, one stretch after the other
+    goes_on: Ints1d  # (K,) a tag that must not come next: it would go on
+
+
+def stretch_probabilities(
+    crf: Model, emissions: Ragged, rules: Rules, stretches: Stretches
+) -> Floats1d:
+    """How probable each stretch is: the probability of all paths that have just these
+    tags there, and go on with another one.
+
+    Given the whole text the path is a Markov chain. So this is exact:
+
+        p(y_s) · Π_t p(y_t | y_t-1) · (1 - p(goes_on | y_e))
+
+    Sequences without a stretch cost nothing.
+
+    crf (Model): A `CRF` layer.
+    emissions (Ragged): (N, T) scores of the tags. Minus infinity rules a tag out.
+    rules (Rules): The legal paths.
+    stretches (Stretches): K stretches, none of them empty, none over the end of a
+        sequence.
+    RETURNS (Floats1d): (K,) float64 probabilities.
+    RAISES (ValueError): Where a sequence has no legal path.
+    """
+    starts, ends, tags, goes_on = stretches
+    if not len(starts):
+        return np.zeros(0)
+    lengths = to_numpy(emissions.lengths)
+    asked = np.zeros(len(lengths), dtype=bool)
+    asked[np.repeat(np.arange(len(lengths)), lengths)[starts]] = True
+    kept = np.repeat(asked, lengths)
+    new_row = np.cumsum(kept) - 1
+    data = to_numpy(emissions.dataXd)[kept].astype("float64")
+    lengths = lengths[asked]
+    packing = pack(_OPS, lengths, len(data))
+    chain = _Chain(crf, rules)
+    lattice = forward_backward(data[packing.forwards], packing, chain)
+    place = np.empty(len(data), dtype="int64")  # of each row in the lattice
+    place[packing.forwards] = np.arange(len(data))
+    transitions = np.exp(chain.transitions)
+
+    def given(row: Ints1d, tag: Ints1d, tag_before: Ints1d) -> Floats1d:
+        """p(tag at row | tag_before at the row before)"""
+        joint = transitions[tag_before, tag] * lattice.incoming[place[row], tag]
+        beta = lattice.beta[place[row - 1], tag_before]
+        return np.divide(joint, beta, out=np.zeros_like(joint), where=beta > 0)
+
+    sizes = ends - starts
+    firsts = np.cumsum(sizes) - sizes  # of each stretch among all M rows
+    rows = np.arange(len(tags)) + np.repeat(new_row[starts] - firsts, sizes)
+    factors = np.empty(len(tags))
+    later = np.delete(np.arange(len(tags)), firsts)
+    factors[later] = given(rows[later], tags[later], tags[later - 1])
+    first_places = place[rows[firsts]], tags[firsts]
+    factors[firsts] = lattice.alpha[first_places] * lattice.beta[first_places]
+    probabilities = np.multiply.reduceat(factors, firsts)
+    lasts = firsts + sizes - 1
+    followed = ~np.isin(rows[lasts] + 1, np.cumsum(lengths))
+    last_tags = tags[lasts][followed]
+    next_rows = rows[lasts][followed] + 1
+    probabilities[followed] *= 1 - given(next_rows, goes_on[followed], last_tags)
+    # Rounding must not make it more than certain.
+    return np.clip(probabilities, 0.0, 1.0)
 
 
 class Lattice(NamedTuple):

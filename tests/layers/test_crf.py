@@ -1,5 +1,6 @@
 """The CRF against brute force: every path written out."""
 
+from collections import Counter
 from itertools import pairwise, product
 
 import numpy as np
@@ -7,8 +8,8 @@ import pytest
 from thinc.types import Ragged
 
 from spacy_lstm_ner.layers import CRF
-from spacy_lstm_ner.layers.crf import best_paths, crf_loss
-from spacy_lstm_ner.tagging import TagSet
+from spacy_lstm_ner.layers.crf import best_paths, crf_loss, stretch_probabilities
+from spacy_lstm_ner.tagging import TagSet, spans_from_tags
 
 from .gradients import numeric_gradient, to_float64
 
@@ -136,6 +137,80 @@ def test_units_can_be_ruled_out(crf, tags, emissions):
     emissions.dataXd[:2, 1:] = -np.inf
     path = best_paths(crf, emissions, tags.rules)
     assert path[:2].tolist() == [0, 0]
+
+
+# Probabilities of entities
+
+
+def all_spans(tags):
+    """Every span of every sequence, in rows of the batch, with every label."""
+    ends = np.cumsum(LENGTHS).tolist()
+    return [
+        (start, end, label)
+        for size, stop in zip(LENGTHS, ends, strict=True)
+        for start in range(stop - size, stop)
+        for end in range(start + 1, stop + 1)
+        for label in tags.labels
+    ]
+
+
+def brute_force_spans(crf, tags, emissions):
+    """The probability of each entity span: the mass of the paths that have it."""
+    mass, first = Counter(), 0
+    for n in LENGTHS:
+        if n:
+            rows = emissions.dataXd[first : first + n]
+            paths = list(legal_paths(tags, n))
+            weights = np.exp([score(crf, rows, path) for path in paths])
+            for path, p in zip(paths, weights / weights.sum(), strict=True):
+                spans, problems = spans_from_tags(
+                    [tags.names[tag] for tag in path], tags.scheme
+                )
+                assert not problems
+                mass.update({(first + s, first + e, label): p for s, e, label in spans})
+        first += n
+    return mass
+
+
+@pytest.mark.parametrize("learned", [True, False], ids=["crf", "no crf"])
+def test_probability_of_entities(crf, tags, emissions, learned):
+    if not learned:
+        crf.initialize()
+    spans = all_spans(tags)
+    expected = brute_force_spans(crf, tags, emissions)
+    actual = stretch_probabilities(crf, emissions, tags.rules, tags.stretches(spans))
+    np.testing.assert_allclose(actual, [expected[span] for span in spans], atol=1e-8)
+    assert len(expected) == len(spans)
+    # In any order, and whatever else is asked for.
+    few = spans[::-3]
+    again = stretch_probabilities(crf, emissions, tags.rules, tags.stretches(few))
+    np.testing.assert_allclose(again, actual[::-3], rtol=1e-10)
+
+
+def test_probability_of_entities_with_units_ruled_out(crf, tags, emissions):
+    emissions.dataXd[1, 1:] = -np.inf
+    spans = all_spans(tags)
+    expected = brute_force_spans(crf, tags, emissions)
+    actual = stretch_probabilities(crf, emissions, tags.rules, tags.stretches(spans))
+    np.testing.assert_allclose(actual, [expected[span] for span in spans], atol=1e-8)
+    assert all(actual[i] == 0 for i, (s, e, _) in enumerate(spans) if s <= 1 < e)
+
+
+def test_probability_of_what_is_certain_or_impossible(tags):
+    """Scores far apart neither overflow nor make more than 1 of it."""
+    crf = to_float64(CRF(len(tags)).initialize())
+    n = 400
+    spans = [(5, 350, "A"), (0, 1, "A"), (399, 400, "A")]
+    rows = np.zeros((n, len(tags)))
+    rows[range(n), tags.ids_from_spans(spans[:2], n)] = 500
+    batch = Ragged(rows, np.array([n]))
+    actual = stretch_probabilities(crf, batch, tags.rules, tags.stretches(spans))
+    np.testing.assert_allclose(actual, [1, 1, 0], atol=1e-12)
+
+
+def test_no_probability_is_asked_for(crf, tags, emissions):
+    asked = tags.stretches([])
+    assert len(stretch_probabilities(crf, emissions, tags.rules, asked)) == 0
 
 
 def test_no_legal_path_is_an_error(crf, tags, emissions):
