@@ -26,7 +26,7 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 from thinc.api import Model, NumpyOps, to_numpy
-from thinc.types import Floats1d, Floats2d, Ints1d, Ragged
+from thinc.types import Floats1d, Floats2d, Ints1d, Ints2d, Ragged
 
 from .packing import Packing, pack
 
@@ -173,6 +173,71 @@ def best_paths(crf: Model, emissions: Ragged, rules: Rules) -> Ints1d:
     unpacked = np.empty_like(path)
     unpacked[packing.forwards] = path
     return unpacked
+
+
+def n_best_paths(
+    crf: Model, emissions: Ragged, rules: Rules, n: int
+) -> tuple[Ints2d, Floats2d]:
+    """The n legal paths with the highest scores, for each sequence of a batch.
+
+    As `best_paths`, with the n best paths to each tag: the n best go through n of those
+    a step before, and no two of them are the same. In float64.
+
+    crf (Model): A `CRF` layer.
+    emissions (Ragged): (N, T) scores of the tags. Minus infinity rules a tag out.
+    rules (Rules): The legal paths.
+    n (int): How many, at least 1.
+    RETURNS (tuple[Ints2d, Floats2d]): (n, N) tag numbers, the best paths first; and
+        (B, n) the logarithms of their probabilities, minus infinity where a sequence
+        has fewer legal paths. An empty sequence has one.
+    RAISES (ValueError): Where a sequence has no legal path.
+    """
+    data = to_numpy(emissions.dataXd).astype("float64")
+    lengths = to_numpy(emissions.lengths)
+    log_probs = np.full((len(lengths), n), -np.inf)
+    log_probs[:, 0] = 0.0
+    if not len(data):
+        return np.zeros((n, 0), dtype="int64"), log_probs
+    packing = pack(_OPS, lengths, len(data))
+    data = data[packing.forwards]
+    steps = packing.steps()
+    chain = _Chain(crf, rules)
+    log_z = forward_backward(data, packing, chain).log_z
+    n_tags = data.shape[1]
+    score = np.empty((*data.shape, n))  # of the n best paths to each tag
+    # The tag and the rank that each comes from, as tag · n + rank.
+    before = np.zeros(score.shape, dtype="int32")
+    paths = np.full((packing.sizes[0], n_tags, n), -np.inf)
+    paths[..., 0] = chain.starts
+    for t, rows in enumerate(steps):
+        if t:
+            come_from = paths[: rows.stop - rows.start, None]
+            candidates = come_from + chain.transitions.T[..., None]  # (B, to, from, n)
+            candidates = candidates.reshape((len(candidates), n_tags, n_tags * n))
+            before[rows] = _largest(candidates, n)
+            paths = np.take_along_axis(candidates, before[rows], axis=2)
+        score[rows] = paths = paths + data[rows][..., None]
+    at_end = (score[packing.last] + chain.ends[:, None]).reshape((-1, n_tags * n))
+    at = np.empty((len(data), n), dtype="int64")  # tag · n + rank
+    at[packing.last] = _largest(at_end, n)
+    for rows, next_rows in zip(steps[-2::-1], steps[:0:-1], strict=True):
+        next_at = at[next_rows]
+        goes_on = slice(rows.start, rows.start + len(next_at))
+        backwards = before[next_rows].reshape((len(next_at), n_tags * n))
+        at[goes_on] = np.take_along_axis(backwards, next_at, axis=1)
+    unpacked = np.empty((n, len(data)), dtype="int64")
+    unpacked[:, packing.forwards] = at.T // n
+    by_length = np.argsort(-lengths, kind="stable")[: len(log_z)]
+    best = np.take_along_axis(at_end, at[packing.last], axis=1)
+    log_probs[by_length] = best - log_z[:, None]
+    return unpacked, log_probs
+
+
+def _largest(values: np.ndarray, n: int) -> np.ndarray:
+    """Where the n largest values of the last axis are, the largest first."""
+    some = np.argpartition(-values, n - 1)[..., :n]
+    order = np.argsort(-np.take_along_axis(values, some, axis=-1), kind="stable")
+    return np.take_along_axis(some, order, axis=-1)
 
 
 class Stretches(NamedTuple):

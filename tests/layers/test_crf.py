@@ -8,7 +8,12 @@ import pytest
 from thinc.types import Ragged
 
 from spacy_lstm_ner.layers import CRF
-from spacy_lstm_ner.layers.crf import best_paths, crf_loss, stretch_probabilities
+from spacy_lstm_ner.layers.crf import (
+    best_paths,
+    crf_loss,
+    n_best_paths,
+    stretch_probabilities,
+)
 from spacy_lstm_ner.tagging import TagSet, spans_from_tags
 
 from .gradients import numeric_gradient, to_float64
@@ -122,6 +127,35 @@ def test_best_paths(crf, tags, emissions):
             best = max(legal_paths(tags, n), key=lambda p: score(crf, rows, p))
             assert path[start : start + n] == list(best)
         start += n
+
+
+@pytest.mark.parametrize("n", [1, 4, 50])
+def test_n_best_paths(crf, tags, emissions, n):
+    paths, log_probs = n_best_paths(crf, emissions, tags.rules, n)
+    assert (paths[0] == best_paths(crf, emissions, tags.rules)).all()
+    start = 0
+    for size, found in zip(LENGTHS, log_probs, strict=True):
+        legal = list(legal_paths(tags, size))
+        rows = emissions.dataXd[start : start + size]
+        scores = np.array([score(crf, rows, p) if size else 0.0 for p in legal])
+        scores -= np.log(np.exp(scores).sum())
+        best = np.argsort(-scores)[:n]
+        k = len(best)
+        assert np.isneginf(found[k:]).all()
+        np.testing.assert_allclose(found[:k], scores[best], atol=1e-10)
+        actual = paths[:k, start : start + size].tolist()
+        assert actual == [list(legal[i]) for i in best]
+        start += size
+
+
+def test_n_best_paths_of_nothing_but_ties_differ(tags):
+    """Scores that are all the same leave the choice, not the number."""
+    crf = CRF(len(tags)).initialize()
+    batch = Ragged(np.zeros((3, len(tags)), dtype="float32"), np.array([3]))
+    n = len(list(legal_paths(tags, 3)))
+    paths, log_probs = n_best_paths(crf, batch, tags.rules, n + 1)
+    assert {tuple(path) for path in paths[:n].tolist()} == set(legal_paths(tags, 3))
+    np.testing.assert_allclose(np.exp(log_probs), [[1 / n] * n + [0]], atol=1e-12)
 
 
 def test_first_tag_of_the_best_path_is_legal(tags):
@@ -250,6 +284,9 @@ def test_nothing(crf, tags, lengths):
     loss, d_rows = crf_loss(crf, batch, gold, tags.rules)
     assert loss == 0.0 and d_rows.shape == (0, len(tags))
     assert len(best_paths(crf, batch, tags.rules)) == 0
+    paths, log_probs = n_best_paths(crf, batch, tags.rules, 2)
+    assert paths.shape == (2, 0)
+    assert np.exp(log_probs).tolist() == [[1.0, 0.0]] * len(lengths)
 
 
 def test_scores_far_apart_keep_their_legal_paths():
