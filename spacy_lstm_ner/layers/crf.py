@@ -31,6 +31,8 @@ from thinc.types import Floats1d, Floats2d, Ints1d, Ints2d, Ragged
 from .packing import Packing, pack
 
 _OPS = NumpyOps()
+# Below this a sum of probabilities loses digits.
+_TINY = 1e-250
 SeqT = TypeVar("SeqT", Ragged, list[Floats2d])
 
 
@@ -355,37 +357,40 @@ def forward_backward(emissions: Floats2d, packing: Packing, chain: _Chain) -> La
         starts, ends = np.exp(chain.starts), np.exp(chain.ends)
         transitions = np.exp(chain.transitions)
     alpha, beta = np.empty_like(emissions), np.empty_like(emissions)
-    highest = np.empty((len(emissions), 1))
-    scale = np.empty_like(highest)
+    scale = np.empty_like(emissions, shape=(len(emissions), 1))
     paths = np.broadcast_to(starts, (packing.sizes[0], len(starts)))
-    emissions = emissions.copy()
     with np.errstate(invalid="ignore"):  # 0 / 0 is checked for at the end
+        # With the largest one taken out, exp cannot overflow.
+        highest = emissions.max(axis=1, keepdims=True)
+        weights = np.exp(emissions - highest)
         for rows in steps:
             paths = paths[: rows.stop - rows.start]
-            # With the largest emission of the tags that a path can reach taken out,
-            # exp cannot overflow, and what it brings to zero does not count.
-            reached = np.where(paths > 0, emissions[rows], -np.inf)
-            highest[rows] = reached.max(axis=1, keepdims=True)
-            emissions[rows] = np.exp(reached - highest[rows])
-            paths = paths * emissions[rows]
-            scale[rows] = paths.sum(axis=1, keepdims=True)
-            alpha[rows] = paths / scale[rows]
+            np.multiply(paths, weights[rows], out=alpha[rows])
+            alpha[rows].sum(axis=1, keepdims=True, out=scale[rows])
+            if scale[rows].min() < _TINY:
+                # The largest is of a tag that no path reaches: take that of one that
+                # can be reached, so that what goes to zero does not count.
+                reached = np.where(paths > 0, emissions[rows], -np.inf)
+                highest[rows] = reached.max(axis=1, keepdims=True)
+                weights[rows] = np.exp(reached - highest[rows])
+                np.multiply(paths, weights[rows], out=alpha[rows])
+                alpha[rows].sum(axis=1, keepdims=True, out=scale[rows])
+            alpha[rows] /= scale[rows]
             paths = alpha[rows] @ transitions
-    at_end = alpha[packing.last] @ ends
+        at_end = alpha[packing.last] @ ends
     if not (at_end > 0).all():
         raise ValueError("A sequence has no legal path of tags.")
     # Each sequence has its own end to come back from.
     beta[packing.last] = ends / at_end[:, None]
-    incoming = np.empty_like(emissions)
+    incoming = weights / scale
     for t in range(len(steps) - 1, -1, -1):
         rows = steps[t]
-        incoming[rows] = emissions[rows] * beta[rows] / scale[rows]
+        incoming[rows] *= beta[rows]
         if t:
             start = steps[t - 1].start
             size = rows.stop - rows.start
-            beta[start : start + size] = incoming[rows] @ transitions.T
-    log_z = np.log(at_end)
+            np.matmul(incoming[rows], transitions.T, out=beta[start : start + size])
     by_unit = np.log(scale[:, 0]) + highest[:, 0]
-    for rows in steps:
-        log_z[: rows.stop - rows.start] += by_unit[rows]
+    sequence = np.concatenate([np.arange(size) for size in packing.sizes])
+    log_z = np.log(at_end) + np.bincount(sequence, by_unit)
     return Lattice(alpha, beta, incoming, log_z)
