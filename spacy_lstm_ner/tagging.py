@@ -46,6 +46,15 @@ class Span(NamedTuple):
     label: str
 
 
+class ScoredSpan(NamedTuple):
+    """An entity that a model has found, and how probable it is."""
+
+    start: int
+    end: int
+    label: str
+    score: float
+
+
 class TagProblem(NamedTuple):
     """A tag that does not fit: its position, the kind of misfit, and the tag."""
 

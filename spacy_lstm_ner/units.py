@@ -10,7 +10,6 @@ from typing import Protocol
 import numpy as np
 from spacy.tokens import Doc, Span
 from spacy.training import Example
-from spacy.util import filter_spans
 from thinc.api import Model
 from thinc.types import Ints1d, Ragged
 
@@ -64,8 +63,12 @@ class Units(Protocol):
 
     def to_spans(
         self, doc: Doc, spans: Iterable[tuple[int, int, str]], mode: str
-    ) -> list[Span]:
-        """Spans of units as spans of tokens that do not overlap, in text order."""
+    ) -> list[Span | None]:
+        """Spans of units as spans of tokens, which may overlap; None where there is no
+        such span, or nothing but white space in it."""
+
+    def characters(self, doc: Doc, start: int, end: int) -> tuple[int, int]:
+        """The characters of a span of units, without white space at its edges."""
 
 
 class CharUnits:
@@ -104,18 +107,20 @@ class CharUnits:
 
     def to_spans(
         self, doc: Doc, spans: Iterable[tuple[int, int, str]], mode: str
-    ) -> list[Span]:
+    ) -> list[Span | None]:
         text = doc.text
         placed = []
         for start, end, label in spans:
-            # Entities neither begin nor end with white space.
-            inside = text[start:end]
-            start += len(inside) - len(inside.lstrip())
-            end -= len(inside) - len(inside.rstrip())
-            if start < end:
-                placed.append(doc.char_span(start, end, label, alignment_mode=mode))
-        # Two entities in one token cannot both be kept: the longer one is.
-        return filter_spans(span for span in placed if span is not None)
+            start, end = _strip(text, start, end)
+            placed.append(
+                doc.char_span(start, end, label, alignment_mode=mode)
+                if start < end
+                else None
+            )
+        return placed
+
+    def characters(self, doc: Doc, start: int, end: int) -> tuple[int, int]:
+        return _strip(doc.text, start, end)
 
 
 class TokenUnits:
@@ -137,14 +142,24 @@ class TokenUnits:
 
     def to_spans(
         self, doc: Doc, spans: Iterable[tuple[int, int, str]], mode: str
-    ) -> list[Span]:
-        found = []
+    ) -> list[Span | None]:
+        found: list[Span | None] = []
         for start, end, label in spans:
             # Entities neither begin nor end with white space.
             words = [token.i for token in doc[start:end] if not token.is_space]
-            if words:
-                found.append(Span(doc, words[0], words[-1] + 1, label))
+            found.append(Span(doc, words[0], words[-1] + 1, label) if words else None)
         return found
+
+    def characters(self, doc: Doc, start: int, end: int) -> tuple[int, int]:
+        span = doc[start:end]
+        return _strip(doc.text, span.start_char, span.end_char)
+
+
+def _strip(text: str, start: int, end: int) -> tuple[int, int]:
+    """Entities neither begin nor end with white space."""
+    inside = text[start:end]
+    trimmed = inside.lstrip()
+    return end - len(trimmed), end - len(inside) + len(inside.rstrip())
 
 
 UNITS: dict[str, Units] = {"char": CharUnits(), "token": TokenUnits()}

@@ -7,7 +7,7 @@ from spacy.tokens import Span
 from spacy.training import Example
 from thinc.api import SGD, Adam, fix_random_seed
 
-from spacy_lstm_ner.tagging import TagSet
+from spacy_lstm_ner.tagging import ScoredSpan, TagSet
 
 from .conftest import SMALL_MODEL, copy_of, found, train
 
@@ -368,7 +368,7 @@ def test_entities_that_end_inside_tokens(mode, expected):
     config = {"alignment_mode": mode, "model": SMALL_MODEL}
     ner = nlp.add_pipe("lstm_ner", config=config)
     doc = nlp.make_doc("Anna lives here")
-    ner.set_annotations([doc], [[(2, 13, "X")]])
+    ner.set_annotations([doc], [[ScoredSpan(2, 13, "X", 0.5)]])
     assert [ent.text for ent in doc.ents] == expected
 
 
@@ -376,7 +376,7 @@ def test_white_space_at_the_edges_is_left_out():
     nlp = spacy.blank("zh")
     ner = nlp.add_pipe("lstm_ner", config={"model": SMALL_MODEL})
     doc = nlp.make_doc("在 北京\u3000市")
-    ner.set_annotations([doc], [[(1, 5, "LOC")]])
+    ner.set_annotations([doc], [[ScoredSpan(1, 5, "LOC", 0.5)]])
     assert found(doc) == [(2, 4, "LOC")]
 
 
@@ -387,7 +387,7 @@ def test_gold_entities_that_end_inside_tokens_are_learned(examples):
     train(nlp, examples)
     for eg in examples[:10]:
         (spans,) = ner.predict([nlp.make_doc(eg.text)])
-        assert [tuple(span) for span in spans] == found(eg.reference)
+        assert [span[:3] for span in spans] == found(eg.reference)
 
 
 def test_tokens_of_white_space_at_the_edges_are_left_out():
@@ -396,8 +396,10 @@ def test_tokens_of_white_space_at_the_edges_are_left_out():
     doc = nlp.make_doc("Anna \n lives  ")
     words = [token.text for token in doc]
     assert words == ["Anna", "\n ", "lives", " "]
-    ner.set_annotations([doc], [[(0, 2, "A"), (3, 4, "B")]])
+    spans = [ScoredSpan(0, 2, "A", 0.5), ScoredSpan(3, 4, "B", 0.5)]
+    ner.set_annotations([doc], [spans])
     assert found(doc) == [(0, 4, "A")]
+    assert doc.spans["lstm_ner"].attrs["unplaced"] == []
 
 
 # Mistakes
