@@ -115,7 +115,7 @@ class LSTMEntityRecognizer(TrainablePipe):
         "expand" takes in the whole token, "contract" leaves it out, "strict" drops the
         entity. See `Doc.char_span`.
     overwrite (bool): Put aside the entities that are there already. Otherwise they
-        stay, blocked spans as well, and new ones are looked for around them.
+        stay, blocked spans as well, and the best path is one that has them.
     spans_key (str | None): Where in ``doc.spans`` the entities go a second time, with
         their probabilities: see `set_annotations`. None: nowhere.
     threshold (float): Entities that are less probable are left out.
@@ -202,8 +202,8 @@ class LSTMEntityRecognizer(TrainablePipe):
         paths = best_paths(crf, emissions, tags.rules)
         ends = np.cumsum(counts).tolist()
         found = [
-            tags.spans_from_ids(paths[end - count : end])
-            for count, end in zip(counts, ends, strict=True)
+            self._new_spans(doc, tags.spans_from_ids(paths[end - count : end]))
+            for doc, count, end in zip(docs, counts, ends, strict=True)
         ]
         in_batch = [
             (end - count + span.start, end - count + span.end, span.label)
@@ -249,6 +249,7 @@ class LSTMEntityRecognizer(TrainablePipe):
             for path, log_prob in zip(paths, doc_log_probs.tolist(), strict=True):
                 if log_prob > -np.inf:
                     spans = tags.spans_from_ids(path[start : start + count])
+                    spans = self._new_spans(doc, spans)
                     entities = tuple(self._in_characters(doc, spans))
                     probabilities.setdefault(entities, 0.0)
                     probabilities[entities] += float(np.exp(log_prob))
@@ -268,19 +269,38 @@ class LSTMEntityRecognizer(TrainablePipe):
         scores = self.model.predict(docs)
         self._check_scores(scores, counts)
         data = np.concatenate([to_numpy(doc_scores) for doc_scores in scores])
-        if not self.overwrite:
-            data = self._rule_out_taken(docs, data)
+        ends = np.cumsum(counts).tolist()
+        for doc, count, end in zip(docs, counts, ends, strict=True):
+            if self._keeps_ents(doc):
+                self._fix_kept(doc, data[end - count : end])
         return Ragged(data, np.array(counts))
 
-    def _rule_out_taken(self, docs: list[Doc], scores: np.ndarray) -> np.ndarray:
-        """Leave only "O" where an entity or a blocked span already is, so that the rest
-        of the path fits around it."""
-        if not any(doc.has_annotation("ENT_IOB") for doc in docs):
-            return scores
-        taken = np.concatenate([self._units.taken(doc) for doc in docs])
-        scores = scores.copy()
-        scores[taken, 1:] = -np.inf
-        return scores
+    def _keeps_ents(self, doc: Doc) -> bool:
+        return not self.overwrite and doc.has_annotation("ENT_IOB")
+
+    def _kept_spans(self, doc: Doc) -> list[Span]:
+        """The entities that are there already and stay, if their label is known."""
+        spans = self._units.from_spans(doc.ents) if self._keeps_ents(doc) else []
+        return [span for span in spans if span.label in self.labels]
+
+    def _new_spans(self, doc: Doc, spans: list[Span]) -> list[Span]:
+        """The entities of a path without those that were there before."""
+        kept = self._kept_spans(doc)
+        return [span for span in spans if span not in kept] if kept else spans
+
+    def _fix_kept(self, doc: Doc, scores: Floats2d) -> None:
+        """Rule out all paths that do not have the entities that are there already, so
+        that the rest of the path fits them. An entity whose label is not known, and a
+        blocked span, are "O" to the path."""
+        kept = self._kept_spans(doc)
+        ids = self.tags.ids_from_spans(kept, len(scores))
+        fixed = self._units.taken(doc) | (ids > 0)
+        others = np.not_equal.outer(ids, np.arange(scores.shape[1]))
+        scores[fixed[:, None] & others] = -np.inf
+        # Without this an entity could be longer in BIO.
+        asked = self.tags.stretches(kept)
+        inside = asked.ends < len(scores)
+        scores[asked.ends[inside], asked.goes_on[inside]] = -np.inf
 
     def set_annotations(
         self, docs: Iterable[Doc], spans: list[list[ScoredSpan]]
@@ -297,7 +317,7 @@ class LSTMEntityRecognizer(TrainablePipe):
         """
         for doc, doc_spans in zip(docs, spans, strict=True):
             free = np.ones(len(doc), dtype=bool)
-            keeps = not self.overwrite and doc.has_annotation("ENT_IOB")
+            keeps = self._keeps_ents(doc)
             if keeps:
                 free = np.isin(doc.to_array("ENT_IOB"), (0, 2))
             placed, unplaced = self._place(doc, doc_spans, free)

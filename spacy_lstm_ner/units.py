@@ -13,6 +13,7 @@ from spacy.training import Example
 from thinc.api import Model
 from thinc.types import Ints1d, Ragged
 
+from .tagging import Span as UnitSpan
 from .tagging import TagSet
 
 ALIGNMENT_MODES = ("strict", "contract", "expand")
@@ -67,6 +68,9 @@ class Units(Protocol):
         """Spans of units as spans of tokens, which may overlap; None where there is no
         such span, or nothing but white space in it."""
 
+    def from_spans(self, spans: Iterable[Span]) -> list[UnitSpan]:
+        """Spans of tokens as spans of units."""
+
     def characters(self, doc: Doc, start: int, end: int) -> tuple[int, int]:
         """The characters of a span of units, without white space at its edges."""
 
@@ -97,10 +101,7 @@ class CharUnits:
             # They may differ in white space: go by the tokens that both have.
             ents, biluo = example.get_aligned_ents_and_ner()
             missing = [t for t, tag in zip(doc, biluo, strict=True) if tag is None]
-        ids = tags.ids_from_spans(
-            ((ent.start_char, ent.end_char, ent.label_) for ent in ents),
-            self.count(doc),
-        )
+        ids = tags.ids_from_spans(self.from_spans(ents), self.count(doc))
         for token in missing:
             ids[token.idx : token.idx + len(token.text_with_ws)] = MISSING
         return ids
@@ -119,6 +120,9 @@ class CharUnits:
             )
         return placed
 
+    def from_spans(self, spans: Iterable[Span]) -> list[UnitSpan]:
+        return [UnitSpan(s.start_char, s.end_char, s.label_) for s in spans]
+
     def characters(self, doc: Doc, start: int, end: int) -> tuple[int, int]:
         return _strip(doc.text, start, end)
 
@@ -134,9 +138,7 @@ class TokenUnits:
 
     def gold_tags(self, example: Example, tags: TagSet) -> Ints1d:
         ents, biluo = example.get_aligned_ents_and_ner()
-        ids = tags.ids_from_spans(
-            ((ent.start, ent.end, ent.label_) for ent in ents), len(biluo)
-        )
+        ids = tags.ids_from_spans(self.from_spans(ents), len(biluo))
         ids[[tag is None for tag in biluo]] = MISSING
         return ids
 
@@ -149,6 +151,9 @@ class TokenUnits:
             words = [token.i for token in doc[start:end] if not token.is_space]
             found.append(Span(doc, words[0], words[-1] + 1, label) if words else None)
         return found
+
+    def from_spans(self, spans: Iterable[Span]) -> list[UnitSpan]:
+        return [UnitSpan(s.start, s.end, s.label_) for s in spans]
 
     def characters(self, doc: Doc, start: int, end: int) -> tuple[int, int]:
         span = doc[start:end]
