@@ -54,6 +54,7 @@ bi = true
         "overwrite": False,
         "spans_key": "lstm_ner",
         "threshold": 0.0,
+        "incorrect_spans_key": None,
         "scorer": {"@scorers": "spacy-lstm-ner.ner_scorer.v1"},
     },
     default_score_weights={
@@ -77,6 +78,7 @@ def make_lstm_ner(
     overwrite: bool,
     spans_key: str | None,
     threshold: float,
+    incorrect_spans_key: str | None,
     scorer: Callable | None,
 ) -> "LSTMEntityRecognizer":
     """Build the component from its settings: see `LSTMEntityRecognizer`."""
@@ -90,6 +92,7 @@ def make_lstm_ner(
         overwrite=overwrite,
         spans_key=spans_key,
         threshold=threshold,
+        incorrect_spans_key=incorrect_spans_key,
         scorer=scorer,
     )
 
@@ -119,6 +122,9 @@ class LSTMEntityRecognizer(TrainablePipe):
     spans_key (str | None): Where in ``doc.spans`` the entities go a second time, with
         their probabilities: see `set_annotations`. None: nowhere.
     threshold (float): Entities that are less probable are left out.
+    incorrect_spans_key (str | None): Where in ``doc.spans`` of the training data there
+        are spans that are known not to be entities: just from there to there, with just
+        this label.
     scorer (Callable | None): What `nlp.evaluate` calls.
     RAISES (ValueError): For a setting whose value is none of those named here, and for
         characters with a shared tok2vec.
@@ -136,6 +142,7 @@ class LSTMEntityRecognizer(TrainablePipe):
         overwrite: bool = False,
         spans_key: str | None = "lstm_ner",
         threshold: float = 0.0,
+        incorrect_spans_key: str | None = None,
         scorer: Callable | None = None,
     ):
         _check_setting(name, "unit", unit, UNITS)
@@ -161,6 +168,7 @@ class LSTMEntityRecognizer(TrainablePipe):
         self.overwrite = overwrite
         self.spans_key = spans_key
         self.threshold = threshold
+        self.incorrect_spans_key = incorrect_spans_key
         # These belong to the weights, and are saved with them.
         self.cfg: dict[str, Any] = {"labels": [], "scheme": scheme, "unit": unit}
 
@@ -409,10 +417,16 @@ class LSTMEntityRecognizer(TrainablePipe):
         ids = np.concatenate([self._gold_tags(eg) for eg in examples])
         gold = np.equal.outer(ids, np.arange(len(tags)))
         gold[ids == MISSING] = True
+        starts = np.cumsum(counts) - counts
+        wrong = [
+            [(start + s, start + e, label) for s, e, label in self._wrong_spans(eg)]
+            for start, eg in zip(starts.tolist(), examples, strict=True)
+        ]
         emissions = Ragged(self.model.ops.xp.concatenate(scores), np.array(counts))
         try:
             crf = self.model.get_ref("crf")
-            loss, d_scores = crf_loss(crf, emissions, gold, tags.rules)
+            annotation = tags.without(gold, wrong) if any(wrong) else gold
+            loss, d_scores = crf_loss(crf, emissions, annotation, tags.rules)
         except ValueError as error:
             raise ValueError(f"[{self.name}] {error}") from None
         ends = np.cumsum(counts).tolist()
@@ -429,6 +443,25 @@ class LSTMEntityRecognizer(TrainablePipe):
                 f"labels of the component: {', '.join(self.labels)}. Call add_label, "
                 f"or initialize with examples of it."
             ) from None
+
+    def _wrong_spans(self, example: Example) -> list[Span]:
+        """The spans that are known to be wrong, in units. Those with a label that the
+        component does not have cannot be predicted anyway."""
+        key = self.incorrect_spans_key
+        if key is None or key not in example.reference.spans:
+            return []
+        group = list(example.reference.spans[key])
+        wrong = self._units.aligned_spans(example, group)
+        gold = self._units.aligned_spans(example, list(example.reference.ents))
+        for start, end, label in self._in_characters(
+            example.predicted, set(gold).intersection(wrong)
+        ):
+            raise ValueError(
+                f"[{self.name}] {example.predicted.text[start:end]!r} is {label} in "
+                f'doc.ents, and known to be wrong in doc.spans["{key}"]: take it out '
+                f"of one of them."
+            )
+        return [span for span in wrong if span.label in self.labels]
 
     def initialize(
         self,

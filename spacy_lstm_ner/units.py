@@ -71,6 +71,10 @@ class Units(Protocol):
     def from_spans(self, spans: Iterable[Span]) -> list[UnitSpan]:
         """Spans of tokens as spans of units."""
 
+    def aligned_spans(self, example: Example, spans: list[Span]) -> list[UnitSpan]:
+        """Spans of the reference as spans of units of the predicted Doc; those that do
+        not fit its units are left out."""
+
     def characters(self, doc: Doc, start: int, end: int) -> tuple[int, int]:
         """The characters of a span of units, without white space at its edges."""
 
@@ -123,6 +127,11 @@ class CharUnits:
     def from_spans(self, spans: Iterable[Span]) -> list[UnitSpan]:
         return [UnitSpan(s.start_char, s.end_char, s.label_) for s in spans]
 
+    def aligned_spans(self, example: Example, spans: list[Span]) -> list[UnitSpan]:
+        if example.predicted.text != example.reference.text:
+            spans = example.get_aligned_spans_y2x(spans, allow_overlap=True)
+        return self.from_spans(spans)
+
     def characters(self, doc: Doc, start: int, end: int) -> tuple[int, int]:
         return _strip(doc.text, start, end)
 
@@ -154,6 +163,9 @@ class TokenUnits:
 
     def from_spans(self, spans: Iterable[Span]) -> list[UnitSpan]:
         return [UnitSpan(s.start, s.end, s.label_) for s in spans]
+
+    def aligned_spans(self, example: Example, spans: list[Span]) -> list[UnitSpan]:
+        return self.from_spans(example.get_aligned_spans_y2x(spans, allow_overlap=True))
 
     def characters(self, doc: Doc, start: int, end: int) -> tuple[int, int]:
         span = doc[start:end]

@@ -82,8 +82,20 @@ def _init(
     model.set_param("ends", model.ops.alloc1f(nO))
 
 
+class Annotation(NamedTuple):
+    """Which paths agree with the annotation.
+
+    Where the tag of a unit and the one before do not tell enough, there can be copies
+    of tags: they have the scores of those tags, and other rules.
+    """
+
+    allowed: np.ndarray  # (N, T + C) bool: the tags that are allowed at each unit
+    copied: Ints1d  # (C,) the tag that each copy is one of
+    rules: Rules  # of the T tags, followed by the C copies
+
+
 def crf_loss(
-    crf: Model, emissions: Ragged, gold: np.ndarray, rules: Rules
+    crf: Model, emissions: Ragged, gold: np.ndarray | Annotation, rules: Rules
 ) -> tuple[float, Floats2d]:
     """The loss of a batch, and its gradients; those of the layer are added to it.
 
@@ -91,8 +103,8 @@ def crf_loss(
 
     crf (Model): A `CRF` layer.
     emissions (Ragged): (N, T) scores of the tags.
-    gold (np.ndarray): (N, T) bool, the tags that the annotation allows at each unit:
-        one where it is known, all where it is not.
+    gold (np.ndarray | Annotation): (N, T) bool, the tags that the annotation allows at
+        each unit: one where it is known, all where it is not.
     rules (Rules): The legal paths.
     RETURNS (tuple[float, Floats2d]): log Z - log Z_gold, summed over the batch; and its
         gradient by the emissions, (N, T).
@@ -105,11 +117,18 @@ def crf_loss(
         return 0.0, emissions.dataXd
     if not np.isfinite(data).all():
         raise ValueError("The scores of the tags are not finite numbers any more.")
+    n_tags = data.shape[1]
+    if not isinstance(gold, Annotation):
+        gold = Annotation(gold, np.zeros(0, dtype="int64"), rules)
+    tags = np.concatenate((np.arange(n_tags), gold.copied))
+    data = data[:, tags]
+    held = np.where(gold.allowed, data, -np.inf)
+    data[:, n_tags:] = -np.inf
     # Each sequence comes twice: free, and held to the gold tags.
     packing = pack(_OPS, np.concatenate((lengths, lengths)), 2 * len(data))
     order = packing.forwards
-    both = np.concatenate((data, np.where(gold, data, -np.inf)))[order]
-    chain = _Chain(crf, rules)
+    both = np.concatenate((data, held))[order]
+    chain = _Chain(crf, gold.rules, tags=tags)
     try:
         lattice = forward_backward(both, packing, chain)
     except ValueError:
@@ -123,11 +142,16 @@ def crf_loss(
     first = packing.sizes[0]
     pairs = (sign * lattice.alpha)[packing.previous].T @ lattice.incoming[first:]
     pairs *= np.exp(chain.transitions)
+    if len(gold.copied):
+        # What is due to a copy is due to the tag.
+        to_tags = np.equal.outer(tags, np.arange(n_tags)).astype("float64")
+        expected = expected @ to_tags
+        pairs = to_tags.T @ pairs @ to_tags
     asarray = partial(crf.ops.asarray, dtype=emissions.dataXd.dtype)
     crf.inc_grad("starts", asarray(expected[:first].sum(axis=0)))
     crf.inc_grad("transitions", asarray(pairs))
     crf.inc_grad("ends", asarray(expected[packing.last].sum(axis=0)))
-    d_both = np.empty_like(both)
+    d_both = np.empty_like(expected)
     d_both[order] = expected
     d_emissions = d_both[: len(data)] + d_both[len(data) :]
     loss = float((sign[:first, 0] * lattice.log_z).sum())
@@ -333,9 +357,18 @@ class Lattice(NamedTuple):
 class _Chain:
     """The parameters of a `CRF` layer, minus infinity where the rules forbid."""
 
-    def __init__(self, crf: Model, rules: Rules, dtype="float64"):
+    def __init__(
+        self,
+        crf: Model,
+        rules: Rules,
+        *,
+        dtype="float64",
+        tags: Ints1d | None = None,  # to choose or repeat some
+    ):
         def masked(name: str, legal: np.ndarray) -> np.ndarray:
             scores = to_numpy(crf.get_param(name)).astype(dtype)
+            if tags is not None:
+                scores = scores[np.ix_(*[tags] * scores.ndim)]
             return np.where(legal, scores, scores.dtype.type(-np.inf))
 
         self.starts: Floats1d = masked("starts", rules.starts)

@@ -1,6 +1,7 @@
 """The CRF against brute force: every path written out."""
 
 from collections import Counter
+from functools import cache
 from itertools import pairwise, product
 
 import numpy as np
@@ -47,8 +48,13 @@ def emissions(tags, rng):
     return Ragged(rows, np.array(LENGTHS, dtype="int32"))
 
 
+@cache
 def legal_paths(tags, n):
     """All legal paths, told from the tag names alone."""
+    return list(_legal_paths(tags, n))
+
+
+def _legal_paths(tags, n):
 
     def fits(before, tag):
         before_inside = before[0] in "BI"
@@ -71,15 +77,28 @@ def score(crf, rows, path):
     return total + sum(transitions[a, b] for a, b in pairwise(path))
 
 
-def brute_force_loss(crf, tags, emissions, gold):
+@cache
+def spans_of(tags, path, first=0):
+    """The entities of a path, which begins at a certain row."""
+    names = [tags.names[tag] for tag in path]
+    spans, problems = spans_from_tags(names, tags.scheme)
+    assert not problems
+    return {(first + start, first + end, label) for start, end, label in spans}
+
+
+def brute_force_loss(crf, tags, emissions, gold, wrong=()):
     total, start = 0.0, 0
     for n in LENGTHS:
         rows, allowed = (array[start : start + n] for array in (emissions, gold))
         start += n
         if n:
-            paths = list(legal_paths(tags, n))
+            paths = legal_paths(tags, n)
             scores = np.array([score(crf, rows, path) for path in paths])
-            agrees = [all(allowed[range(n), path]) for path in paths]
+            agrees = [
+                all(allowed[range(n), path])
+                and not spans_of(tags, path, start - n).intersection(wrong)
+                for path in paths
+            ]
             total += np.log(np.exp(scores).sum()) - np.log(np.exp(scores[agrees]).sum())
     return total
 
@@ -90,7 +109,7 @@ def some_gold(tags, rng, missing):
     start = 0
     for n in LENGTHS:
         if n:
-            paths = list(legal_paths(tags, n))
+            paths = legal_paths(tags, n)
             gold[range(start, start + n), paths[rng.integers(len(paths))]] = True
         start += n
     gold[rng.random(len(gold)) < missing] = True
@@ -118,6 +137,64 @@ def test_loss_and_gradients(crf, tags, emissions, rng, missing):
         assert not d_emissions.round(9).any()
 
 
+WRONG = {
+    "one": [(0, 2, "A")],
+    "same start": [(0, 2, "A"), (0, 1, "A"), (0, 3, "A")],
+    "same end": [(4, 6, "A"), (5, 6, "A")],
+    "crossing": [(4, 7, "A"), (5, 8, "A"), (6, 7, "A"), (0, 3, "A")],
+    "side by side": [(4, 5, "A"), (5, 7, "A"), (7, 8, "A"), (3, 4, "A"), (3, 4, "A")],
+    "all of the last": [(8, 9, "A"), (8, 10, "A"), (9, 10, "A")],
+}
+
+
+def by_sequence(spans):
+    ends = np.cumsum(LENGTHS).tolist()
+    return [
+        [span for span in spans if end - n <= span[0] < end]
+        for n, end in zip(LENGTHS, ends, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
+@pytest.mark.parametrize("missing", [0.6, 1.0])
+def test_wrong_entities_are_in_no_path(crf, tags, emissions, rng, missing, wrong):
+    if len(tags.labels) > 1:
+        wrong = [*wrong, (0, 2, "B"), (4, 6, "B"), (6, 7, "B")]
+    gold = some_gold(tags, rng, missing)
+    # It may not rule out what the annotation asks for.
+    gold[[i for start, end, _ in wrong for i in range(start, end)]] = True
+    data = emissions.dataXd
+    annotation = tags.without(gold, by_sequence(wrong))
+    loss, d_emissions = crf_loss(crf, emissions, annotation, tags.rules)
+
+    def again():
+        return brute_force_loss(crf, tags, data, gold, wrong)
+
+    assert loss == pytest.approx(again(), abs=1e-8)
+    if missing == 1.0:
+        assert loss > 1e-3  # without wrong entities it would be 0
+    np.testing.assert_allclose(d_emissions, numeric_gradient(again, data), atol=1e-8)
+    for name in crf.param_names:
+        expected = numeric_gradient(again, crf.get_param(name))
+        np.testing.assert_allclose(
+            crf.get_grad(name), expected, atol=1e-8, err_msg=name
+        )
+
+
+def test_a_wrong_entity_that_was_certain_is_unlearned(tags):
+    """What is left is summed, not got by a difference: 1 - 1 would be nothing."""
+    crf = to_float64(CRF(len(tags)).initialize())
+    rows = np.zeros((3, len(tags)))
+    rows[range(3), tags.ids_from_spans([(0, 3, "A")], 3)] = 100
+    anything = np.ones(rows.shape, dtype=bool)
+    annotation = tags.without(anything, [[(0, 3, "A")]])
+    batch = Ragged(rows, np.array([3]))
+    loss, d_rows = crf_loss(crf, batch, annotation, tags.rules)
+    # The best of the others has one unit of the wrong one less in BIO, two in BIOES.
+    assert loss == pytest.approx({"BIO": 100, "BIOES": 200}[tags.scheme], abs=5)
+    assert np.abs(d_rows).max() > 0.2 and np.isfinite(d_rows).all()
+
+
 def test_best_paths(crf, tags, emissions):
     path = best_paths(crf, emissions, tags.rules).tolist()
     start = 0
@@ -135,7 +212,7 @@ def test_n_best_paths(crf, tags, emissions, n):
     assert (paths[0] == best_paths(crf, emissions, tags.rules)).all()
     start = 0
     for size, found in zip(LENGTHS, log_probs, strict=True):
-        legal = list(legal_paths(tags, size))
+        legal = legal_paths(tags, size)
         rows = emissions.dataXd[start : start + size]
         scores = np.array([score(crf, rows, p) if size else 0.0 for p in legal])
         scores -= np.log(np.exp(scores).sum())
@@ -152,7 +229,7 @@ def test_n_best_paths_of_nothing_but_ties_differ(tags):
     """Scores that are all the same leave the choice, not the number."""
     crf = CRF(len(tags)).initialize()
     batch = Ragged(np.zeros((3, len(tags)), dtype="float32"), np.array([3]))
-    n = len(list(legal_paths(tags, 3)))
+    n = len(legal_paths(tags, 3))
     paths, log_probs = n_best_paths(crf, batch, tags.rules, n + 1)
     assert {tuple(path) for path in paths[:n].tolist()} == set(legal_paths(tags, 3))
     np.testing.assert_allclose(np.exp(log_probs), [[1 / n] * n + [0]], atol=1e-12)
@@ -194,14 +271,10 @@ def brute_force_spans(crf, tags, emissions):
     for n in LENGTHS:
         if n:
             rows = emissions.dataXd[first : first + n]
-            paths = list(legal_paths(tags, n))
+            paths = legal_paths(tags, n)
             weights = np.exp([score(crf, rows, path) for path in paths])
             for path, p in zip(paths, weights / weights.sum(), strict=True):
-                spans, problems = spans_from_tags(
-                    [tags.names[tag] for tag in path], tags.scheme
-                )
-                assert not problems
-                mass.update({(first + s, first + e, label): p for s, e, label in spans})
+                mass.update(dict.fromkeys(spans_of(tags, path, first), p))
         first += n
     return mass
 
