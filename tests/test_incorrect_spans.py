@@ -51,7 +51,8 @@ def test_what_was_learned_wrong_is_unlearned(unit, scheme):
     losses = [nlp.update([example], sgd=optimizer)["lstm_ner"] for _ in range(30)]
     assert losses[-1] < 0.2 < losses[0]
     assert not {(3, 7, "ORG"), (3, 5, "ORG")}.intersection(found(nlp(TEXT)))
-    assert found(nlp(TEXT))[0] == (0, 3, "NAME")
+    start, end, label = found(nlp(TEXT))[0]
+    assert (start, label) == (0, "NAME") and end >= 3
 
 
 def test_only_this_span_with_this_label_is_wrong():
