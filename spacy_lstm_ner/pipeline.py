@@ -17,7 +17,13 @@ from spacy.vocab import Vocab
 from thinc.api import Config, Model, Optimizer, set_dropout_rate, to_numpy
 from thinc.types import Floats2d, Ragged
 
-from .layers.crf import best_paths, crf_loss, n_best_paths, stretch_probabilities
+from .layers.crf import (
+    best_paths,
+    crf_divergence,
+    crf_loss,
+    n_best_paths,
+    stretch_probabilities,
+)
 from .tagging import MODEL_SCHEMES, ScoredSpan, Span, TagSet
 from .units import ALIGNMENT_MODES, MISSING, UNITS, Units
 
@@ -169,6 +175,8 @@ class LSTMEntityRecognizer(TrainablePipe):
         self.spans_key = spans_key
         self.threshold = threshold
         self.incorrect_spans_key = incorrect_spans_key
+        # `nlp.resume_training` puts a copy of the model here.
+        self._rehearsal_model: Model[list[Doc], list[Floats2d]] | None = None
         # These belong to the weights, and are saved with them.
         self.cfg: dict[str, Any] = {"labels": [], "scheme": scheme, "unit": unit}
 
@@ -399,6 +407,57 @@ class LSTMEntityRecognizer(TrainablePipe):
         losses[self.name] += loss
         return losses
 
+    def rehearse(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optimizer | None = None,
+        losses: dict[str, float] | None = None,
+    ) -> dict[str, float]:
+        """Learn not to forget: stay with what the model thought of these texts when
+        `nlp.resume_training` was called. Their annotation is not looked at. A label
+        that was added before that call is held down in these texts; one that was added
+        later may come up, as only the analyses without it are compared.
+
+        examples (Iterable[Example]): The examples.
+        drop (float): Dropout rate.
+        sgd (Optimizer | None): Updates the weights; without one, gradients add up.
+        losses (dict[str, float] | None): How far the model has moved away, see
+            `crf_divergence`, is added to its entry `name`.
+        RETURNS (dict[str, float]): The losses.
+        RAISES (ValueError): Where the scores are not numbers any more.
+        """
+        losses = {} if losses is None else losses
+        losses.setdefault(self.name, 0.0)
+        examples = list(examples)
+        validate_examples(examples, "LSTMEntityRecognizer.rehearse")
+        docs = [eg.predicted for eg in examples]
+        counts = [self._units.count(doc) for doc in docs]
+        if self._rehearsal_model is None or not any(counts):
+            return losses
+        set_dropout_rate(self.model, drop)
+        old_scores = self._rehearsal_model.predict(docs)
+        scores, backprop = self.model.begin_update(docs)
+        emissions, old_emissions = (
+            Ragged(self.model.ops.xp.concatenate(s), np.array(counts))
+            for s in (scores, old_scores)
+        )
+        crf, old_crf = (
+            model.get_ref("crf") for model in (self.model, self._rehearsal_model)
+        )
+        try:
+            loss, d_scores = crf_divergence(
+                crf, emissions, old_crf, old_emissions, self.tags.rules
+            )
+        except ValueError as error:
+            raise ValueError(f"[{self.name}] {error}") from None
+        backprop(_by_doc(d_scores, counts))
+        if sgd is not None and sgd is not False:
+            self.finish_update(sgd)
+        losses[self.name] += loss
+        return losses
+
     def get_loss(
         self, examples: Iterable[Example], scores: list[Floats2d]
     ) -> tuple[float, list[Floats2d]]:
@@ -429,10 +488,7 @@ class LSTMEntityRecognizer(TrainablePipe):
             loss, d_scores = crf_loss(crf, emissions, annotation, tags.rules)
         except ValueError as error:
             raise ValueError(f"[{self.name}] {error}") from None
-        ends = np.cumsum(counts).tolist()
-        return loss, [
-            d_scores[end - count : end] for count, end in zip(counts, ends, strict=True)
-        ]
+        return loss, _by_doc(d_scores, counts)
 
     def _gold_tags(self, example: Example) -> np.ndarray:
         try:
@@ -513,8 +569,8 @@ class LSTMEntityRecognizer(TrainablePipe):
         return sample
 
     def add_label(self, label: str) -> int:
-        """Add an entity label. What a trained model has learned stays as it is; the new
-        label begins with scores of 0.
+        """Add an entity label. What a trained model has learned stays as it is, and it
+        finds what it found before: no entity of the new label until it is trained.
 
         label (str): The label.
         RETURNS (int): 0 if it is there already, otherwise 1.
@@ -539,6 +595,11 @@ class LSTMEntityRecognizer(TrainablePipe):
                     f"gives {len(doc_scores)}. An embedding of characters goes with "
                     f'unit = "char", any other tok2vec with unit = "token".'
                 )
+
+
+def _by_doc(rows: Floats2d, counts: list[int]) -> list[Floats2d]:
+    ends = np.cumsum(counts).tolist()
+    return [rows[end - count : end] for count, end in zip(counts, ends, strict=True)]
 
 
 @lru_cache(maxsize=16)

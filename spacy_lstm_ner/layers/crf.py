@@ -138,24 +138,106 @@ def crf_loss(
             "tell: try a lower learning rate."
         ) from None
     sign = np.where(order < len(data), 1.0, -1.0)[:, None]
-    expected = sign * lattice.alpha * lattice.beta
-    first = packing.sizes[0]
-    pairs = (sign * lattice.alpha)[packing.previous].T @ lattice.incoming[first:]
-    pairs *= np.exp(chain.transitions)
+    expected, pairs = _average_use(lattice, packing, chain, sign)
     if len(gold.copied):
         # What is due to a copy is due to the tag.
         to_tags = np.equal.outer(tags, np.arange(n_tags)).astype("float64")
         expected = expected @ to_tags
         pairs = to_tags.T @ pairs @ to_tags
-    asarray = partial(crf.ops.asarray, dtype=emissions.dataXd.dtype)
-    crf.inc_grad("starts", asarray(expected[:first].sum(axis=0)))
-    crf.inc_grad("transitions", asarray(pairs))
-    crf.inc_grad("ends", asarray(expected[packing.last].sum(axis=0)))
-    d_both = np.empty_like(expected)
-    d_both[order] = expected
+    d_both = _inc_grads(crf, packing, expected, pairs)
     d_emissions = d_both[: len(data)] + d_both[len(data) :]
-    loss = float((sign[:first, 0] * lattice.log_z).sum())
-    return loss, asarray(d_emissions)
+    loss = float((sign[: packing.sizes[0], 0] * lattice.log_z).sum())
+    return loss, crf.ops.asarray(d_emissions, dtype=emissions.dataXd.dtype)
+
+
+def crf_divergence(
+    crf: Model, emissions: Ragged, old_crf: Model, old_emissions: Ragged, rules: Rules
+) -> tuple[float, Floats2d]:
+    """How far a model has moved away from what it was, and the gradients; those of the
+    layer are added to it.
+
+    It is the Kullback-Leibler divergence of the paths: how much less probable the paths
+    of the old model are to the new one, on average over the old one. Tags that the old
+    model did not have are left out of both: they may come up.
+
+    crf (Model): A `CRF` layer.
+    emissions (Ragged): (N, T) scores of the tags.
+    old_crf (Model): The layer as it was, with the first S of the tags.
+    old_emissions (Ragged): (N, S) scores as they were.
+    rules (Rules): The legal paths.
+    RETURNS (tuple[float, Floats2d]): The divergence, summed over the batch; and its
+        gradient by the emissions, (N, T).
+    RAISES (ValueError): Where the scores are not finite.
+    """
+    data, old_data = (
+        to_numpy(e.dataXd).astype("float64") for e in (emissions, old_emissions)
+    )
+    if not len(data):
+        return 0.0, emissions.dataXd
+    if not np.isfinite(data).all():
+        raise ValueError("The scores of the tags are not finite numbers any more.")
+    n = old_data.shape[1]
+    rules = Rules(rules.starts[:n], rules.transitions[:n, :n], rules.ends[:n])
+    packing = pack(_OPS, emissions.lengths, len(data))
+    first = packing.sizes[0]
+    data, old_data = data[packing.forwards], old_data[packing.forwards]
+
+    def sums(layer: Model, scores: Floats2d) -> tuple[Floats2d, Floats2d, float]:
+        chain = _Chain(layer, rules, tags=np.arange(n))
+        lattice = forward_backward(scores, packing, chain)
+        return *_average_use(lattice, packing, chain), float(lattice.log_z.sum())
+
+    use, pairs, log_z = sums(crf, data[:, :n])
+    old_use, old_pairs, old_log_z = sums(old_crf, old_data)
+
+    def score(layer: Model, scores: Floats2d) -> float:
+        """That of the paths, on average over those of the old model."""
+        starts, transitions, ends = (
+            to_numpy(layer.get_param(name)) for name in layer.param_names
+        )
+        return float(
+            (old_use * scores).sum()
+            + (old_use[:first] * starts[:n]).sum()
+            + (old_pairs * transitions[:n, :n]).sum()
+            + (old_use[packing.last] * ends[:n]).sum()
+        )
+
+    loss = log_z - old_log_z + score(old_crf, old_data) - score(crf, data[:, :n])
+    d_emissions = np.zeros_like(data)
+    d_emissions[:, :n] = use - old_use
+    d_transitions = np.zeros((data.shape[1], data.shape[1]))
+    d_transitions[:n, :n] = pairs - old_pairs
+    d_emissions = _inc_grads(crf, packing, d_emissions, d_transitions)
+    return loss, crf.ops.asarray(d_emissions, dtype=emissions.dataXd.dtype)
+
+
+def _average_use(
+    lattice: "Lattice",
+    packing: Packing,
+    chain: "_Chain",
+    weight: np.ndarray | float = 1,
+) -> tuple[Floats2d, Floats2d]:
+    """How often each emission (N, T) and each transition (T, T) is used, on average
+    over all paths; with a weight a row, (N, 1)."""
+    expected = weight * lattice.alpha * lattice.beta
+    first = packing.sizes[0]
+    pairs = (weight * lattice.alpha)[packing.previous].T @ lattice.incoming[first:]
+    return expected, pairs * np.exp(chain.transitions)
+
+
+def _inc_grads(
+    crf: Model, packing: Packing, d_emissions: Floats2d, d_transitions: Floats2d
+) -> Floats2d:
+    """Add to the gradients of the layer. Emissions come in time-major order, and are
+    returned as they were."""
+    first = packing.sizes[0]
+    asarray = partial(crf.ops.asarray, dtype=crf.get_param("starts").dtype)
+    crf.inc_grad("starts", asarray(d_emissions[:first].sum(axis=0)))
+    crf.inc_grad("transitions", asarray(d_transitions))
+    crf.inc_grad("ends", asarray(d_emissions[packing.last].sum(axis=0)))
+    unpacked = np.empty_like(d_emissions)
+    unpacked[packing.forwards] = d_emissions
+    return unpacked
 
 
 def best_paths(crf: Model, emissions: Ragged, rules: Rules) -> Ints1d:

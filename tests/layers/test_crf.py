@@ -11,6 +11,7 @@ from thinc.types import Ragged
 from spacy_lstm_ner.layers import CRF
 from spacy_lstm_ner.layers.crf import (
     best_paths,
+    crf_divergence,
     crf_loss,
     n_best_paths,
     stretch_probabilities,
@@ -250,6 +251,56 @@ def test_units_can_be_ruled_out(crf, tags, emissions):
     assert path[:2].tolist() == [0, 0]
 
 
+# Divergence from an older layer
+
+
+def path_log_probs(crf, tags, rows):
+    scores = np.array([score(crf, rows, path) for path in legal_paths(tags, len(rows))])
+    return scores - np.log(np.exp(scores).sum())
+
+
+@pytest.mark.parametrize("new_label", [False, True])
+def test_divergence_and_gradients(crf, tags, emissions, rng, new_label):
+    old_tags = TagSet(tags.labels, tags.scheme)
+    old_crf, old_emissions = crf, emissions
+    if new_label:
+        tags = TagSet([*tags.labels, "NEW"], tags.scheme)
+    n_old, n = len(old_tags), len(tags)
+    crf = to_float64(CRF(n).initialize())
+    for name in crf.param_names:
+        crf.set_param(name, rng.standard_normal(crf.get_param(name).shape))
+    data = rng.standard_normal((sum(LENGTHS), n))
+    batch = Ragged(data, emissions.lengths)
+
+    def again():
+        total, start = 0.0, 0
+        for size in LENGTHS:
+            rows = slice(start, start + size)
+            start += size
+            if size:
+                old = path_log_probs(old_crf, old_tags, old_emissions.dataXd[rows])
+                # The paths of the old tags only.
+                new = path_log_probs(crf, old_tags, data[rows])
+                total += (np.exp(old) * (old - new)).sum()
+        return total
+
+    loss, d_data = crf_divergence(crf, batch, old_crf, old_emissions, tags.rules)
+    assert loss == pytest.approx(again(), abs=1e-8) and loss > 0.1
+    np.testing.assert_allclose(d_data, numeric_gradient(again, data), atol=1e-8)
+    for name in crf.param_names:
+        expected = numeric_gradient(again, crf.get_param(name))
+        np.testing.assert_allclose(
+            crf.get_grad(name), expected, atol=1e-8, err_msg=name
+        )
+    assert not d_data[:, n_old:].any()
+
+
+def test_no_divergence_from_itself(crf, tags, emissions):
+    loss, d_data = crf_divergence(crf, emissions, crf, emissions, tags.rules)
+    assert loss == pytest.approx(0.0, abs=1e-9)
+    assert not d_data.any()
+
+
 # Probabilities of entities
 
 
@@ -337,6 +388,8 @@ def test_scores_that_are_not_numbers_are_an_error(crf, tags, emissions):
     gold = np.ones((sum(LENGTHS), len(tags)), dtype=bool)
     with pytest.raises(ValueError, match="not finite"):
         crf_loss(crf, emissions, gold, tags.rules)
+    with pytest.raises(ValueError, match="not finite"):
+        crf_divergence(crf, emissions, crf, emissions, tags.rules)
 
 
 def test_large_scores_and_long_texts_do_not_overflow(tags):
@@ -357,6 +410,8 @@ def test_nothing(crf, tags, lengths):
     loss, d_rows = crf_loss(crf, batch, gold, tags.rules)
     assert loss == 0.0 and d_rows.shape == (0, len(tags))
     assert len(best_paths(crf, batch, tags.rules)) == 0
+    loss, d_rows = crf_divergence(crf, batch, crf, batch, tags.rules)
+    assert loss == 0.0 and d_rows.shape == (0, len(tags))
     paths, log_probs = n_best_paths(crf, batch, tags.rules, 2)
     assert paths.shape == (2, 0)
     assert np.exp(log_probs).tolist() == [[1.0, 0.0]] * len(lengths)
