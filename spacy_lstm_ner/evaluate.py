@@ -5,17 +5,14 @@
 
 import os
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import spacy
 import srsly
-from spacy.language import Language
-from spacy.training import Corpus, Example
 from wasabi import Printer
 
-from .data.corpus import BIOCorpus
+from .data.corpus import read_examples
 
 FIGURES = ("ents_", "bio_", "speed")
 
@@ -33,19 +30,13 @@ def evaluate(model: str | Path, data: Path, *, limit: int = 0) -> dict[str, Any]
     if not data.exists():
         raise OSError(f"{data}: no such file")
     nlp = spacy.load(model)
-    scores = nlp.evaluate(list(_read_examples(nlp, data, limit)))
+    scores = nlp.evaluate(list(read_examples(data, nlp, limit=limit)))
     if scores.get("ents_f") is None:
         raise ValueError(
             f"No entities to measure: either no component of {model} finds any "
             f"({', '.join(nlp.pipe_names)}), or {data} has none."
         )
     return {key: scores[key] for key in sorted(scores) if key.startswith(FIGURES)}
-
-
-def _read_examples(nlp: Language, data: Path, limit: int) -> Iterator[Example]:
-    if data.suffix == ".spacy":
-        return Corpus(data, limit=limit)(nlp)
-    return BIOCorpus(data, limit=limit)(nlp)
 
 
 def write_figures(figures: dict[str, Any], path: Path) -> None:
