@@ -23,8 +23,8 @@ def evaluate(model: str | Path, data: Path, *, limit: int = 0) -> dict[str, Any]
     model (str | Path): Folder or installed package of the pipeline.
     data (Path): A .spacy file, or a dataset file in any format that `convert` reads.
     limit (int): Use only so many records. 0 for all.
-    RETURNS (dict[str, Any]): The figures of entities (ents_*) and of tags (bio_*), and
-        the speed in tokens a second.
+    RETURNS (dict[str, Any]): The figures of entities (ents_*; ents_ece is the expected
+        calibration error) and of tags (bio_*), and the speed in tokens a second.
     RAISES (OSError, ValueError): For a pipeline or a file that cannot be used.
     """
     if not data.exists():
@@ -59,6 +59,13 @@ def print_figures(figures: dict[str, Any], msg: Printer) -> None:
         aligns=("l", "r", "r", "r"),
         divider=True,
     )
+    if figures.get("ents_ece") is not None:
+        msg.table(
+            [("all", _percent(figures["ents_ece"]))],
+            header=("Probabilities", "Expected calibration error"),
+            aligns=("l", "r"),
+            divider=True,
+        )
     if "bio_acc" in figures:
         names = {"acc": "Accuracy", "macro_p": "P", "macro_r": "R", "macro_f": "F"}
         msg.table(

@@ -373,6 +373,10 @@ class LSTMEntityRecognizer(TrainablePipe):
         placed.sort(key=lambda x: x[0].start)
         return placed, sorted(unplaced)
 
+    def score(self, examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
+        """Call the scorer, and tell it where the probabilities are."""
+        return super().score(examples, **{"spans_key": self.spans_key, **kwargs})
+
     def update(
         self,
         examples: Iterable[Example],
