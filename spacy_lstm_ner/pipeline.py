@@ -26,6 +26,7 @@ from .layers.crf import (
 )
 from .tagging import MODEL_SCHEMES, ScoredSpan, Span, TagSet
 from .units import ALIGNMENT_MODES, MISSING, UNITS, Units
+from .wrong_spans import without_spans
 
 DEFAULT_MODEL_CONFIG = """
 [model]
@@ -482,13 +483,14 @@ class LSTMEntityRecognizer(TrainablePipe):
         gold[ids == MISSING] = True
         starts = np.cumsum(counts) - counts
         wrong = [
-            [(start + s, start + e, label) for s, e, label in self._wrong_spans(eg)]
+            (start + s, start + e, label)
             for start, eg in zip(starts.tolist(), examples, strict=True)
+            for s, e, label in self._wrong_spans(eg)
         ]
         emissions = Ragged(self.model.ops.xp.concatenate(scores), np.array(counts))
         try:
             crf = self.model.get_ref("crf")
-            annotation = tags.without(gold, wrong) if any(wrong) else gold
+            annotation = without_spans(tags, gold, wrong) if wrong else gold
             loss, d_scores = crf_loss(crf, emissions, annotation, tags.rules)
         except ValueError as error:
             raise ValueError(f"[{self.name}] {error}") from None

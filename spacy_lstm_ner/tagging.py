@@ -17,14 +17,13 @@ Files come in all four (`spans_from_tags` reads them); a model predicts BIO or B
 (`TagSet`).
 """
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from thinc.types import Ints1d
 
-from .layers.crf import Annotation, Rules, Stretches
+from .layers.crf import Rules, Stretches
 
 OUTSIDE = "O"
 FILE_SCHEMES = ("BIO", "IOB1", "BIOES", "BMES")
@@ -239,75 +238,6 @@ class TagSet:
         if "S" in self.prefixes:
             tags[lasts[sizes == 1]] += 3
         return Stretches(starts, ends, tags, goes_on=begin + 1)
-
-    def without(
-        self, allowed: np.ndarray, wrong: Iterable[Sequence[tuple[int, int, str]]]
-    ) -> Annotation:
-        """Rule out all paths that have a certain entity: not its tags, which may be
-        part of another one, but just this entity.
-
-        An entity that begins where a wrong one begins, with its label, has to go over
-        copies of its tags. So at its end it is known where it began, and the copy that
-        closes it is ruled out where the wrong one ends. Closing and single copies are
-        apart from the others in BIO, too. So this is exact, also where wrong spans
-        overlap.
-
-        allowed (np.ndarray): (N, T) bool, the tags that are allowed at each unit.
-        wrong (Iterable[Sequence[tuple[int, int, str]]]): For each sequence the entity
-            spans to rule out, in rows of the batch.
-        RETURNS (Annotation): What is allowed then.
-        RAISES (KeyError): For a label that this tag set does not have.
-        """
-        number = {label: k for k, label in enumerate(self.labels)}
-        # Copies of the tags of one label: each set serves one start in each sequence.
-        sets: dict[tuple[str, int], list[tuple[int, list[int]]]] = {}
-        for spans in wrong:
-            ends: dict[tuple[str, int], list[int]] = {}
-            for start, end, label in spans:
-                ends.setdefault((label, start), []).append(end)
-            count: Counter[str] = Counter()
-            for (label, start), its_ends in ends.items():
-                sets.setdefault((label, count[label]), []).append((start, its_ends))
-                count[label] += 1
-        width = len(self.prefixes)
-        begin = np.array(
-            [1 + number[label] * width for label, _ in sets], dtype="int64"
-        )
-        # The tags that begin, stand alone, go on and close, four copies a set.
-        places = [0, 3, 1, 2] if "E" in self.prefixes else [0, 0, 1, 1]
-        copied = np.add.outer(begin, places).ravel()
-        copies_allowed = allowed[:, copied]
-        allowed = allowed.copy()
-        opening = np.zeros_like(copies_allowed)
-        for first, starts in zip(range(0, len(copied), 4), sets.values(), strict=True):
-            for start, its_ends in starts:
-                allowed[start, copied[first : first + 2]] = False
-                opening[start, first : first + 2] = True
-                for end in its_ends:
-                    closes = first + 1 if end == start + 1 else first + 3
-                    copies_allowed[end - 1, closes] = False
-        place = np.tile(["begin", "alone", "on", "close"], len(sets))
-        opens = np.isin(place, ("begin", "alone"))
-        copies_allowed &= opening | ~opens
-        # May what begins and closes an entity follow, or be followed?
-        old = self.rules
-        open_after = old.transitions[:, copied] & opens
-        closed = np.isin(place, ("alone", "close"))
-        same_set = np.equal.outer(*[np.arange(len(copied)) // 4] * 2)
-        after_copies = np.where(
-            opens, closed[:, None], same_set & np.isin(place, ("begin", "on"))[:, None]
-        )
-        rules = Rules(
-            starts=np.concatenate((old.starts, opens)),
-            transitions=np.block(
-                [
-                    [old.transitions, open_after],
-                    [np.outer(closed, old.starts), after_copies],
-                ]
-            ),
-            ends=np.concatenate((old.ends, closed)),
-        )
-        return Annotation(np.hstack((allowed, copies_allowed)), copied, rules)
 
     def spans_from_ids(self, ids: Ints1d) -> list[Span]:
         """Entity spans of a legal sequence of tag numbers.

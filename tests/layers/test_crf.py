@@ -17,6 +17,7 @@ from spacy_lstm_ner.layers.crf import (
     stretch_probabilities,
 )
 from spacy_lstm_ner.tagging import TagSet, spans_from_tags
+from spacy_lstm_ner.wrong_spans import without_spans
 
 from .gradients import numeric_gradient, to_float64
 
@@ -143,17 +144,10 @@ WRONG = {
     "same start": [(0, 2, "A"), (0, 1, "A"), (0, 3, "A")],
     "same end": [(4, 6, "A"), (5, 6, "A")],
     "crossing": [(4, 7, "A"), (5, 8, "A"), (6, 7, "A"), (0, 3, "A")],
+    "one after the other": [(4, 6, "A"), (6, 7, "A"), (0, 1, "A"), (1, 3, "A")],
     "side by side": [(4, 5, "A"), (5, 7, "A"), (7, 8, "A"), (3, 4, "A"), (3, 4, "A")],
     "all of the last": [(8, 9, "A"), (8, 10, "A"), (9, 10, "A")],
 }
-
-
-def by_sequence(spans):
-    ends = np.cumsum(LENGTHS).tolist()
-    return [
-        [span for span in spans if end - n <= span[0] < end]
-        for n, end in zip(LENGTHS, ends, strict=True)
-    ]
 
 
 @pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
@@ -165,7 +159,7 @@ def test_wrong_entities_are_in_no_path(crf, tags, emissions, rng, missing, wrong
     # It may not rule out what the annotation asks for.
     gold[[i for start, end, _ in wrong for i in range(start, end)]] = True
     data = emissions.dataXd
-    annotation = tags.without(gold, by_sequence(wrong))
+    annotation = without_spans(tags, gold, wrong)
     loss, d_emissions = crf_loss(crf, emissions, annotation, tags.rules)
 
     def again():
@@ -182,13 +176,21 @@ def test_wrong_entities_are_in_no_path(crf, tags, emissions, rng, missing, wrong
         )
 
 
+def test_wrong_entities_that_do_not_overlap_share_copies(tags):
+    allowed = np.ones((100, len(tags)), dtype=bool)
+    side_by_side = [(i, i + 2, "A") for i in range(0, 100, 2)]
+    assert len(without_spans(tags, allowed, side_by_side).copied) == 6
+    nested = [*side_by_side, (0, 50, "A")]
+    assert len(without_spans(tags, allowed, nested).copied) == 12
+
+
 def test_a_wrong_entity_that_was_certain_is_unlearned(tags):
     """What is left is summed, not got by a difference: 1 - 1 would be nothing."""
     crf = to_float64(CRF(len(tags)).initialize())
     rows = np.zeros((3, len(tags)))
     rows[range(3), tags.ids_from_spans([(0, 3, "A")], 3)] = 100
     anything = np.ones(rows.shape, dtype=bool)
-    annotation = tags.without(anything, [[(0, 3, "A")]])
+    annotation = without_spans(tags, anything, [(0, 3, "A")])
     batch = Ragged(rows, np.array([3]))
     loss, d_rows = crf_loss(crf, batch, annotation, tags.rules)
     # The best of the others has one unit of the wrong one less in BIO, two in BIOES.
