@@ -24,6 +24,8 @@ from .layers import CRF, LSTM, CharEmbed, HashCharEmbed, TorchLSTM
 from .layers.embed import Kind
 from .units import Characters
 
+# A new tag of a trained model is exp(5), about 150 times, less probable than "O".
+NEW_TAG_MARGIN = 5.0
 Vectors = list[Floats2d]
 DocsToVectors = Model[list[Doc], Vectors]
 VectorsToVectors = Model[Vectors, Vectors]
@@ -130,17 +132,24 @@ def build_ner(tok2vec: DocsToVectors, nO: int | None = None) -> DocsToVectors:
 
 
 def _resize_output(model: Model, nO: int) -> Model:
-    """Make room for more tags; the old ones keep their places and their weights."""
+    """Make room for more tags; the old ones keep their places and their weights.
+
+    A new tag begins as a copy of tag 0, "O", with a lower bias. So "O" in its place is
+    better in any path, and the best path has no new tag before it is trained.
+    """
     # New layers, since optimizers keep averages of the sizes of the old ones.
     for name in ("output_layer", "crf"):
         old = model.get_ref(name)
         new = Linear(nO, old.get_dim("nI")) if name == "output_layer" else CRF(nO)
         for param in old.param_names:
             array = old.get_param(param)
+            source = old.ops.xp.arange(nO)
+            source[len(array) :] = 0
             # Every axis that is as long as there are tags grows.
-            axes = {"transitions": 2}.get(param, 1)
-            larger = old.ops.alloc((nO,) * axes + array.shape[axes:], dtype=array.dtype)
-            larger[tuple(slice(n) for n in array.shape)] = array
+            axes = [source] * {"transitions": 2}.get(param, 1)
+            larger = array[old.ops.xp.ix_(*axes)]
+            if param == "b":
+                larger[len(array) :] -= NEW_TAG_MARGIN
             new.set_param(param, larger)
         around = [node for node in model.walk() if old in node.layers]
         model.replace_node(old, new)

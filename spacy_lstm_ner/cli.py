@@ -5,6 +5,7 @@ imported in the command.
 """
 
 import sys
+from collections.abc import Callable, Sequence
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,7 +15,9 @@ from spacy.cli._util import Arg, Opt, app
 from wasabi import Printer
 
 if TYPE_CHECKING:
-    from .data.convert import Conversion
+    from .data.check import Finding
+    from .data.check import Part as CheckedPart
+    from .data.convert import Conversion, Part
     from .data.report import Report
 
 lstm_ner_cli = typer.Typer(
@@ -88,9 +91,7 @@ def convert_cli(
     from .data.convert import convert
     from .data.report import DataError
 
-    if isinstance(sys.stdout, TextIOWrapper):
-        # A console that cannot show Chinese still gets everything else.
-        sys.stdout.reconfigure(errors="replace")
+    _replace_what_the_console_cannot_show()
     msg = Printer()
     try:
         conversion = convert(
@@ -118,6 +119,63 @@ def convert_cli(
     if not quiet:
         _print_summary(msg, conversion)
     _print_problems(msg, conversion.report)
+
+
+@lstm_ner_cli.command("check", no_args_is_help=True)
+def check_cli(
+    train: Annotated[
+        Path, Arg(help="Training data: .spacy, or a file that `convert` reads")
+    ],
+    others: Annotated[
+        list[Path] | None,
+        Arg(metavar="[DEV] [TEST]", help="What the pipeline is measured on"),
+    ] = None,
+    lang: Annotated[
+        str, Opt("--lang", "-l", help="Language whose tokenizer to use")
+    ] = "zh",
+    strict: Annotated[
+        bool, Opt("--strict", help="Exit with 1 for warnings, too, not only errors")
+    ] = False,
+) -> None:
+    """Look for what spoils training, or makes its figures wrong.
+
+    An error is what training stops at, or cannot learn: no entities, or a label that
+    is measured but not trained. The command exits with 1 then.
+
+    A warning is for you to judge: texts that are trained on and measured on; the same
+    text with other entities; entities that begin or end inside a token, or with white
+    space; spans that overlap; labels with few entities; very long or empty texts.
+
+    Examples:
+
+    \b
+    python -m spacy lstm-ner check corpus/train.spacy corpus/dev.spacy
+    python -m spacy lstm-ner check train.jsonl dev.jsonl test.jsonl --strict
+    """
+    from .data.check import check
+    from .data.report import DataError
+
+    _replace_what_the_console_cannot_show()
+    msg = Printer()
+    try:
+        result = check([train, *(others or [])], lang=lang)
+    # spaCy raises ImportError for a language it does not have.
+    except (DataError, ImportError) as error:
+        msg.fail("The data cannot be read")
+        print(error)
+        raise typer.Exit(1) from None
+    _print_parts(msg, result.parts, "Data")
+    unknown = sum(part.unknown for part in result.parts)
+    if unknown:
+        msg.info(f"Tokens without annotation, not taken for O: {unknown:,}")
+    errors = [finding for finding in result.findings if finding.is_error]
+    others_found = [finding for finding in result.findings if not finding.is_error]
+    _print_findings(errors, msg.fail, "Errors:")
+    _print_findings(others_found, msg.warn, "Warnings:")
+    if not result.findings:
+        msg.good("Nothing to complain about")
+    if errors or (strict and others_found):
+        raise typer.Exit(1)
 
 
 @lstm_ner_cli.command("evaluate", no_args_is_help=True)
@@ -166,6 +224,12 @@ def evaluate_cli(
         raise typer.Exit(1) from None
 
 
+def _replace_what_the_console_cannot_show() -> None:
+    """A console that cannot show Chinese still gets everything else."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+
+
 # Printer's messages stay ASCII: on a console in GBK it fails at anything else. Tables
 # and print() do not.
 def _print_summary(msg: Printer, conversion: "Conversion") -> None:
@@ -181,19 +245,7 @@ def _print_summary(msg: Printer, conversion: "Conversion") -> None:
         for file in conversion.files
     ]
     msg.table(files, header=("Input", "Format", "Scheme"), divider=True, max_col=200)
-    labels = sorted({label for part in parts for label in part.entities})
-    rows = [
-        ("records", [part.records for part in parts]),
-        ("characters", [part.characters for part in parts]),
-        ("entities", [part.entities.total() for part in parts]),
-        *((f"- {label}", [part.entities[label] for part in parts]) for label in labels),
-    ]
-    msg.table(
-        [(name, *(f"{n:,}" for n in numbers)) for name, numbers in rows],
-        header=("Output", *(part.path.name for part in parts)),
-        aligns=("l", *("r" for _ in parts)),
-        divider=True,
-    )
+    _print_parts(msg, parts, "Output")
     if report.trimmed:
         msg.info(f"Entities that lost white space at an edge: {report.trimmed:,}")
     if report.dropped:
@@ -208,6 +260,40 @@ def _print_summary(msg: Printer, conversion: "Conversion") -> None:
     if conversion.leftovers:
         msg.warn("There from before, perhaps with the same records:")
         print(*conversion.leftovers, sep="\n")
+
+
+def _print_parts(
+    msg: Printer, parts: "Sequence[Part | CheckedPart]", name: str
+) -> None:
+    """Print how many records, characters and entities each file has."""
+    labels = sorted({label for part in parts for label in part.entities})
+    rows = [
+        ("records", [part.records for part in parts]),
+        ("characters", [part.characters for part in parts]),
+        ("entities", [part.entities.total() for part in parts]),
+        *((f"- {label}", [part.entities[label] for part in parts]) for label in labels),
+    ]
+    msg.table(
+        [(name, *(f"{n:,}" for n in numbers)) for name, numbers in rows],
+        header=(name, *(part.path.name for part in parts)),
+        aligns=("l", *("r" for _ in parts)),
+        divider=True,
+    )
+
+
+def _print_findings(
+    findings: "list[Finding]", tell: Callable[[str], object], title: str
+) -> None:
+    """Print what was found, what it means, and the first few of each kind."""
+    from .data.check import KINDS
+
+    if not findings:
+        return
+    tell(title)
+    for kind, path, number, examples in findings:
+        print(f"{path}: {kind}: {number:,} ({KINDS[kind][1]})")
+        for example in examples:
+            print(f"    {example}")
 
 
 def _print_problems(msg: Printer, report: "Report") -> None:

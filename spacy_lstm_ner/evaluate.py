@@ -5,17 +5,14 @@
 
 import os
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import spacy
 import srsly
-from spacy.language import Language
-from spacy.training import Corpus, Example
 from wasabi import Printer
 
-from .data.corpus import BIOCorpus
+from .data.corpus import read_examples
 
 FIGURES = ("ents_", "bio_", "speed")
 
@@ -26,26 +23,20 @@ def evaluate(model: str | Path, data: Path, *, limit: int = 0) -> dict[str, Any]
     model (str | Path): Folder or installed package of the pipeline.
     data (Path): A .spacy file, or a dataset file in any format that `convert` reads.
     limit (int): Use only so many records. 0 for all.
-    RETURNS (dict[str, Any]): The figures of entities (ents_*) and of tags (bio_*), and
-        the speed in tokens a second.
+    RETURNS (dict[str, Any]): The figures of entities (ents_*; ents_ece is the expected
+        calibration error) and of tags (bio_*), and the speed in tokens a second.
     RAISES (OSError, ValueError): For a pipeline or a file that cannot be used.
     """
     if not data.exists():
         raise OSError(f"{data}: no such file")
     nlp = spacy.load(model)
-    scores = nlp.evaluate(list(_read_examples(nlp, data, limit)))
+    scores = nlp.evaluate(list(read_examples(data, nlp, limit=limit)))
     if scores.get("ents_f") is None:
         raise ValueError(
             f"No entities to measure: either no component of {model} finds any "
             f"({', '.join(nlp.pipe_names)}), or {data} has none."
         )
     return {key: scores[key] for key in sorted(scores) if key.startswith(FIGURES)}
-
-
-def _read_examples(nlp: Language, data: Path, limit: int) -> Iterator[Example]:
-    if data.suffix == ".spacy":
-        return Corpus(data, limit=limit)(nlp)
-    return BIOCorpus(data, limit=limit)(nlp)
 
 
 def write_figures(figures: dict[str, Any], path: Path) -> None:
@@ -68,6 +59,13 @@ def print_figures(figures: dict[str, Any], msg: Printer) -> None:
         aligns=("l", "r", "r", "r"),
         divider=True,
     )
+    if figures.get("ents_ece") is not None:
+        msg.table(
+            [("all", _percent(figures["ents_ece"]))],
+            header=("Probabilities", "Expected calibration error"),
+            aligns=("l", "r"),
+            divider=True,
+        )
     if "bio_acc" in figures:
         names = {"acc": "Accuracy", "macro_p": "P", "macro_r": "R", "macro_f": "F"}
         msg.table(

@@ -1,25 +1,32 @@
 """The component `lstm_ner`: finds named entities and writes them to ``doc.ents``."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from spacy.errors import Errors
 from spacy.language import Language
 from spacy.pipeline import TrainablePipe
 from spacy.pipeline.tok2vec import Tok2VecListener
-from spacy.tokens import Doc
+from spacy.tokens import Doc, SpanGroup
 from spacy.tokens import Span as DocSpan
 from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
 from thinc.api import Config, Model, Optimizer, set_dropout_rate, to_numpy
 from thinc.types import Floats2d, Ragged
 
-from .layers.crf import best_paths, crf_loss
-from .tagging import MODEL_SCHEMES, Span, TagSet
+from .layers.crf import (
+    best_paths,
+    crf_divergence,
+    crf_loss,
+    n_best_paths,
+    stretch_probabilities,
+)
+from .tagging import MODEL_SCHEMES, ScoredSpan, Span, TagSet
 from .units import ALIGNMENT_MODES, MISSING, UNITS, Units
+from .wrong_spans import without_spans
 
 DEFAULT_MODEL_CONFIG = """
 [model]
@@ -45,13 +52,16 @@ bi = true
 
 @Language.factory(
     "lstm_ner",
-    assigns=["doc.ents", "token.ent_iob", "token.ent_type"],
+    assigns=["doc.ents", "doc.spans", "token.ent_iob", "token.ent_type"],
     default_config={
         "model": Config().from_str(DEFAULT_MODEL_CONFIG)["model"],
         "unit": "char",
         "scheme": "BIOES",
         "alignment_mode": "expand",
         "overwrite": False,
+        "spans_key": "lstm_ner",
+        "threshold": 0.0,
+        "incorrect_spans_key": None,
         "scorer": {"@scorers": "spacy-lstm-ner.ner_scorer.v1"},
     },
     default_score_weights={
@@ -73,6 +83,9 @@ def make_lstm_ner(
     scheme: str,
     alignment_mode: str,
     overwrite: bool,
+    spans_key: str | None,
+    threshold: float,
+    incorrect_spans_key: str | None,
     scorer: Callable | None,
 ) -> "LSTMEntityRecognizer":
     """Build the component from its settings: see `LSTMEntityRecognizer`."""
@@ -84,8 +97,19 @@ def make_lstm_ner(
         scheme=scheme,
         alignment_mode=alignment_mode,
         overwrite=overwrite,
+        spans_key=spans_key,
+        threshold=threshold,
+        incorrect_spans_key=incorrect_spans_key,
         scorer=scorer,
     )
+
+
+class Analysis(NamedTuple):
+    """A way to read a document: its entities, and how probable it is that these are all
+    of them and no others."""
+
+    probability: float
+    entities: tuple[Span, ...]  # in characters of doc.text
 
 
 class LSTMEntityRecognizer(TrainablePipe):
@@ -101,7 +125,13 @@ class LSTMEntityRecognizer(TrainablePipe):
         "expand" takes in the whole token, "contract" leaves it out, "strict" drops the
         entity. See `Doc.char_span`.
     overwrite (bool): Put aside the entities that are there already. Otherwise they
-        stay, blocked spans as well, and new ones are looked for around them.
+        stay, blocked spans as well, and the best path is one that has them.
+    spans_key (str | None): Where in ``doc.spans`` the entities go a second time, with
+        their probabilities: see `set_annotations`. None: nowhere.
+    threshold (float): Entities that are less probable are left out.
+    incorrect_spans_key (str | None): Where in ``doc.spans`` of the training data there
+        are spans that are known not to be entities: just from there to there, with just
+        this label.
     scorer (Callable | None): What `nlp.evaluate` calls.
     RAISES (ValueError): For a setting whose value is none of those named here, and for
         characters with a shared tok2vec.
@@ -117,11 +147,19 @@ class LSTMEntityRecognizer(TrainablePipe):
         scheme: str = "BIOES",
         alignment_mode: str = "expand",
         overwrite: bool = False,
+        spans_key: str | None = "lstm_ner",
+        threshold: float = 0.0,
+        incorrect_spans_key: str | None = None,
         scorer: Callable | None = None,
     ):
         _check_setting(name, "unit", unit, UNITS)
         _check_setting(name, "scheme", scheme, MODEL_SCHEMES)
         _check_setting(name, "alignment_mode", alignment_mode, ALIGNMENT_MODES)
+        if not 0.0 <= threshold <= 1.0:
+            raise ValueError(
+                f"[{name}] threshold = {threshold} is not a probability: set it from "
+                f"0 (keep all entities) to 1."
+            )
         if unit == "char" and any(isinstance(n, Tok2VecListener) for n in model.walk()):
             raise ValueError(
                 f'[{name}] unit = "char" does not go with a shared tok2vec, which '
@@ -132,9 +170,14 @@ class LSTMEntityRecognizer(TrainablePipe):
         self.model = model
         self.name = name
         self.scorer = scorer
-        # These two come from the config, also where a saved component is loaded.
+        # These come from the config, also where a saved component is loaded.
         self.alignment_mode = alignment_mode
         self.overwrite = overwrite
+        self.spans_key = spans_key
+        self.threshold = threshold
+        self.incorrect_spans_key = incorrect_spans_key
+        # `nlp.resume_training` puts a copy of the model here.
+        self._rehearsal_model: Model[list[Doc], list[Floats2d]] | None = None
         # These belong to the weights, and are saved with them.
         self.cfg: dict[str, Any] = {"labels": [], "scheme": scheme, "unit": unit}
 
@@ -157,54 +200,183 @@ class LSTMEntityRecognizer(TrainablePipe):
     def _units(self) -> Units:
         return UNITS[self.cfg["unit"]]
 
-    def predict(self, docs: Iterable[Doc]) -> list[list[Span]]:
-        """Find the entities of a batch of documents without changing them.
+    def predict(self, docs: Iterable[Doc]) -> list[list[ScoredSpan]]:
+        """Find the entities of a batch of documents without changing them: those of the
+        best path, unless they are less probable than the threshold.
 
         docs (Iterable[Doc]): The documents.
-        RETURNS (list[list[Span]]): For each document its entities, in units.
+        RETURNS (list[list[ScoredSpan]]): For each document its entities, in units. The
+            probability of an entity is that of all paths that have just this one there.
         RAISES (ValueError): Where the model does not score each unit once.
         """
         docs = list(docs)
         counts = [self._units.count(doc) for doc in docs]
         if not any(counts):
             return [[] for _ in docs]
-        scores = self.model.predict(docs)
-        self._check_scores(scores, counts)
-        # The search runs on the CPU, wherever the model is.
-        data = np.concatenate([to_numpy(doc_scores) for doc_scores in scores])
-        if not self.overwrite:
-            data = self._rule_out_taken(docs, data)
+        crf = self.model.get_ref("crf")
         tags = self.tags
-        emissions = Ragged(data, np.array(counts))
-        paths = best_paths(self.model.get_ref("crf"), emissions, tags.rules)
-        ends = np.cumsum(counts)
+        emissions = self._emissions(docs, counts)
+        paths = best_paths(crf, emissions, tags.rules)
+        ends = np.cumsum(counts).tolist()
+        found = [
+            self._new_spans(doc, tags.spans_from_ids(paths[end - count : end]))
+            for doc, count, end in zip(docs, counts, ends, strict=True)
+        ]
+        in_batch = [
+            (end - count + span.start, end - count + span.end, span.label)
+            for spans, count, end in zip(found, counts, ends, strict=True)
+            for span in spans
+        ]
+        asked = tags.stretches(in_batch)
+        scores = iter(stretch_probabilities(crf, emissions, tags.rules, asked).tolist())
         return [
-            tags.spans_from_ids(paths[end - count : end])
-            for count, end in zip(counts, ends, strict=True)
+            [
+                ScoredSpan(*span, score)
+                for span, score in zip(spans, islice(scores, len(spans)), strict=True)
+                if score >= self.threshold
+            ]
+            for spans in found
         ]
 
-    def _rule_out_taken(self, docs: list[Doc], scores: np.ndarray) -> np.ndarray:
-        """Leave only "O" where an entity or a blocked span already is, so that the rest
-        of the path fits around it."""
-        if not any(doc.has_annotation("ENT_IOB") for doc in docs):
-            return scores
-        taken = np.concatenate([self._units.taken(doc) for doc in docs])
-        scores = scores.copy()
-        scores[taken, 1:] = -np.inf
-        return scores
-
-    def set_annotations(self, docs: Iterable[Doc], spans: list[list[Span]]) -> None:
-        """Write entities to ``doc.ents``.
+    def n_best(self, docs: Iterable[Doc], n: int) -> list[list[Analysis]]:
+        """The n most probable analyses of each document, which is not changed. The
+        first is what `predict` finds with a threshold of 0.
 
         docs (Iterable[Doc]): The documents.
-        spans (list[list[Span]]): What `predict` returned for them.
+        n (int): How many, at least 1.
+        RETURNS (list[list[Analysis]]): For each document its analyses, no two the same,
+            the most probable first. They are fewer than n where there are no more, and
+            where some differed in white space at the edges of entities only: those
+            became one, their probabilities summed.
+        RAISES (ValueError): For an n below 1.
+        """
+        if n < 1:
+            raise ValueError(f"[{self.name}] n = {n}: ask for at least 1 analysis.")
+        docs = list(docs)
+        counts = [self._units.count(doc) for doc in docs]
+        if not any(counts):
+            return [[Analysis(1.0, ())] for _ in docs]
+        crf = self.model.get_ref("crf")
+        tags = self.tags
+        emissions = self._emissions(docs, counts)
+        paths, log_probs = n_best_paths(crf, emissions, tags.rules, n)
+        analyses, start = [], 0
+        for doc, count, doc_log_probs in zip(docs, counts, log_probs, strict=True):
+            probabilities: dict[tuple[Span, ...], float] = {}
+            for path, log_prob in zip(paths, doc_log_probs.tolist(), strict=True):
+                if log_prob > -np.inf:
+                    spans = tags.spans_from_ids(path[start : start + count])
+                    spans = self._new_spans(doc, spans)
+                    entities = tuple(self._in_characters(doc, spans))
+                    probabilities.setdefault(entities, 0.0)
+                    probabilities[entities] += float(np.exp(log_prob))
+            found = [Analysis(p, entities) for entities, p in probabilities.items()]
+            analyses.append(sorted(found, key=lambda x: -x.probability))
+            start += count
+        return analyses
+
+    def _in_characters(self, doc: Doc, spans: Iterable[Span]) -> Iterator[Span]:
+        for span in spans:
+            start, end = self._units.characters(doc, span.start, span.end)
+            if start < end:  # it is not all white space
+                yield Span(start, end, span.label)
+
+    def _emissions(self, docs: list[Doc], counts: list[int]) -> Ragged:
+        """What the search runs on: on the CPU, wherever the model is."""
+        scores = self.model.predict(docs)
+        self._check_scores(scores, counts)
+        data = np.concatenate([to_numpy(doc_scores) for doc_scores in scores])
+        ends = np.cumsum(counts).tolist()
+        for doc, count, end in zip(docs, counts, ends, strict=True):
+            if self._keeps_ents(doc):
+                self._fix_kept(doc, data[end - count : end])
+        return Ragged(data, np.array(counts))
+
+    def _keeps_ents(self, doc: Doc) -> bool:
+        return not self.overwrite and doc.has_annotation("ENT_IOB")
+
+    def _kept_spans(self, doc: Doc) -> list[Span]:
+        """The entities that are there already and stay, if their label is known."""
+        spans = self._units.from_spans(doc.ents) if self._keeps_ents(doc) else []
+        return [span for span in spans if span.label in self.labels]
+
+    def _new_spans(self, doc: Doc, spans: list[Span]) -> list[Span]:
+        """The entities of a path without those that were there before."""
+        kept = self._kept_spans(doc)
+        return [span for span in spans if span not in kept] if kept else spans
+
+    def _fix_kept(self, doc: Doc, scores: Floats2d) -> None:
+        """Rule out all paths that do not have the entities that are there already, so
+        that the rest of the path fits them. An entity whose label is not known, and a
+        blocked span, are "O" to the path."""
+        kept = self._kept_spans(doc)
+        ids = self.tags.ids_from_spans(kept, len(scores))
+        fixed = self._units.taken(doc) | (ids > 0)
+        others = np.not_equal.outer(ids, np.arange(scores.shape[1]))
+        scores[fixed[:, None] & others] = -np.inf
+        # Without this an entity could be longer in BIO.
+        asked = self.tags.stretches(kept)
+        inside = asked.ends < len(scores)
+        scores[asked.ends[inside], asked.goes_on[inside]] = -np.inf
+
+    def set_annotations(
+        self, docs: Iterable[Doc], spans: list[list[ScoredSpan]]
+    ) -> None:
+        """Write entities to ``doc.ents``, and once more, with their probabilities, to
+        ``doc.spans[spans_key]``. The attrs of this span group are saved with the Doc:
+
+        - "scores": one probability a span, in an array;
+        - "unplaced": ``[start_char, end_char, label, score]`` of each entity that fits
+          no tokens, or whose tokens a more probable entity has.
+
+        docs (Iterable[Doc]): The documents.
+        spans (list[list[ScoredSpan]]): What `predict` returned for them.
         """
         for doc, doc_spans in zip(docs, spans, strict=True):
-            ents = self._units.to_spans(doc, doc_spans, self.alignment_mode)
-            if self.overwrite or not doc.has_annotation("ENT_IOB"):
-                doc.set_ents(ents)
+            free = np.ones(len(doc), dtype=bool)
+            keeps = self._keeps_ents(doc)
+            if keeps:
+                free = np.isin(doc.to_array("ENT_IOB"), (0, 2))
+            placed, unplaced = self._place(doc, doc_spans, free)
+            ents = [ent for ent, _ in placed]
+            if keeps:
+                outside = [doc[i : i + 1] for i in np.flatnonzero(free).tolist()]
+                doc.set_ents(ents, outside=outside, default="unmodified")
             else:
-                _add_ents(doc, ents)
+                doc.set_ents(ents)
+            if self.spans_key is not None:
+                scores = np.array([score for _, score in placed])
+                doc.spans[self.spans_key] = SpanGroup(
+                    doc,
+                    name=self.spans_key,
+                    spans=ents,
+                    attrs={"scores": scores, "unplaced": unplaced},
+                )
+
+    def _place(
+        self, doc: Doc, spans: list[ScoredSpan], free: np.ndarray
+    ) -> tuple[list[tuple[DocSpan, float]], list[list[Any]]]:
+        """Find the tokens of entities, and take them away from those that are free. Of
+        two entities that need the same token the more probable one has it."""
+        found = self._units.to_spans(
+            doc, (span[:3] for span in spans), self.alignment_mode
+        )
+        placed: list[tuple[DocSpan, float]] = []
+        unplaced: list[list[Any]] = []
+        by_score = sorted(zip(spans, found, strict=True), key=lambda x: -x[0].score)
+        for span, ent in by_score:
+            if ent is not None and free[ent.start : ent.end].all():
+                free[ent.start : ent.end] = False
+                placed.append((ent, span.score))
+                continue
+            for start, end, label in self._in_characters(doc, [Span(*span[:3])]):
+                unplaced.append([start, end, label, span.score])
+        placed.sort(key=lambda x: x[0].start)
+        return placed, sorted(unplaced)
+
+    def score(self, examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
+        """Call the scorer, and tell it where the probabilities are."""
+        return super().score(examples, **{"spans_key": self.spans_key, **kwargs})
 
     def update(
         self,
@@ -240,6 +412,57 @@ class LSTMEntityRecognizer(TrainablePipe):
         losses[self.name] += loss
         return losses
 
+    def rehearse(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optimizer | None = None,
+        losses: dict[str, float] | None = None,
+    ) -> dict[str, float]:
+        """Learn not to forget: stay with what the model thought of these texts when
+        `nlp.resume_training` was called. Their annotation is not looked at. A label
+        that was added before that call is held down in these texts; one that was added
+        later may come up, as only the analyses without it are compared.
+
+        examples (Iterable[Example]): The examples.
+        drop (float): Dropout rate.
+        sgd (Optimizer | None): Updates the weights; without one, gradients add up.
+        losses (dict[str, float] | None): How far the model has moved away, see
+            `crf_divergence`, is added to its entry `name`.
+        RETURNS (dict[str, float]): The losses.
+        RAISES (ValueError): Where the scores are not numbers any more.
+        """
+        losses = {} if losses is None else losses
+        losses.setdefault(self.name, 0.0)
+        examples = list(examples)
+        validate_examples(examples, "LSTMEntityRecognizer.rehearse")
+        docs = [eg.predicted for eg in examples]
+        counts = [self._units.count(doc) for doc in docs]
+        if self._rehearsal_model is None or not any(counts):
+            return losses
+        set_dropout_rate(self.model, drop)
+        old_scores = self._rehearsal_model.predict(docs)
+        scores, backprop = self.model.begin_update(docs)
+        emissions, old_emissions = (
+            Ragged(self.model.ops.xp.concatenate(s), np.array(counts))
+            for s in (scores, old_scores)
+        )
+        crf, old_crf = (
+            model.get_ref("crf") for model in (self.model, self._rehearsal_model)
+        )
+        try:
+            loss, d_scores = crf_divergence(
+                crf, emissions, old_crf, old_emissions, self.tags.rules
+            )
+        except ValueError as error:
+            raise ValueError(f"[{self.name}] {error}") from None
+        backprop(_by_doc(d_scores, counts))
+        if sgd is not None and sgd is not False:
+            self.finish_update(sgd)
+        losses[self.name] += loss
+        return losses
+
     def get_loss(
         self, examples: Iterable[Example], scores: list[Floats2d]
     ) -> tuple[float, list[Floats2d]]:
@@ -258,16 +481,20 @@ class LSTMEntityRecognizer(TrainablePipe):
         ids = np.concatenate([self._gold_tags(eg) for eg in examples])
         gold = np.equal.outer(ids, np.arange(len(tags)))
         gold[ids == MISSING] = True
+        starts = np.cumsum(counts) - counts
+        wrong = [
+            (start + s, start + e, label)
+            for start, eg in zip(starts.tolist(), examples, strict=True)
+            for s, e, label in self._wrong_spans(eg)
+        ]
         emissions = Ragged(self.model.ops.xp.concatenate(scores), np.array(counts))
         try:
             crf = self.model.get_ref("crf")
-            loss, d_scores = crf_loss(crf, emissions, gold, tags.rules)
+            annotation = without_spans(tags, gold, wrong) if wrong else gold
+            loss, d_scores = crf_loss(crf, emissions, annotation, tags.rules)
         except ValueError as error:
             raise ValueError(f"[{self.name}] {error}") from None
-        ends = np.cumsum(counts).tolist()
-        return loss, [
-            d_scores[end - count : end] for count, end in zip(counts, ends, strict=True)
-        ]
+        return loss, _by_doc(d_scores, counts)
 
     def _gold_tags(self, example: Example) -> np.ndarray:
         try:
@@ -278,6 +505,25 @@ class LSTMEntityRecognizer(TrainablePipe):
                 f"labels of the component: {', '.join(self.labels)}. Call add_label, "
                 f"or initialize with examples of it."
             ) from None
+
+    def _wrong_spans(self, example: Example) -> list[Span]:
+        """The spans that are known to be wrong, in units. Those with a label that the
+        component does not have cannot be predicted anyway."""
+        key = self.incorrect_spans_key
+        if key is None or key not in example.reference.spans:
+            return []
+        group = list(example.reference.spans[key])
+        wrong = self._units.aligned_spans(example, group)
+        gold = self._units.aligned_spans(example, list(example.reference.ents))
+        for start, end, label in self._in_characters(
+            example.predicted, set(gold).intersection(wrong)
+        ):
+            raise ValueError(
+                f"[{self.name}] {example.predicted.text[start:end]!r} is {label} in "
+                f'doc.ents, and known to be wrong in doc.spans["{key}"]: take it out '
+                f"of one of them."
+            )
+        return [span for span in wrong if span.label in self.labels]
 
     def initialize(
         self,
@@ -329,8 +575,8 @@ class LSTMEntityRecognizer(TrainablePipe):
         return sample
 
     def add_label(self, label: str) -> int:
-        """Add an entity label. What a trained model has learned stays as it is; the new
-        label begins with scores of 0.
+        """Add an entity label. What a trained model has learned stays as it is, and it
+        finds what it found before: no entity of the new label until it is trained.
 
         label (str): The label.
         RETURNS (int): 0 if it is there already, otherwise 1.
@@ -357,6 +603,11 @@ class LSTMEntityRecognizer(TrainablePipe):
                 )
 
 
+def _by_doc(rows: Floats2d, counts: list[int]) -> list[Floats2d]:
+    ends = np.cumsum(counts).tolist()
+    return [rows[end - count : end] for count, end in zip(counts, ends, strict=True)]
+
+
 @lru_cache(maxsize=16)
 def _tag_set(labels: tuple[str, ...], scheme: str) -> TagSet:
     return TagSet(labels, scheme)
@@ -366,14 +617,3 @@ def _check_setting(name: str, setting: str, value: str, known: Iterable[str]) ->
     if value not in known:
         choices = ", ".join(repr(choice) for choice in known)
         raise ValueError(f"[{name}] {setting} = {value!r} is not one of {choices}.")
-
-
-def _add_ents(doc: Doc, ents: list[DocSpan]) -> None:
-    """Add entities to those that a Doc has, and call all else outside."""
-    # An entity may have grown into a token that is taken ("expand").
-    free = np.isin(doc.to_array("ENT_IOB"), (0, 2))
-    ents = [ent for ent in ents if free[ent.start : ent.end].all()]
-    for ent in ents:
-        free[ent.start : ent.end] = False
-    outside = [doc[i : i + 1] for i in np.flatnonzero(free).tolist()]
-    doc.set_ents(ents, outside=outside, default="unmodified")

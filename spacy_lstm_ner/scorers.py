@@ -1,16 +1,19 @@
-"""Token-level figures beside spaCy's entity figures."""
+"""Token-level figures beside spaCy's entity figures; what scores are worth."""
 
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 from spacy.scorer import get_ner_prf
 from spacy.training import Example
 
 from .tagging import OUTSIDE
 
 
-def ner_score(examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
+def ner_score(
+    examples: Iterable[Example], *, spans_key: str | None = None, **kwargs: Any
+) -> dict[str, Any]:
     """Score entities as spaCy's `ner` does, and BIO tags token by token.
 
     The tags of all tokens that have a gold annotation are compared. The macro figures
@@ -18,11 +21,16 @@ def ner_score(examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
     each tag counting the same.
 
     examples (Iterable[Example]): The examples to score.
+    spans_key (str | None): The span group with the probabilities of the entities.
     RETURNS (dict[str, Any]): ents_p, ents_r, ents_f, ents_per_type, and bio_acc,
         bio_macro_p, bio_macro_r, bio_macro_f; each None where nothing is annotated.
+        With a spans_key also ents_ece: see `calibration_error`.
     """
     examples = list(examples)
-    return {**get_ner_prf(examples), **score_bio_tags(examples)}
+    scores = {**get_ner_prf(examples), **score_bio_tags(examples)}
+    if spans_key is not None:
+        scores["ents_ece"] = calibration_error(examples, spans_key)
+    return scores
 
 
 def score_bio_tags(examples: Iterable[Example]) -> dict[str, float | None]:
@@ -60,6 +68,40 @@ def score_bio_tags(examples: Iterable[Example]) -> dict[str, float | None]:
             2 * correct[t] / (predicted_count[t] + gold_count[t]) for t in tags
         ),
     }
+
+
+def calibration_error(
+    examples: Iterable[Example], spans_key: str, *, bins: int = 10
+) -> float | None:
+    """The expected calibration error (Naeini et al., 2015): how far the probabilities
+    of the predicted entities are from the share of them that is right, on average over
+    bins of like probability, each bin counting by its entities.
+
+    examples (Iterable[Example]): Examples with predictions.
+    spans_key (str): The span group of the predicted entities and their scores.
+    bins (int): How many, all as wide.
+    RETURNS (float | None): The error, 0 at best and 1 at worst; None where there are no
+        predictions on annotated tokens.
+    """
+    scores: list[float] = []
+    is_right: list[bool] = []
+    for example in examples:
+        group = example.predicted.spans.get(spans_key)
+        gold_tags = example.get_aligned_ner()
+        gold = {
+            (ent.start_char, ent.end_char, ent.label_) for ent in example.reference.ents
+        }
+        if group is None:
+            continue
+        for ent, score in zip(group, group.attrs["scores"], strict=True):
+            if None not in gold_tags[ent.start : ent.end]:
+                scores.append(score)
+                is_right.append((ent.start_char, ent.end_char, ent.label_) in gold)
+    if not scores:
+        return None
+    bin_of = np.minimum((np.array(scores) * bins).astype("int64"), bins - 1)
+    surplus = np.bincount(bin_of, np.array(scores) - np.array(is_right))
+    return float(np.abs(surplus).sum() / len(scores))
 
 
 def make_ner_scorer():

@@ -23,7 +23,7 @@ from typing import NamedTuple
 import numpy as np
 from thinc.types import Ints1d
 
-from .layers.crf import Rules
+from .layers.crf import Rules, Stretches
 
 OUTSIDE = "O"
 FILE_SCHEMES = ("BIO", "IOB1", "BIOES", "BMES")
@@ -44,6 +44,15 @@ class Span(NamedTuple):
     start: int
     end: int
     label: str
+
+
+class ScoredSpan(NamedTuple):
+    """An entity that a model has found, and how probable it is."""
+
+    start: int
+    end: int
+    label: str
+    score: float
 
 
 class TagProblem(NamedTuple):
@@ -198,6 +207,37 @@ class TagSet:
             if "E" in self.prefixes:
                 ids[end - 1] = begin + (3 if end - start == 1 else 2)
         return ids
+
+    def stretches(self, spans: Sequence[tuple[int, int, str]]) -> Stretches:
+        """Entity spans as parts of paths, to ask for their probability.
+
+        spans (Sequence[tuple[int, int, str]]): Entity spans, in rows of the batch; they
+            may overlap.
+        RETURNS (Stretches): One a span.
+        RAISES (KeyError): For a label that this tag set does not have.
+        """
+        number = {label: k for k, label in enumerate(self.labels)}
+        width = len(self.prefixes)
+        starts, ends, begin = (
+            np.array(
+                [
+                    (start, end, 1 + number[label] * width)
+                    for start, end, label in spans
+                ],
+                dtype="int64",
+            )
+            .reshape((-1, 3))
+            .T
+        )
+        sizes = ends - starts
+        lasts = np.cumsum(sizes) - 1
+        tags = np.repeat(begin + 1, sizes)
+        if "E" in self.prefixes:
+            tags[lasts] += 1
+        tags[lasts - sizes + 1] = begin
+        if "S" in self.prefixes:
+            tags[lasts[sizes == 1]] += 3
+        return Stretches(starts, ends, tags, goes_on=begin + 1)
 
     def spans_from_ids(self, ids: Ints1d) -> list[Span]:
         """Entity spans of a legal sequence of tag numbers.

@@ -10,10 +10,10 @@ from typing import Protocol
 import numpy as np
 from spacy.tokens import Doc, Span
 from spacy.training import Example
-from spacy.util import filter_spans
 from thinc.api import Model
 from thinc.types import Ints1d, Ragged
 
+from .tagging import Span as UnitSpan
 from .tagging import TagSet
 
 ALIGNMENT_MODES = ("strict", "contract", "expand")
@@ -64,8 +64,19 @@ class Units(Protocol):
 
     def to_spans(
         self, doc: Doc, spans: Iterable[tuple[int, int, str]], mode: str
-    ) -> list[Span]:
-        """Spans of units as spans of tokens that do not overlap, in text order."""
+    ) -> list[Span | None]:
+        """Spans of units as spans of tokens, which may overlap; None where there is no
+        such span, or nothing but white space in it."""
+
+    def from_spans(self, spans: Iterable[Span]) -> list[UnitSpan]:
+        """Spans of tokens as spans of units."""
+
+    def aligned_spans(self, example: Example, spans: list[Span]) -> list[UnitSpan]:
+        """Spans of the reference as spans of units of the predicted Doc; those that do
+        not fit its units are left out."""
+
+    def characters(self, doc: Doc, start: int, end: int) -> tuple[int, int]:
+        """The characters of a span of units, without white space at its edges."""
 
 
 class CharUnits:
@@ -94,28 +105,35 @@ class CharUnits:
             # They may differ in white space: go by the tokens that both have.
             ents, biluo = example.get_aligned_ents_and_ner()
             missing = [t for t, tag in zip(doc, biluo, strict=True) if tag is None]
-        ids = tags.ids_from_spans(
-            ((ent.start_char, ent.end_char, ent.label_) for ent in ents),
-            self.count(doc),
-        )
+        ids = tags.ids_from_spans(self.from_spans(ents), self.count(doc))
         for token in missing:
             ids[token.idx : token.idx + len(token.text_with_ws)] = MISSING
         return ids
 
     def to_spans(
         self, doc: Doc, spans: Iterable[tuple[int, int, str]], mode: str
-    ) -> list[Span]:
+    ) -> list[Span | None]:
         text = doc.text
         placed = []
         for start, end, label in spans:
-            # Entities neither begin nor end with white space.
-            inside = text[start:end]
-            start += len(inside) - len(inside.lstrip())
-            end -= len(inside) - len(inside.rstrip())
-            if start < end:
-                placed.append(doc.char_span(start, end, label, alignment_mode=mode))
-        # Two entities in one token cannot both be kept: the longer one is.
-        return filter_spans(span for span in placed if span is not None)
+            start, end = _strip(text, start, end)
+            placed.append(
+                doc.char_span(start, end, label, alignment_mode=mode)
+                if start < end
+                else None
+            )
+        return placed
+
+    def from_spans(self, spans: Iterable[Span]) -> list[UnitSpan]:
+        return [UnitSpan(s.start_char, s.end_char, s.label_) for s in spans]
+
+    def aligned_spans(self, example: Example, spans: list[Span]) -> list[UnitSpan]:
+        if example.predicted.text != example.reference.text:
+            spans = example.get_aligned_spans_y2x(spans, allow_overlap=True)
+        return self.from_spans(spans)
+
+    def characters(self, doc: Doc, start: int, end: int) -> tuple[int, int]:
+        return _strip(doc.text, start, end)
 
 
 class TokenUnits:
@@ -129,22 +147,36 @@ class TokenUnits:
 
     def gold_tags(self, example: Example, tags: TagSet) -> Ints1d:
         ents, biluo = example.get_aligned_ents_and_ner()
-        ids = tags.ids_from_spans(
-            ((ent.start, ent.end, ent.label_) for ent in ents), len(biluo)
-        )
+        ids = tags.ids_from_spans(self.from_spans(ents), len(biluo))
         ids[[tag is None for tag in biluo]] = MISSING
         return ids
 
     def to_spans(
         self, doc: Doc, spans: Iterable[tuple[int, int, str]], mode: str
-    ) -> list[Span]:
-        found = []
+    ) -> list[Span | None]:
+        found: list[Span | None] = []
         for start, end, label in spans:
             # Entities neither begin nor end with white space.
             words = [token.i for token in doc[start:end] if not token.is_space]
-            if words:
-                found.append(Span(doc, words[0], words[-1] + 1, label))
+            found.append(Span(doc, words[0], words[-1] + 1, label) if words else None)
         return found
+
+    def from_spans(self, spans: Iterable[Span]) -> list[UnitSpan]:
+        return [UnitSpan(s.start, s.end, s.label_) for s in spans]
+
+    def aligned_spans(self, example: Example, spans: list[Span]) -> list[UnitSpan]:
+        return self.from_spans(example.get_aligned_spans_y2x(spans, allow_overlap=True))
+
+    def characters(self, doc: Doc, start: int, end: int) -> tuple[int, int]:
+        span = doc[start:end]
+        return _strip(doc.text, span.start_char, span.end_char)
+
+
+def _strip(text: str, start: int, end: int) -> tuple[int, int]:
+    """Entities neither begin nor end with white space."""
+    inside = text[start:end]
+    trimmed = inside.lstrip()
+    return end - len(trimmed), end - len(inside) + len(inside.rstrip())
 
 
 UNITS: dict[str, Units] = {"char": CharUnits(), "token": TokenUnits()}

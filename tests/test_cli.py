@@ -171,6 +171,10 @@ def test_evaluate_prints_and_writes_all_figures(trained, tmp_path):
     for label, figures_of_label in scores["ents_per_type"].items():
         assert written["ents_per_type"][label] == pytest.approx(figures_of_label)
     assert "TITLE" in output
+    assert (
+        f"Expected calibration error all {100 * written['ents_ece']:.2f}"
+        in " ".join(word for word in output.split() if set(word) != {"-"})
+    )
     # Straight from the dataset file it is the same, and a limit makes it less.
     assert output.startswith(evaluate(tmp_path / "model", RESUME)[1])
     assert evaluate(tmp_path / "model", RESUME, "--limit", 1)[1] != output

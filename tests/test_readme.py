@@ -8,10 +8,10 @@ README = (REPOSITORY / "README.md").read_text("utf8")
 BLOCKS = [block.split("```")[0] for block in README.split("```python\n")[1:]]
 
 
-def run_block(word: str) -> dict:
+def run_block(word: str, names: dict | None = None) -> dict:
     """Run the Python block that has a word in it; give its variables."""
     (code,) = [block for block in BLOCKS if word in block]
-    names: dict = {}
+    names = {} if names is None else names
     exec(code, names)
     return names
 
@@ -19,7 +19,12 @@ def run_block(word: str) -> dict:
 def test_the_component_learns_the_sentence():
     names = run_block('add_pipe("lstm_ner")')
     doc = names["nlp"](names["text"])
-    assert found(doc) == [(0, 2, "NAME"), (3, 7, "ORG"), (7, 9, "TITLE")]
+    entities = [(0, 2, "NAME"), (3, 7, "ORG"), (7, 9, "TITLE")]
+    assert found(doc) == entities
+    names = run_block('attrs["scores"]', names)
+    assert list(names["group"]) == list(names["doc"].ents)
+    assert list(names["analyses"][0].entities) == entities
+    assert len(names["analyses"]) == 3
 
 
 def test_the_layers_run():

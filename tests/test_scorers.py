@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import spacy
-from spacy.tokens import Span
+from spacy.tokens import Span, SpanGroup
 from spacy.training import Example
 
-from spacy_lstm_ner.scorers import ner_score, score_bio_tags
+from spacy_lstm_ner.scorers import calibration_error, ner_score, score_bio_tags
 from spacy_lstm_ner.tagging import TagSet
 
 metrics = pytest.importorskip("sklearn.metrics")
@@ -78,3 +78,41 @@ def test_nothing_annotated():
     example = Example(nlp.make_doc("一二"), nlp.make_doc("一二"))
     assert ner_score([example])["bio_acc"] is None
     assert ner_score([])["bio_macro_f"] is None
+
+
+def scored(nlp, gold, predicted, missing=()):
+    """An example with predictions of (start, end, label, score)."""
+    doc = nlp.make_doc("一二三四五六七八九十")
+    doc.spans["s"] = SpanGroup(
+        doc,
+        name="s",
+        spans=[Span(doc, start, end, label) for start, end, label, _ in predicted],
+        attrs={"scores": np.array([score for *_, score in predicted])},
+    )
+    return Example(doc, doc_with(nlp, doc.text, gold, missing))
+
+
+def test_calibration_error():
+    nlp = spacy.blank("zh")
+    gold = [(0, 2, "A"), (3, 5, "B")]
+    right, wrong = (0, 2, "A"), (6, 8, "A")
+    other_label, shorter = (3, 5, "A"), (3, 4, "B")
+
+    def error(*batches, missing=()):
+        return calibration_error(
+            [scored(nlp, gold, predicted, missing) for predicted in batches], "s"
+        )
+
+    assert error([]) is None
+    assert error([(*right, 1.0)]) == pytest.approx(0.0)
+    assert error([(*right, 0.75)]) == pytest.approx(0.25)
+    for bad in (wrong, other_label, shorter):
+        assert error([(*bad, 0.75)]) == pytest.approx(0.75)
+    # Half of those of one bin are right; bins count by what is in them.
+    assert error([(*right, 0.52), (*wrong, 0.54)]) == pytest.approx(0.03)
+    assert error([(*right, 0.52)], [(*wrong, 0.54)]) == pytest.approx(0.03)
+    batch = [(*right, 0.95), (*wrong, 0.05), (*shorter, 0.05)]
+    assert error(batch) == pytest.approx(0.05)
+    # Nobody knows whether this one is right.
+    assert error([(*right, 0.95), (*wrong, 0.9)], missing=[7]) == pytest.approx(0.05)
+    assert calibration_error([scored(nlp, gold, [])], "elsewhere") is None

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from spacy.language import Language
-from spacy.training import Example
+from spacy.training import Corpus, Example
 
 from .docs import doc_from_record
 from .files import DataFile
@@ -104,3 +104,16 @@ class BIOCorpus:
         if report.counts and not self._has_warned:
             self._has_warned = True
             warnings.warn(f"Problems in the corpus:\n{report}", stacklevel=2)
+
+
+def read_examples(path: Path, nlp: Language, *, limit: int = 0) -> Iterator[Example]:
+    """Read a .spacy file, or a dataset file in any format that `convert` reads.
+
+    path (Path): The file.
+    nlp (Language): Its tokenizer makes the predicted Docs.
+    limit (int): Use only so many records. 0 for all.
+    RETURNS (Iterator[Example]): An example for each record.
+    """
+    if path.suffix == ".spacy":
+        return Corpus(path, limit=limit)(nlp)
+    return BIOCorpus(path, limit=limit)(nlp)

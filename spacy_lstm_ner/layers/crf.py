@@ -1,4 +1,5 @@
-"""A linear-chain conditional random field (CRF) over tags: loss and best path.
+"""A linear-chain conditional random field (CRF) over tags: loss, best paths, and the
+probability of a part of a path.
 
 After Lafferty, McCallum & Pereira (2001); on top of an LSTM as in Lample et al. (2016).
 A path y_1 … y_n through the tags has the score
@@ -25,11 +26,13 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 from thinc.api import Model, NumpyOps, to_numpy
-from thinc.types import Floats1d, Floats2d, Ints1d, Ragged
+from thinc.types import Floats1d, Floats2d, Ints1d, Ints2d, Ragged
 
 from .packing import Packing, pack
 
 _OPS = NumpyOps()
+# Below this a sum of probabilities loses digits.
+_TINY = 1e-250
 SeqT = TypeVar("SeqT", Ragged, list[Floats2d])
 
 
@@ -79,8 +82,20 @@ def _init(
     model.set_param("ends", model.ops.alloc1f(nO))
 
 
+class Annotation(NamedTuple):
+    """Which paths agree with the annotation.
+
+    Where the tag of a unit and the one before do not tell enough, there can be copies
+    of tags: they have the scores of those tags, and other rules.
+    """
+
+    allowed: np.ndarray  # (N, T + C) bool: the tags that are allowed at each unit
+    copied: Ints1d  # (C,) the tag that each copy is one of
+    rules: Rules  # of the T tags, followed by the C copies
+
+
 def crf_loss(
-    crf: Model, emissions: Ragged, gold: np.ndarray, rules: Rules
+    crf: Model, emissions: Ragged, gold: np.ndarray | Annotation, rules: Rules
 ) -> tuple[float, Floats2d]:
     """The loss of a batch, and its gradients; those of the layer are added to it.
 
@@ -88,8 +103,8 @@ def crf_loss(
 
     crf (Model): A `CRF` layer.
     emissions (Ragged): (N, T) scores of the tags.
-    gold (np.ndarray): (N, T) bool, the tags that the annotation allows at each unit:
-        one where it is known, all where it is not.
+    gold (np.ndarray | Annotation): (N, T) bool, the tags that the annotation allows at
+        each unit: one where it is known, all where it is not.
     rules (Rules): The legal paths.
     RETURNS (tuple[float, Floats2d]): log Z - log Z_gold, summed over the batch; and its
         gradient by the emissions, (N, T).
@@ -102,11 +117,18 @@ def crf_loss(
         return 0.0, emissions.dataXd
     if not np.isfinite(data).all():
         raise ValueError("The scores of the tags are not finite numbers any more.")
+    n_tags = data.shape[1]
+    if not isinstance(gold, Annotation):
+        gold = Annotation(gold, np.zeros(0, dtype="int64"), rules)
+    tags = np.concatenate((np.arange(n_tags), gold.copied))
+    data = data[:, tags]
+    held = np.where(gold.allowed, data, -np.inf)
+    data[:, n_tags:] = -np.inf
     # Each sequence comes twice: free, and held to the gold tags.
     packing = pack(_OPS, np.concatenate((lengths, lengths)), 2 * len(data))
     order = packing.forwards
-    both = np.concatenate((data, np.where(gold, data, -np.inf)))[order]
-    chain = _Chain(crf, rules)
+    both = np.concatenate((data, held))[order]
+    chain = _Chain(crf, gold.rules, tags=tags)
     try:
         lattice = forward_backward(both, packing, chain)
     except ValueError:
@@ -116,19 +138,106 @@ def crf_loss(
             "tell: try a lower learning rate."
         ) from None
     sign = np.where(order < len(data), 1.0, -1.0)[:, None]
-    expected = sign * lattice.alpha * lattice.beta
-    first = packing.sizes[0]
-    pairs = (sign * lattice.alpha)[packing.previous].T @ lattice.incoming[first:]
-    pairs *= np.exp(chain.transitions)
-    asarray = partial(crf.ops.asarray, dtype=emissions.dataXd.dtype)
-    crf.inc_grad("starts", asarray(expected[:first].sum(axis=0)))
-    crf.inc_grad("transitions", asarray(pairs))
-    crf.inc_grad("ends", asarray(expected[packing.last].sum(axis=0)))
-    d_both = np.empty_like(both)
-    d_both[order] = expected
+    expected, pairs = _average_use(lattice, packing, chain, sign)
+    if len(gold.copied):
+        # What is due to a copy is due to the tag.
+        to_tags = np.equal.outer(tags, np.arange(n_tags)).astype("float64")
+        expected = expected @ to_tags
+        pairs = to_tags.T @ pairs @ to_tags
+    d_both = _inc_grads(crf, packing, expected, pairs)
     d_emissions = d_both[: len(data)] + d_both[len(data) :]
-    loss = float((sign[:first, 0] * lattice.log_z).sum())
-    return loss, asarray(d_emissions)
+    loss = float((sign[: packing.sizes[0], 0] * lattice.log_z).sum())
+    return loss, crf.ops.asarray(d_emissions, dtype=emissions.dataXd.dtype)
+
+
+def crf_divergence(
+    crf: Model, emissions: Ragged, old_crf: Model, old_emissions: Ragged, rules: Rules
+) -> tuple[float, Floats2d]:
+    """How far a model has moved away from what it was, and the gradients; those of the
+    layer are added to it.
+
+    It is the Kullback-Leibler divergence of the paths: how much less probable the paths
+    of the old model are to the new one, on average over the old one. Tags that the old
+    model did not have are left out of both: they may come up.
+
+    crf (Model): A `CRF` layer.
+    emissions (Ragged): (N, T) scores of the tags.
+    old_crf (Model): The layer as it was, with the first S of the tags.
+    old_emissions (Ragged): (N, S) scores as they were.
+    rules (Rules): The legal paths.
+    RETURNS (tuple[float, Floats2d]): The divergence, summed over the batch; and its
+        gradient by the emissions, (N, T).
+    RAISES (ValueError): Where the scores are not finite.
+    """
+    data, old_data = (
+        to_numpy(e.dataXd).astype("float64") for e in (emissions, old_emissions)
+    )
+    if not len(data):
+        return 0.0, emissions.dataXd
+    if not np.isfinite(data).all():
+        raise ValueError("The scores of the tags are not finite numbers any more.")
+    n = old_data.shape[1]
+    rules = Rules(rules.starts[:n], rules.transitions[:n, :n], rules.ends[:n])
+    packing = pack(_OPS, emissions.lengths, len(data))
+    first = packing.sizes[0]
+    data, old_data = data[packing.forwards], old_data[packing.forwards]
+
+    def sums(layer: Model, scores: Floats2d) -> tuple[Floats2d, Floats2d, float]:
+        chain = _Chain(layer, rules, tags=np.arange(n))
+        lattice = forward_backward(scores, packing, chain)
+        return *_average_use(lattice, packing, chain), float(lattice.log_z.sum())
+
+    use, pairs, log_z = sums(crf, data[:, :n])
+    old_use, old_pairs, old_log_z = sums(old_crf, old_data)
+
+    def score(layer: Model, scores: Floats2d) -> float:
+        """That of the paths, on average over those of the old model."""
+        starts, transitions, ends = (
+            to_numpy(layer.get_param(name)) for name in layer.param_names
+        )
+        return float(
+            (old_use * scores).sum()
+            + (old_use[:first] * starts[:n]).sum()
+            + (old_pairs * transitions[:n, :n]).sum()
+            + (old_use[packing.last] * ends[:n]).sum()
+        )
+
+    loss = log_z - old_log_z + score(old_crf, old_data) - score(crf, data[:, :n])
+    d_emissions = np.zeros_like(data)
+    d_emissions[:, :n] = use - old_use
+    d_transitions = np.zeros((data.shape[1], data.shape[1]))
+    d_transitions[:n, :n] = pairs - old_pairs
+    d_emissions = _inc_grads(crf, packing, d_emissions, d_transitions)
+    return loss, crf.ops.asarray(d_emissions, dtype=emissions.dataXd.dtype)
+
+
+def _average_use(
+    lattice: "Lattice",
+    packing: Packing,
+    chain: "_Chain",
+    weight: np.ndarray | float = 1,
+) -> tuple[Floats2d, Floats2d]:
+    """How often each emission (N, T) and each transition (T, T) is used, on average
+    over all paths; with a weight a row, (N, 1)."""
+    expected = weight * lattice.alpha * lattice.beta
+    first = packing.sizes[0]
+    pairs = (weight * lattice.alpha)[packing.previous].T @ lattice.incoming[first:]
+    return expected, pairs * np.exp(chain.transitions)
+
+
+def _inc_grads(
+    crf: Model, packing: Packing, d_emissions: Floats2d, d_transitions: Floats2d
+) -> Floats2d:
+    """Add to the gradients of the layer. Emissions come in time-major order, and are
+    returned as they were."""
+    first = packing.sizes[0]
+    asarray = partial(crf.ops.asarray, dtype=crf.get_param("starts").dtype)
+    crf.inc_grad("starts", asarray(d_emissions[:first].sum(axis=0)))
+    crf.inc_grad("transitions", asarray(d_transitions))
+    crf.inc_grad("ends", asarray(d_emissions[packing.last].sum(axis=0)))
+    unpacked = np.empty_like(d_emissions)
+    unpacked[packing.forwards] = d_emissions
+    return unpacked
 
 
 def best_paths(crf: Model, emissions: Ragged, rules: Rules) -> Ints1d:
@@ -175,6 +284,141 @@ def best_paths(crf: Model, emissions: Ragged, rules: Rules) -> Ints1d:
     return unpacked
 
 
+def n_best_paths(
+    crf: Model, emissions: Ragged, rules: Rules, n: int
+) -> tuple[Ints2d, Floats2d]:
+    """The n legal paths with the highest scores, for each sequence of a batch.
+
+    As `best_paths`, with the n best paths to each tag: the n best go through n of those
+    a step before, and no two of them are the same. In float64.
+
+    crf (Model): A `CRF` layer.
+    emissions (Ragged): (N, T) scores of the tags. Minus infinity rules a tag out.
+    rules (Rules): The legal paths.
+    n (int): How many, at least 1.
+    RETURNS (tuple[Ints2d, Floats2d]): (n, N) tag numbers, the best paths first; and
+        (B, n) the logarithms of their probabilities, minus infinity where a sequence
+        has fewer legal paths. An empty sequence has one.
+    RAISES (ValueError): Where a sequence has no legal path.
+    """
+    data = to_numpy(emissions.dataXd).astype("float64")
+    lengths = to_numpy(emissions.lengths)
+    log_probs = np.full((len(lengths), n), -np.inf)
+    log_probs[:, 0] = 0.0
+    if not len(data):
+        return np.zeros((n, 0), dtype="int64"), log_probs
+    packing = pack(_OPS, lengths, len(data))
+    data = data[packing.forwards]
+    steps = packing.steps()
+    chain = _Chain(crf, rules)
+    log_z = forward_backward(data, packing, chain).log_z
+    n_tags = data.shape[1]
+    score = np.empty((*data.shape, n))  # of the n best paths to each tag
+    # The tag and the rank that each comes from, as tag · n + rank.
+    before = np.zeros(score.shape, dtype="int32")
+    paths = np.full((packing.sizes[0], n_tags, n), -np.inf)
+    paths[..., 0] = chain.starts
+    for t, rows in enumerate(steps):
+        if t:
+            come_from = paths[: rows.stop - rows.start, None]
+            candidates = come_from + chain.transitions.T[..., None]  # (B, to, from, n)
+            candidates = candidates.reshape((len(candidates), n_tags, n_tags * n))
+            before[rows] = _largest(candidates, n)
+            paths = np.take_along_axis(candidates, before[rows], axis=2)
+        score[rows] = paths = paths + data[rows][..., None]
+    at_end = (score[packing.last] + chain.ends[:, None]).reshape((-1, n_tags * n))
+    at = np.empty((len(data), n), dtype="int64")  # tag · n + rank
+    at[packing.last] = _largest(at_end, n)
+    for rows, next_rows in zip(steps[-2::-1], steps[:0:-1], strict=True):
+        next_at = at[next_rows]
+        goes_on = slice(rows.start, rows.start + len(next_at))
+        backwards = before[next_rows].reshape((len(next_at), n_tags * n))
+        at[goes_on] = np.take_along_axis(backwards, next_at, axis=1)
+    unpacked = np.empty((n, len(data)), dtype="int64")
+    unpacked[:, packing.forwards] = at.T // n
+    by_length = np.argsort(-lengths, kind="stable")[: len(log_z)]
+    best = np.take_along_axis(at_end, at[packing.last], axis=1)
+    log_probs[by_length] = best - log_z[:, None]
+    return unpacked, log_probs
+
+
+def _largest(values: np.ndarray, n: int) -> np.ndarray:
+    """Where the n largest values of the last axis are, the largest first."""
+    some = np.argpartition(-values, n - 1)[..., :n]
+    order = np.argsort(-np.take_along_axis(values, some, axis=-1), kind="stable")
+    return np.take_along_axis(some, order, axis=-1)
+
+
+class Stretches(NamedTuple):
+    """Parts of paths, each with its tags: an entity is one."""
+
+    starts: Ints1d  # (K,) the row where each begins
+    ends: Ints1d  # (K,) the row after its last
+    tags: Ints1d  # (M,) the tags of its rows, one stretch after the other
+    goes_on: Ints1d  # (K,) a tag that must not come next: it would go on
+
+
+def stretch_probabilities(
+    crf: Model, emissions: Ragged, rules: Rules, stretches: Stretches
+) -> Floats1d:
+    """How probable each stretch is: the probability of all paths that have just these
+    tags there, and go on with another one.
+
+    Given the whole text the path is a Markov chain. So this is exact:
+
+        p(y_s) · Π_t p(y_t | y_t-1) · (1 - p(goes_on | y_e))
+
+    Sequences without a stretch cost nothing.
+
+    crf (Model): A `CRF` layer.
+    emissions (Ragged): (N, T) scores of the tags. Minus infinity rules a tag out.
+    rules (Rules): The legal paths.
+    stretches (Stretches): K stretches, none of them empty, none over the end of a
+        sequence.
+    RETURNS (Floats1d): (K,) float64 probabilities.
+    RAISES (ValueError): Where a sequence has no legal path.
+    """
+    starts, ends, tags, goes_on = stretches
+    if not len(starts):
+        return np.zeros(0)
+    lengths = to_numpy(emissions.lengths)
+    asked = np.zeros(len(lengths), dtype=bool)
+    asked[np.repeat(np.arange(len(lengths)), lengths)[starts]] = True
+    kept = np.repeat(asked, lengths)
+    new_row = np.cumsum(kept) - 1
+    data = to_numpy(emissions.dataXd)[kept].astype("float64")
+    lengths = lengths[asked]
+    packing = pack(_OPS, lengths, len(data))
+    chain = _Chain(crf, rules)
+    lattice = forward_backward(data[packing.forwards], packing, chain)
+    place = np.empty(len(data), dtype="int64")  # of each row in the lattice
+    place[packing.forwards] = np.arange(len(data))
+    transitions = np.exp(chain.transitions)
+
+    def given(row: Ints1d, tag: Ints1d, tag_before: Ints1d) -> Floats1d:
+        """p(tag at row | tag_before at the row before)"""
+        joint = transitions[tag_before, tag] * lattice.incoming[place[row], tag]
+        beta = lattice.beta[place[row - 1], tag_before]
+        return np.divide(joint, beta, out=np.zeros_like(joint), where=beta > 0)
+
+    sizes = ends - starts
+    firsts = np.cumsum(sizes) - sizes  # of each stretch among all M rows
+    rows = np.arange(len(tags)) + np.repeat(new_row[starts] - firsts, sizes)
+    factors = np.empty(len(tags))
+    later = np.delete(np.arange(len(tags)), firsts)
+    factors[later] = given(rows[later], tags[later], tags[later - 1])
+    first_places = place[rows[firsts]], tags[firsts]
+    factors[firsts] = lattice.alpha[first_places] * lattice.beta[first_places]
+    probabilities = np.multiply.reduceat(factors, firsts)
+    lasts = firsts + sizes - 1
+    followed = ~np.isin(rows[lasts] + 1, np.cumsum(lengths))
+    last_tags = tags[lasts][followed]
+    next_rows = rows[lasts][followed] + 1
+    probabilities[followed] *= 1 - given(next_rows, goes_on[followed], last_tags)
+    # Rounding must not make it more than certain.
+    return np.clip(probabilities, 0.0, 1.0)
+
+
 class Lattice(NamedTuple):
     """Forward and backward scores of all paths of a batch, in time-major order.
 
@@ -196,9 +440,18 @@ class Lattice(NamedTuple):
 class _Chain:
     """The parameters of a `CRF` layer, minus infinity where the rules forbid."""
 
-    def __init__(self, crf: Model, rules: Rules, dtype="float64"):
+    def __init__(
+        self,
+        crf: Model,
+        rules: Rules,
+        *,
+        dtype="float64",
+        tags: Ints1d | None = None,  # to choose or repeat some
+    ):
         def masked(name: str, legal: np.ndarray) -> np.ndarray:
             scores = to_numpy(crf.get_param(name)).astype(dtype)
+            if tags is not None:
+                scores = scores[np.ix_(*[tags] * scores.ndim)]
             return np.where(legal, scores, scores.dtype.type(-np.inf))
 
         self.starts: Floats1d = masked("starts", rules.starts)
@@ -220,37 +473,40 @@ def forward_backward(emissions: Floats2d, packing: Packing, chain: _Chain) -> La
         starts, ends = np.exp(chain.starts), np.exp(chain.ends)
         transitions = np.exp(chain.transitions)
     alpha, beta = np.empty_like(emissions), np.empty_like(emissions)
-    highest = np.empty((len(emissions), 1))
-    scale = np.empty_like(highest)
+    scale = np.empty_like(emissions, shape=(len(emissions), 1))
     paths = np.broadcast_to(starts, (packing.sizes[0], len(starts)))
-    emissions = emissions.copy()
     with np.errstate(invalid="ignore"):  # 0 / 0 is checked for at the end
+        # With the largest one taken out, exp cannot overflow.
+        highest = emissions.max(axis=1, keepdims=True)
+        weights = np.exp(emissions - highest)
         for rows in steps:
             paths = paths[: rows.stop - rows.start]
-            # With the largest emission of the tags that a path can reach taken out,
-            # exp cannot overflow, and what it brings to zero does not count.
-            reached = np.where(paths > 0, emissions[rows], -np.inf)
-            highest[rows] = reached.max(axis=1, keepdims=True)
-            emissions[rows] = np.exp(reached - highest[rows])
-            paths = paths * emissions[rows]
-            scale[rows] = paths.sum(axis=1, keepdims=True)
-            alpha[rows] = paths / scale[rows]
+            np.multiply(paths, weights[rows], out=alpha[rows])
+            alpha[rows].sum(axis=1, keepdims=True, out=scale[rows])
+            if scale[rows].min() < _TINY:
+                # The largest is of a tag that no path reaches: take that of one that
+                # can be reached, so that what goes to zero does not count.
+                reached = np.where(paths > 0, emissions[rows], -np.inf)
+                highest[rows] = reached.max(axis=1, keepdims=True)
+                weights[rows] = np.exp(reached - highest[rows])
+                np.multiply(paths, weights[rows], out=alpha[rows])
+                alpha[rows].sum(axis=1, keepdims=True, out=scale[rows])
+            alpha[rows] /= scale[rows]
             paths = alpha[rows] @ transitions
-    at_end = alpha[packing.last] @ ends
+        at_end = alpha[packing.last] @ ends
     if not (at_end > 0).all():
         raise ValueError("A sequence has no legal path of tags.")
     # Each sequence has its own end to come back from.
     beta[packing.last] = ends / at_end[:, None]
-    incoming = np.empty_like(emissions)
+    incoming = weights / scale
     for t in range(len(steps) - 1, -1, -1):
         rows = steps[t]
-        incoming[rows] = emissions[rows] * beta[rows] / scale[rows]
+        incoming[rows] *= beta[rows]
         if t:
             start = steps[t - 1].start
             size = rows.stop - rows.start
-            beta[start : start + size] = incoming[rows] @ transitions.T
-    log_z = np.log(at_end)
+            np.matmul(incoming[rows], transitions.T, out=beta[start : start + size])
     by_unit = np.log(scale[:, 0]) + highest[:, 0]
-    for rows in steps:
-        log_z[: rows.stop - rows.start] += by_unit[rows]
+    sequence = np.concatenate([np.arange(size) for size in packing.sizes])
+    log_z = np.log(at_end) + np.bincount(sequence, by_unit)
     return Lattice(alpha, beta, incoming, log_z)
