@@ -26,7 +26,7 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 from thinc.api import Model, NumpyOps, to_numpy
-from thinc.types import Floats1d, Floats2d, Ints1d, Ints2d, Ragged
+from thinc.types import Floats1d, Floats2d, Floats3d, Ints1d, Ints2d, Ragged
 
 from .packing import Packing, pack
 
@@ -462,51 +462,77 @@ class _Chain:
 def forward_backward(emissions: Floats2d, packing: Packing, chain: _Chain) -> Lattice:
     """Sum over all legal paths.
 
+    Both directions of time go through one loop: seen from the other end, the sums over
+    the rest of the paths are sums over the paths so far.
+
     emissions (Floats2d): (N, T) float64, time-major; minus infinity rules a tag out.
     packing (Packing): Their order.
     chain (_Chain): The other scores.
     RETURNS (Lattice): The sums.
     RAISES (ValueError): Where a sequence has no legal path.
     """
-    steps = packing.steps()
-    with np.errstate(over="ignore"):  # it makes a 0 / 0, see below
-        starts, ends = np.exp(chain.starts), np.exp(chain.ends)
-        transitions = np.exp(chain.transitions)
-    alpha, beta = np.empty_like(emissions), np.empty_like(emissions)
-    scale = np.empty_like(emissions, shape=(len(emissions), 1))
-    paths = np.broadcast_to(starts, (packing.sizes[0], len(starts)))
-    with np.errstate(invalid="ignore"):  # 0 / 0 is checked for at the end
-        # With the largest one taken out, exp cannot overflow.
-        highest = emissions.max(axis=1, keepdims=True)
-        weights = np.exp(emissions - highest)
-        for rows in steps:
-            paths = paths[: rows.stop - rows.start]
-            np.multiply(paths, weights[rows], out=alpha[rows])
-            alpha[rows].sum(axis=1, keepdims=True, out=scale[rows])
-            if scale[rows].min() < _TINY:
-                # The largest is of a tag that no path reaches: take that of one that
-                # can be reached, so that what goes to zero does not count.
-                reached = np.where(paths > 0, emissions[rows], -np.inf)
-                highest[rows] = reached.max(axis=1, keepdims=True)
-                weights[rows] = np.exp(reached - highest[rows])
-                np.multiply(paths, weights[rows], out=alpha[rows])
-                alpha[rows].sum(axis=1, keepdims=True, out=scale[rows])
-            alpha[rows] /= scale[rows]
-            paths = alpha[rows] @ transitions
+    place = np.empty_like(packing.forwards)
+    place[packing.forwards] = np.arange(len(place))
+    backwards = place[packing.orders[1]]  # the row here of each row in the other order
+    both = np.stack((emissions, emissions[backwards]))
+    # With the largest one taken out, exp cannot overflow. What that does to 0 / 0 is
+    # checked for at the end.
+    highest = both.max(axis=2, keepdims=True)
+    with np.errstate(over="ignore", invalid="ignore"):
+        weights = np.exp(both - highest)
+        ends = np.exp(chain.ends)
+        before, after, scale = _sums(both, weights, highest, packing, chain)
+        if not scale.min() >= _TINY:
+            # The largest is of a tag that no path reaches: take those that can be.
+            before, after, scale = _sums(
+                both, weights, highest, packing, chain, only_reached=True
+            )
+        alpha, beta = after[0], np.empty_like(emissions)
+        beta[backwards] = before[1]
+        beta /= (alpha * beta).sum(axis=1, keepdims=True)
         at_end = alpha[packing.last] @ ends
-    if not (at_end > 0).all():
+    if not (at_end > 0).all() or np.isnan(beta).any():
         raise ValueError("A sequence has no legal path of tags.")
-    # Each sequence has its own end to come back from.
-    beta[packing.last] = ends / at_end[:, None]
-    incoming = weights / scale
-    for t in range(len(steps) - 1, -1, -1):
-        rows = steps[t]
-        incoming[rows] *= beta[rows]
-        if t:
-            start = steps[t - 1].start
-            size = rows.stop - rows.start
-            np.matmul(incoming[rows], transitions.T, out=beta[start : start + size])
-    by_unit = np.log(scale[:, 0]) + highest[:, 0]
+    by_unit = np.log(scale[0, :, 0]) + highest[0, :, 0]
     sequence = np.concatenate([np.arange(size) for size in packing.sizes])
     log_z = np.log(at_end) + np.bincount(sequence, by_unit)
-    return Lattice(alpha, beta, incoming, log_z)
+    return Lattice(alpha, beta, weights[0] * beta / scale[0], log_z)
+
+
+def _sums(
+    emissions: Floats3d,
+    weights: Floats3d,
+    highest: Floats3d,
+    packing: Packing,
+    chain: _Chain,
+    *,
+    only_reached: bool = False,
+) -> tuple[Floats3d, Floats3d, Floats3d]:
+    """Sums over the paths to each tag, in both directions of time.
+
+    emissions (Floats3d): (2, N, T).
+    weights (Floats3d): (2, N, T), exp(emissions - highest).
+    highest (Floats3d): (2, N, 1), the highest emissions.
+    only_reached (bool): Set weights and highest anew, by the tags that a path reaches.
+    RETURNS (tuple[Floats3d, Floats3d, Floats3d]): The sums (2, N, T) without and with
+        the weights of the row itself, the latter scaled to 1; and the scales (2, N, 1).
+    """
+    before, after = np.empty((2, *emissions.shape))
+    scale = np.empty_like(highest)
+    transitions = np.exp(chain.transitions)
+    transitions = np.stack((transitions, transitions.T))
+    paths = np.exp(np.stack((chain.starts, chain.ends)))[:, None]
+    paths = np.repeat(paths, packing.sizes[0], axis=1)
+    for rows in packing.steps():
+        paths = paths[:, : rows.stop - rows.start]
+        before[:, rows] = paths
+        if only_reached:
+            reached = np.where(paths > 0, emissions[:, rows], -np.inf)
+            highest[:, rows] = reached.max(axis=2, keepdims=True)
+            weights[:, rows] = np.exp(reached - highest[:, rows])
+        paths = paths * weights[:, rows]
+        total = np.add.reduce(paths, axis=2, keepdims=True)
+        paths /= total
+        after[:, rows], scale[:, rows] = paths, total
+        paths = paths @ transitions
+    return before, after, scale
