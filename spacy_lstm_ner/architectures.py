@@ -111,22 +111,26 @@ def _encoder(*layers: Model) -> VectorsToVectors:
     return model
 
 
-def build_ner(tok2vec: DocsToVectors, nO: int | None = None) -> DocsToVectors:
+def build_ner(
+    tok2vec: DocsToVectors, nO: int | None = None, crf: bool = True
+) -> DocsToVectors:
     """`spacy-lstm-ner.NER.v1`: the model of `lstm_ner`: on a tok2vec a linear layer,
     which gives the emission scores of the tags, and a CRF, which scores their order.
 
     tok2vec (Model[list[Doc], list[Floats2d]]): A vector for each unit of the component:
         one a character, or with `unit = "token"` one a token.
     nO (int | None): Number of tags; found out in `initialize`.
+    crf (bool): Learn which tags like to follow which. Otherwise each tag is scored by
+        itself (softmax), and only legal sequences of them are found, as with a CRF.
     RETURNS (Model[list[Doc], list[Floats2d]]): The score of each tag at each unit,
         (units, nO).
     """
     output = Linear(nO, tok2vec.maybe_get_dim("nO"))
-    crf: Model[Vectors, Vectors] = CRF(nO)
-    model = chain(tok2vec, with_array(output), crf)
+    tag_order: Model[Vectors, Vectors] = CRF(nO, learned=crf)
+    model = chain(tok2vec, with_array(output), tag_order)
     model.set_ref("tok2vec", tok2vec)
     model.set_ref("output_layer", output)
-    model.set_ref("crf", crf)
+    model.set_ref("crf", tag_order)
     model.attrs["resize_output"] = _resize_output
     return model
 
@@ -140,7 +144,11 @@ def _resize_output(model: Model, nO: int) -> Model:
     # New layers, since optimizers keep averages of the sizes of the old ones.
     for name in ("output_layer", "crf"):
         old = model.get_ref(name)
-        new = Linear(nO, old.get_dim("nI")) if name == "output_layer" else CRF(nO)
+        new: Model = (
+            Linear(nO, old.get_dim("nI"))
+            if name == "output_layer"
+            else CRF(nO, learned=old.attrs["learned"])
+        )
         for param in old.param_names:
             array = old.get_param(param)
             source = old.ops.xp.arange(nO)

@@ -22,16 +22,22 @@ from .layers.crf import (
     crf_divergence,
     crf_loss,
     n_best_paths,
+    softmax_loss,
     stretch_probabilities,
 )
 from .tagging import MODEL_SCHEMES, ScoredSpan, Span, TagSet
 from .units import ALIGNMENT_MODES, MISSING, UNITS, Units
+from .windows import Window, batches, windows
 from .wrong_spans import without_spans
+
+# So many units go through the model at once.
+_BATCH_UNITS = 20_000
 
 DEFAULT_MODEL_CONFIG = """
 [model]
 @architectures = "spacy-lstm-ner.NER.v1"
 nO = null
+crf = true
 
 [model.tok2vec]
 @architectures = "spacy.Tok2Vec.v2"
@@ -62,6 +68,7 @@ bi = true
         "spans_key": "lstm_ner",
         "threshold": 0.0,
         "incorrect_spans_key": None,
+        "window": 2000,
         "scorer": {"@scorers": "spacy-lstm-ner.ner_scorer.v1"},
     },
     default_score_weights={
@@ -86,6 +93,7 @@ def make_lstm_ner(
     spans_key: str | None,
     threshold: float,
     incorrect_spans_key: str | None,
+    window: int | None,
     scorer: Callable | None,
 ) -> "LSTMEntityRecognizer":
     """Build the component from its settings: see `LSTMEntityRecognizer`."""
@@ -100,6 +108,7 @@ def make_lstm_ner(
         spans_key=spans_key,
         threshold=threshold,
         incorrect_spans_key=incorrect_spans_key,
+        window=window,
         scorer=scorer,
     )
 
@@ -132,6 +141,9 @@ class LSTMEntityRecognizer(TrainablePipe):
     incorrect_spans_key (str | None): Where in ``doc.spans`` of the training data there
         are spans that are known not to be entities: just from there to there, with just
         this label.
+    window (int | None): How many units are read at once, at least 16: a longer document
+        is read in windows that overlap by a quarter, see windows.py. None: read each
+        document whole. Training reads it whole.
     scorer (Callable | None): What `nlp.evaluate` calls.
     RAISES (ValueError): For a setting whose value is none of those named here, and for
         characters with a shared tok2vec.
@@ -150,6 +162,7 @@ class LSTMEntityRecognizer(TrainablePipe):
         spans_key: str | None = "lstm_ner",
         threshold: float = 0.0,
         incorrect_spans_key: str | None = None,
+        window: int | None = 2000,
         scorer: Callable | None = None,
     ):
         _check_setting(name, "unit", unit, UNITS)
@@ -159,6 +172,11 @@ class LSTMEntityRecognizer(TrainablePipe):
             raise ValueError(
                 f"[{name}] threshold = {threshold} is not a probability: set it from "
                 f"0 (keep all entities) to 1."
+            )
+        if window is not None and window < 16:
+            raise ValueError(
+                f"[{name}] window = {window} leaves an entity no text around it: set "
+                f"it to 16 or more, or to null to read documents whole."
             )
         if unit == "char" and any(isinstance(n, Tok2VecListener) for n in model.walk()):
             raise ValueError(
@@ -176,6 +194,7 @@ class LSTMEntityRecognizer(TrainablePipe):
         self.spans_key = spans_key
         self.threshold = threshold
         self.incorrect_spans_key = incorrect_spans_key
+        self.window = window
         # `nlp.resume_training` puts a copy of the model here.
         self._rehearsal_model: Model[list[Doc], list[Floats2d]] | None = None
         # These belong to the weights, and are saved with them.
@@ -210,9 +229,18 @@ class LSTMEntityRecognizer(TrainablePipe):
         RAISES (ValueError): Where the model does not score each unit once.
         """
         docs = list(docs)
-        counts = [self._units.count(doc) for doc in docs]
+        found: list[list[ScoredSpan]] = [[] for _ in docs]
+        for batch in batches(windows(docs, self._units, self.window), _BATCH_UNITS):
+            for window, spans in zip(batch, self._predict(batch), strict=True):
+                found[window.number].extend(window.own(spans))
+        return [_without_overlaps(spans) for spans in found]
+
+    def _predict(self, windows: list[Window]) -> list[list[ScoredSpan]]:
+        """The entities of each window."""
+        counts = [window.count for window in windows]
         if not any(counts):
-            return [[] for _ in docs]
+            return [[] for _ in windows]
+        docs = [window.doc for window in windows]
         crf = self.model.get_ref("crf")
         tags = self.tags
         emissions = self._emissions(docs, counts)
@@ -340,8 +368,7 @@ class LSTMEntityRecognizer(TrainablePipe):
             placed, unplaced = self._place(doc, doc_spans, free)
             ents = [ent for ent, _ in placed]
             if keeps:
-                outside = [doc[i : i + 1] for i in np.flatnonzero(free).tolist()]
-                doc.set_ents(ents, outside=outside, default="unmodified")
+                doc.set_ents(ents, outside=_stretches(doc, free), default="unmodified")
             else:
                 doc.set_ents(ents)
             if self.spans_key is not None:
@@ -490,8 +517,11 @@ class LSTMEntityRecognizer(TrainablePipe):
         emissions = Ragged(self.model.ops.xp.concatenate(scores), np.array(counts))
         try:
             crf = self.model.get_ref("crf")
-            annotation = without_spans(tags, gold, wrong) if wrong else gold
-            loss, d_scores = crf_loss(crf, emissions, annotation, tags.rules)
+            if crf.attrs["learned"] or wrong:
+                annotation = without_spans(tags, gold, wrong) if wrong else gold
+                loss, d_scores = crf_loss(crf, emissions, annotation, tags.rules)
+            else:
+                loss, d_scores = softmax_loss(emissions, gold)
         except ValueError as error:
             raise ValueError(f"[{self.name}] {error}") from None
         return loss, _by_doc(d_scores, counts)
@@ -601,6 +631,24 @@ class LSTMEntityRecognizer(TrainablePipe):
                     f"gives {len(doc_scores)}. An embedding of characters goes with "
                     f'unit = "char", any other tok2vec with unit = "token".'
                 )
+
+
+def _stretches(doc: Doc, chosen: np.ndarray) -> list[DocSpan]:
+    """The tokens that are chosen, in spans that are as long as can be."""
+    edges = np.flatnonzero(np.diff(chosen, prepend=False, append=False)).tolist()
+    return [doc[i:j] for i, j in zip(edges[::2], edges[1::2], strict=True)]
+
+
+def _without_overlaps(spans: list[ScoredSpan]) -> list[ScoredSpan]:
+    """Entities in the order of the text. Windows may disagree where they meet: of two
+    entities that overlap the more probable one stays."""
+    kept: list[ScoredSpan] = []
+    for span in spans:
+        if kept and span.start < kept[-1].end:
+            kept[-1] = max(kept[-1], span, key=lambda s: s.score)
+        else:
+            kept.append(span)
+    return kept
 
 
 def _by_doc(rows: Floats2d, counts: list[int]) -> list[Floats2d]:

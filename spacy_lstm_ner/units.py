@@ -56,6 +56,9 @@ class Units(Protocol):
     def count(self, doc: Doc) -> int:
         """How many units the Doc has."""
 
+    def first_units(self, doc: Doc) -> Ints1d:
+        """(tokens,) the first unit of each token."""
+
     def taken(self, doc: Doc) -> np.ndarray:
         """(n,) bool: units that an entity or a blocked span already holds."""
 
@@ -85,6 +88,9 @@ class CharUnits:
     def count(self, doc: Doc) -> int:
         # As `len(doc.text)`, which puts the text together from its tokens each time.
         return doc[-1].idx + len(doc[-1].text_with_ws) if len(doc) else 0
+
+    def first_units(self, doc: Doc) -> Ints1d:
+        return doc.to_array("IDX").astype("int64")
 
     def taken(self, doc: Doc) -> np.ndarray:
         taken = np.zeros(self.count(doc), dtype=bool)
@@ -141,6 +147,9 @@ class TokenUnits:
 
     def count(self, doc: Doc) -> int:
         return len(doc)
+
+    def first_units(self, doc: Doc) -> Ints1d:
+        return np.arange(len(doc))
 
     def taken(self, doc: Doc) -> np.ndarray:
         return ~np.isin(doc.to_array("ENT_IOB"), (_IOB_MISSING, _IOB_OUTSIDE))

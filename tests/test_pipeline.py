@@ -61,6 +61,18 @@ def test_every_unit_and_scheme_learns(examples, unit, scheme):
     assert scores["ents_f"] > 0.95
 
 
+def test_without_crf_tags_are_scored_one_by_one(examples):
+    nlp = spacy.blank("zh")
+    nlp.add_pipe("lstm_ner", config={"model": {**SMALL_MODEL, "crf": False}})
+    train(nlp, examples)
+    crf = nlp.get_pipe("lstm_ner").model.get_ref("crf")
+    assert not any(crf.get_param(name).any() for name in crf.param_names)
+    nlp.get_pipe("lstm_ner").add_label("NEW")
+    scores = nlp.evaluate([copy_of(nlp, eg) for eg in examples])
+    assert scores["ents_f"] > 0.95
+    assert scores["ents_ece"] < 0.1
+
+
 def test_pipe_gives_what_single_texts_give(trained, examples):
     texts = [eg.text for eg in examples[:20]] + ["", " ", "\n", "好"]
     together = [found(doc) for doc in trained.pipe(texts, batch_size=7)]

@@ -25,7 +25,7 @@ from functools import partial
 from typing import NamedTuple, TypeVar
 
 import numpy as np
-from thinc.api import Model, NumpyOps, to_numpy
+from thinc.api import Model, NumpyOps, get_array_module, to_numpy
 from thinc.types import Floats1d, Floats2d, Floats3d, Ints1d, Ints2d, Ragged
 
 from .packing import Packing, pack
@@ -44,13 +44,15 @@ class Rules(NamedTuple):
     ends: np.ndarray  # (T,) bool: tags that a path may end with
 
 
-def CRF(nO: int | None = None) -> Model[SeqT, SeqT]:
+def CRF(nO: int | None = None, *, learned: bool = True) -> Model[SeqT, SeqT]:
     """Holds the scores of starts, transitions and ends, and hands the emission scores
     on as they come: put it last.
 
     `crf_loss` trains its parameters and `best_paths` searches with them.
 
     nO (int | None): Number of tags, T.
+    learned (bool): Train the parameters. Otherwise they stay 0: tags are scored one by
+        one, and only the rules tell which may follow which.
     RETURNS (Model[SeqT, SeqT]): The layer, with the parameters starts (nO,),
         transitions (nO, nO; from row to column) and ends (nO,), at first 0.
     """
@@ -60,6 +62,7 @@ def CRF(nO: int | None = None) -> Model[SeqT, SeqT]:
         init=_init,
         dims={"nO": nO},
         params={"starts": None, "transitions": None, "ends": None},
+        attrs={"learned": learned},
     )
 
 
@@ -150,6 +153,32 @@ def crf_loss(
     return loss, crf.ops.asarray(d_emissions, dtype=emissions.dataXd.dtype)
 
 
+def softmax_loss(emissions: Ragged, gold: np.ndarray) -> tuple[float, Floats2d]:
+    """The loss of a batch where each tag is scored by itself, whatever stands beside
+    it: for a `CRF` layer that is not learned. In float64, as `crf_loss`.
+
+    emissions (Ragged): (N, T) scores of the tags.
+    gold (np.ndarray): (N, T) bool, the tags that the annotation allows at each unit.
+    RETURNS (tuple[float, Floats2d]): The negative logarithm of the probability of the
+        allowed tags, summed over the batch; and its gradient by the emissions, (N, T).
+    RAISES (ValueError): Where the scores are not finite.
+    """
+    data = to_numpy(emissions.dataXd).astype("float64")
+    if not np.isfinite(data).all():
+        raise ValueError("The scores of the tags are not finite numbers any more.")
+
+    def log_sum_and_softmax(scores: Floats2d) -> tuple[float, Floats2d]:
+        highest = scores.max(axis=1, keepdims=True)
+        weights = np.exp(scores - highest)
+        sums = weights.sum(axis=1, keepdims=True)
+        return float((np.log(sums) + highest).sum()), weights / sums
+
+    free, p_free = log_sum_and_softmax(data)
+    held, p_held = log_sum_and_softmax(np.where(gold, data, -np.inf))
+    xp = get_array_module(emissions.dataXd)
+    return free - held, xp.asarray(p_free - p_held, dtype=emissions.dataXd.dtype)
+
+
 def crf_divergence(
     crf: Model, emissions: Ragged, old_crf: Model, old_emissions: Ragged, rules: Rules
 ) -> tuple[float, Floats2d]:
@@ -228,13 +257,14 @@ def _average_use(
 def _inc_grads(
     crf: Model, packing: Packing, d_emissions: Floats2d, d_transitions: Floats2d
 ) -> Floats2d:
-    """Add to the gradients of the layer. Emissions come in time-major order, and are
-    returned as they were."""
-    first = packing.sizes[0]
-    asarray = partial(crf.ops.asarray, dtype=crf.get_param("starts").dtype)
-    crf.inc_grad("starts", asarray(d_emissions[:first].sum(axis=0)))
-    crf.inc_grad("transitions", asarray(d_transitions))
-    crf.inc_grad("ends", asarray(d_emissions[packing.last].sum(axis=0)))
+    """Add to the gradients of the layer, if it learns. Emissions come in time-major
+    order, and are returned as they were."""
+    if crf.attrs["learned"]:
+        asarray = partial(crf.ops.asarray, dtype=crf.get_param("starts").dtype)
+        d_starts = d_emissions[: packing.sizes[0]].sum(axis=0)
+        crf.inc_grad("starts", asarray(d_starts))
+        crf.inc_grad("transitions", asarray(d_transitions))
+        crf.inc_grad("ends", asarray(d_emissions[packing.last].sum(axis=0)))
     unpacked = np.empty_like(d_emissions)
     unpacked[packing.forwards] = d_emissions
     return unpacked

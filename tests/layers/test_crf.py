@@ -14,6 +14,7 @@ from spacy_lstm_ner.layers.crf import (
     crf_divergence,
     crf_loss,
     n_best_paths,
+    softmax_loss,
     stretch_probabilities,
 )
 from spacy_lstm_ner.tagging import TagSet, spans_from_tags
@@ -254,6 +255,28 @@ def test_units_can_be_ruled_out(crf, tags, emissions):
 
 
 # Divergence from an older layer
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.5, 1.0])
+def test_loss_of_tags_scored_one_by_one(tags, emissions, rng, missing):
+    gold = some_gold(tags, rng, missing)
+
+    def again():
+        return softmax_loss(emissions, gold)[0]
+
+    loss, d_emissions = softmax_loss(emissions, gold)
+    probabilities = np.exp(emissions.dataXd)
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    allowed = (probabilities * gold).sum(axis=1)
+    np.testing.assert_allclose(loss, -np.log(allowed).sum(), atol=1e-12)
+    expected = numeric_gradient(again, emissions.dataXd)
+    np.testing.assert_allclose(d_emissions, expected, rtol=1e-6, atol=1e-8)
+
+
+def test_what_is_not_learned_has_no_gradient(tags, emissions, rng):
+    crf = CRF(len(tags), learned=False).initialize()
+    crf_loss(crf, emissions, some_gold(tags, rng, 0.0), tags.rules)
+    assert not any(crf.has_grad(name) for name in crf.param_names)
 
 
 def path_log_probs(crf, tags, rows):

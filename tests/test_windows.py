@@ -1,0 +1,110 @@
+"""Long documents, read in windows."""
+
+import itertools
+
+import numpy as np
+import pytest
+import spacy
+from spacy.tokens import Doc, Span
+
+from spacy_lstm_ner.units import UNITS
+from spacy_lstm_ner.windows import batches, windows
+
+from .conftest import found
+
+
+def whole(nlp):
+    """The same pipeline, which reads documents whole."""
+    config = nlp.config.copy()
+    config["components"]["lstm_ner"]["window"] = None
+    return spacy.util.load_model_from_config(config).from_bytes(nlp.to_bytes())
+
+
+def long_text(examples, n=60):
+    return "".join(eg.reference.text for eg in examples[:n])
+
+
+@pytest.mark.parametrize("unit", ["char", "token"])
+@pytest.mark.parametrize("size", [16, 50, 1000])
+def test_windows_cover_the_document_once(unit, size):
+    rng = np.random.default_rng(size)
+    words = ["x" * n for n in rng.integers(1, 6, 300)]
+    spaces = rng.integers(0, 2, 300).astype(bool).tolist()
+    doc = Doc(spacy.blank("en").vocab, words=words, spaces=spaces)
+    units = UNITS[unit]
+    found = list(windows([doc], units, size))
+    assert found[0].core[0] == 0 and found[-1].core[1] == units.count(doc)
+    for one, following in itertools.pairwise(found):
+        assert one.core[1] == following.core[0]
+    for window in found:
+        longest_token = 6 if unit == "char" else 1
+        assert window.count == units.count(window.doc) < size + longest_token
+        assert window.before <= window.core[0] < window.core[1]
+        # Text on both sides of the core, but for the ends of the document.
+        around = size // 8 - longest_token
+        assert window.core[0] - window.before >= around or window.core[0] == 0
+        end = window.before + window.count
+        assert end - window.core[1] >= around or window.core[1] == units.count(doc)
+        if unit == "char":
+            assert doc.text[window.before : end] == window.doc.text
+
+
+def test_a_token_longer_than_a_window_is_read_whole():
+    doc = Doc(spacy.blank("en").vocab, words=["a", "x" * 100, "b"])
+    found = list(windows([doc], UNITS["char"], 16))
+    assert [window.core for window in found][-1][1] == UNITS["char"].count(doc)
+    assert any("x" * 100 in window.doc.text for window in found)
+
+
+def test_short_documents_are_not_copied(trained, examples):
+    docs = [eg.reference for eg in examples[:5]]
+    found = list(windows(docs, UNITS["char"], 2000))
+    assert [window.doc for window in found] == docs
+    sizes = [sum(w.count for w in batch) for batch in batches(found, 60)]
+    assert sum(sizes) == sum(len(doc.text) for doc in docs)
+    assert max(sizes) <= 60 or len(sizes) == len(docs)
+
+
+def test_long_documents_have_the_entities_that_they_have_when_read_whole(
+    trained, examples
+):
+    text = long_text(examples)
+    doc, expected = trained(text), whole(trained)(text)
+    assert len(text) > 2000  # or it would be one window
+    assert found(doc) == found(expected)
+    scores = doc.spans["lstm_ner"].attrs["scores"]
+    other = expected.spans["lstm_ner"].attrs["scores"]
+    np.testing.assert_allclose(scores, other, atol=1e-3)
+
+
+def test_kept_entities_in_windows(trained, examples):
+    nlp = trained
+    ner = nlp.get_pipe("lstm_ner")
+    doc = nlp.make_doc(long_text(examples))
+    # One where a core ends, one far from all edges.
+    doc.set_ents([Span(doc, 1495, 1505, "KEPT"), Span(doc, 900, 902, "ORG")])
+    kept = found(doc)
+    ner(doc)
+    assert set(kept) <= set(found(doc))
+    assert len(found(doc)) > 50
+
+
+def test_windows_that_leave_no_room_are_refused():
+    with pytest.raises(ValueError, match=r"window = 10 leaves an entity no text"):
+        spacy.blank("zh").add_pipe("lstm_ner", config={"window": 10})
+
+
+@pytest.mark.slow
+def test_a_million_characters(trained, examples):
+    """As many as spaCy lets in, in bounded memory; one more is spaCy's error."""
+    import resource
+
+    text = (long_text(examples) * 1000)[: trained.max_length]
+    doc = trained.make_doc(text)
+    level = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    spans = trained.get_pipe("lstm_ner").predict([doc])
+    rise = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - level
+    assert len(spans[0]) > 50_000
+    assert rise < 500_000  # KiB; 3.5 million where it is read whole
+    with pytest.raises(ValueError, match="E088"):
+        trained(text + "。")
