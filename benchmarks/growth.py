@@ -1,0 +1,107 @@
+"""How cost grows: speed and peak memory against length and number of sequences."""
+
+from itertools import product
+from pathlib import Path
+from typing import NamedTuple
+
+from tqdm import tqdm
+
+from .cases import TASKS, THREADS, Case
+from .charts import finish, label, line, panels
+from .memory import peak
+from .process import in_new_process
+from .records import Record, alternate, select, values_of
+from .tables import print_table
+
+AXES = {"steps": "steps of one sequence", "sequences": "sequences of 60 steps"}
+CANDIDATES = ("LSTM", "TorchLSTM")
+#: The way back of PyTorch through a packed batch fills an array as large as the batch
+#: at each step: beyond so many steps it takes minutes.
+TORCH_TRAINS = 1_000
+
+
+class Point(NamedTuple):
+    """One place on one of the axes."""
+
+    axis: str
+    size: int
+
+    def case(self, task: str) -> Case:
+        lengths = (self.size,) if self.axis == "steps" else (60,) * self.size
+        return Case(task, lengths)
+
+    def calls(self) -> list[tuple[str, str]]:
+        """The candidates and tasks that are measured here."""
+        too_long = self.axis == "steps" and self.size > TORCH_TRAINS
+        left_out = ("TorchLSTM", "training") if too_long else None
+        return [call for call in product(CANDIDATES, TASKS) if call != left_out]
+
+
+def measure(
+    steps: tuple[int, ...] = (10, 100, 1_000, 10_000, 100_000),
+    sequences: tuple[int, ...] = (1, 8, 64, 512),
+    repeats: int = 2,
+) -> list[Record]:
+    """The layer and its twin, 128 units, both directions, on two threads."""
+    threads = max(THREADS)
+    points = [Point("steps", n) for n in steps]
+    points += [Point("sequences", n) for n in sequences]
+    records = in_new_process(threads, _time, points, repeats)
+    work = [(point, *call) for point in points for call in point.calls()]
+    for point, name, task in tqdm(work, "growth, memory"):
+        values = [in_new_process(threads, peak, name, point.case(task))]
+        records.append(Record(_facts(point, name, task), values, "byte"))
+    return records
+
+
+def _time(points: list[Point], repeats: int) -> list[Record]:
+    from .candidates import CANDIDATES
+
+    records = []
+    for point in tqdm(points, "growth, speed"):
+        calls = {
+            call: CANDIDATES[call[0]](point.case(call[1])) for call in point.calls()
+        }
+        for (name, task), values in alternate(calls, repeats).items():
+            records.append(Record(_facts(point, name, task), values))
+    return records
+
+
+def _facts(point: Point, name: str, task: str) -> dict:
+    facts = {"part": "growth", "candidate": name, "axis": point.axis}
+    return {**facts, "size": point.size, **point.case(task).facts}
+
+
+def show(records: list[Record]) -> None:
+    for axis, title in AXES.items():
+        table = select(records, axis=axis)
+        columns = list(product(values_of(table, "candidate"), TASKS))
+        rows = []
+        for size in values_of(table, "size"):
+            row = [f"{size:,}"]
+            for name, task in columns:
+                found = select(table, size=size, candidate=name, task=task)
+                # Speed first: it was measured first.
+                row.append("; ".join(f"{_y(record):,.0f}" for record in found) or "-")
+            rows.append(row)
+        header = (axis, *(f"{name}, {task}" for name, task in columns))
+        title = f"{title}: steps a second; peak memory in MB"
+        print_table(title, header, rows, left=0)
+
+
+def _y(record: Record) -> float:
+    """What is drawn upwards: steps a second, or megabytes."""
+    return record.speed if record.unit == "second" else record.median / 1e6
+
+
+def draw(records: list[Record], folder: Path) -> None:
+    figure, all_axes = panels(2, 2)
+    units = {"second": "steps a second", "byte": "peak memory in MB"}
+    for axes, (unit, axis) in zip(all_axes, product(units, AXES), strict=True):
+        table = select(records, axis=axis)
+        label(axes, "", AXES[axis], units[unit])
+        for name, task in product(values_of(table, "candidate"), TASKS):
+            found = select(table, candidate=name, task=task)
+            points = [(r.facts["size"], _y(r)) for r in found if r.unit == unit]
+            line(axes, name, points, note="training" if task == "training" else "")
+    finish(figure, folder / "growth.svg")
