@@ -1,16 +1,15 @@
 """What the charts have in common."""
 
 from pathlib import Path
+from typing import NamedTuple
 
-import matplotlib
-
-matplotlib.use("svg")
-import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
-plt.rcParams.update(
+rcParams.update(
     {
         # The same numbers make the same bytes, and text stays text.
         "svg.hashsalt": "spacy-lstm-ner",
@@ -40,10 +39,8 @@ STYLES = {
 def panels(rows: int, columns: int) -> tuple[Figure, list[Axes]]:
     """An empty chart, and its panels row by row."""
     size = (4.7 * columns, 3.4 * rows + 0.9)
-    figure, axes = plt.subplots(
-        rows, columns, figsize=size, layout="constrained", squeeze=False
-    )
-    return figure, list(axes.flat)
+    figure = Figure(figsize=size, layout="constrained")
+    return figure, list(figure.subplots(rows, columns, squeeze=False).flat)
 
 
 def label(axes: Axes, title: str, x: str = "", y: str = "") -> None:
@@ -52,20 +49,35 @@ def label(axes: Axes, title: str, x: str = "", y: str = "") -> None:
     axes.set_ylabel(y)
 
 
-def line(
-    axes: Axes, name: str, points: list[tuple[float, float]], note: str = ""
-) -> None:
-    """Draw how a candidate does, on logarithmic axes; dashed where there is a note."""
-    colour, mark = STYLES[name]
-    axes.loglog(
-        *zip(*sorted(points), strict=True),
-        color=colour,
-        marker=mark,
-        markersize=5,
-        linewidth=2.5 if name == "LSTM" else 1.5,
-        linestyle="--" if note else "-",
-        label=f"{name}, {note}" if note else name,
+class Line(NamedTuple):
+    """How a candidate does; dashed where there is a note."""
+
+    name: str
+    points: list[tuple[float, float]]
+    note: str = ""
+
+
+def draw_lines(axes: Axes, lines: list[Line]) -> None:
+    """Draw lines on logarithmic axes, with a tick at each place that was measured."""
+    for name, points, note in lines:
+        colour, mark = STYLES[name]
+        axes.loglog(
+            *zip(*points, strict=True),
+            color=colour,
+            marker=mark,
+            markersize=5,
+            linewidth=2.5 if name == "LSTM" else 1.5,
+            linestyle="--" if note else "-",
+            label=f"{name}, {note}" if note else name,
+        )
+    axes.set_xticks(sorted({x for _, points, _ in lines for x, _ in points}))
+    low, high = axes.get_ylim()
+    axes.yaxis.set_major_locator(
+        LogLocator(subs=(1, 2, 5) if high < 99 * low else (1,))
     )
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter("{x:,.10g}")
+        axis.set_minor_formatter(NullFormatter())
 
 
 def bars(axes: Axes, names: list[str], series: dict[str, list[float]]) -> None:
@@ -77,11 +89,13 @@ def bars(axes: Axes, names: list[str], series: dict[str, list[float]]) -> None:
         drawn = axes.barh(
             places + i * height, values, height, label=key, color=next(colours)
         )
-        axes.bar_label(drawn, fmt="{:,.3g}", padding=3, fontsize=9)
+        axes.bar_label(drawn, fmt="{:,.0f}", padding=3, fontsize=9)
     axes.set_yticks(places + 0.4 - height / 2, names)
     axes.invert_yaxis()
     axes.grid(visible=False, axis="y")
-    axes.margins(x=0.15)
+    axes.margins(x=0.2)
+    axes.xaxis.set_major_locator(MaxNLocator(4))
+    axes.xaxis.set_major_formatter("{x:,.0f}")
 
 
 def finish(figure: Figure, path: Path) -> None:
@@ -93,4 +107,3 @@ def finish(figure: Figure, path: Path) -> None:
     }
     figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=3)
     figure.savefig(path, metadata={"Date": None})
-    plt.close(figure)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from tqdm import tqdm
 
 from .cases import TASKS, THREADS, Case
-from .charts import finish, label, line, panels
+from .charts import Line, draw_lines, finish, label, panels
 from .memory import peak
 from .process import in_new_process
 from .records import Record, alternate, select, values_of
@@ -100,8 +100,10 @@ def draw(records: list[Record], folder: Path) -> None:
     for axes, (unit, axis) in zip(all_axes, product(units, AXES), strict=True):
         table = select(records, axis=axis)
         label(axes, "", AXES[axis], units[unit])
+        lines = []
         for name, task in product(values_of(table, "candidate"), TASKS):
             found = select(table, candidate=name, task=task)
             points = [(r.facts["size"], _y(r)) for r in found if r.unit == unit]
-            line(axes, name, points, note="training" if task == "training" else "")
+            lines.append(Line(name, points, "training" if task == "training" else ""))
+        draw_lines(axes, lines)
     finish(figure, folder / "growth.svg")

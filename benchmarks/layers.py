@@ -6,7 +6,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from .cases import TASKS, THREADS, Case, ragged_lengths
-from .charts import finish, label, line, panels
+from .charts import Line, draw_lines, finish, label, panels
 from .process import in_new_process
 from .records import Record, alternate, select, values_of
 from .tables import plural, print_table
@@ -78,16 +78,21 @@ def _cell(records: list[Record], name: str) -> str:
 
 
 def draw(records: list[Record], folder: Path) -> None:
-    """Draw speed against the number of sequences, for 128 units in both directions."""
-    records = select(records, units=128, directions=2)
+    """Draw speed against the number of sequences, for the smaller layer in both
+    directions."""
+    units = min(values_of(records, "units"))
+    records = select(records, units=units, directions=2)
     figure, all_axes = panels(2, 2)
     for axes, (task, threads) in zip(all_axes, product(TASKS, THREADS), strict=True):
-        lines = select(records, task=task, threads=threads)
-        lines = [r for r in lines if r.facts["batch"] != SHORT]
+        batches = select(records, task=task, threads=threads)
+        batches = [r for r in batches if r.facts["batch"] != SHORT]
+        lines = []
         label(
             axes, f"{task}, {plural(threads, 'thread')}", "sequences", "steps a second"
         )
-        for name in values_of(lines, "candidate"):
-            of_name = select(lines, candidate=name)
-            line(axes, name, [(r.facts["sequences"], r.speed) for r in of_name])
+        for name in values_of(batches, "candidate"):
+            of_name = select(batches, candidate=name)
+            points = [(r.facts["sequences"], r.speed) for r in of_name]
+            lines.append(Line(name, points))
+        draw_lines(axes, lines)
     finish(figure, folder / "layers.svg")

@@ -69,4 +69,7 @@ def show(records: list[Record]) -> None:
             rows.append((goal.what, goal.against, *cells, f"{goal.at_least:g}", met))
     threads = [plural(n, "thread") for n in THREADS]
     header = ("", "against", *threads, "at least", "met")
-    print_table("How many times as fast, and what was promised", header, rows, left=2)
+    if rows:
+        print_table(
+            "How many times as fast, and what was promised", header, rows, left=2
+        )
