@@ -14,10 +14,8 @@ from .records import Record, alternate, select, values_of
 from .tables import print_table
 
 AXES = {"steps": "steps of one sequence", "sequences": "sequences of 60 steps"}
-CANDIDATES = ("LSTM", "TorchLSTM")
-#: The way back of PyTorch through a packed batch fills an array as large as the batch
-#: at each step: beyond so many steps it takes minutes.
-TORCH_TRAINS = 1_000
+#: Candidates and tasks: what is measured at each point.
+CALLS = tuple(product(("LSTM", "TorchLSTM"), TASKS))
 
 
 class Point(NamedTuple):
@@ -30,12 +28,6 @@ class Point(NamedTuple):
         lengths = (self.size,) if self.axis == "steps" else (60,) * self.size
         return Case(task, lengths)
 
-    def calls(self) -> list[tuple[str, str]]:
-        """The candidates and tasks that are measured here."""
-        too_long = self.axis == "steps" and self.size > TORCH_TRAINS
-        left_out = ("TorchLSTM", "training") if too_long else None
-        return [call for call in product(CANDIDATES, TASKS) if call != left_out]
-
 
 def measure(
     steps: tuple[int, ...] = (10, 100, 1_000, 10_000, 100_000),
@@ -47,8 +39,7 @@ def measure(
     points = [Point("steps", n) for n in steps]
     points += [Point("sequences", n) for n in sequences]
     records = in_new_process(threads, _time, points, repeats)
-    work = [(point, *call) for point in points for call in point.calls()]
-    for point, name, task in tqdm(work, "growth, memory"):
+    for point, (name, task) in tqdm(list(product(points, CALLS)), "growth, memory"):
         values = [in_new_process(threads, peak, name, point.case(task))]
         records.append(Record(_facts(point, name, task), values, "byte"))
     return records
@@ -60,7 +51,7 @@ def _time(points: list[Point], repeats: int) -> list[Record]:
     records = []
     for point in tqdm(points, "growth, speed"):
         calls = {
-            call: CANDIDATES[call[0]](point.case(call[1])) for call in point.calls()
+            (name, task): CANDIDATES[name](point.case(task)) for name, task in CALLS
         }
         for (name, task), values in alternate(calls, repeats).items():
             records.append(Record(_facts(point, name, task), values))
@@ -75,16 +66,15 @@ def _facts(point: Point, name: str, task: str) -> dict:
 def show(records: list[Record]) -> None:
     for axis, title in AXES.items():
         table = select(records, axis=axis)
-        columns = list(product(values_of(table, "candidate"), TASKS))
         rows = []
         for size in values_of(table, "size"):
             row = [f"{size:,}"]
-            for name, task in columns:
+            for name, task in CALLS:
                 found = select(table, size=size, candidate=name, task=task)
                 # Speed first: it was measured first.
-                row.append("; ".join(f"{_y(record):,.0f}" for record in found) or "-")
+                row.append("; ".join(f"{_y(record):,.0f}" for record in found))
             rows.append(row)
-        header = (axis, *(f"{name}, {task}" for name, task in columns))
+        header = (axis, *(f"{name}, {task}" for name, task in CALLS))
         title = f"{title}: steps a second; peak memory in MB"
         print_table(title, header, rows, left=0)
 
@@ -101,7 +91,7 @@ def draw(records: list[Record], folder: Path) -> None:
         table = select(records, axis=axis)
         label(axes, "", AXES[axis], units[unit])
         lines = []
-        for name, task in product(values_of(table, "candidate"), TASKS):
+        for name, task in CALLS:
             found = select(table, candidate=name, task=task)
             points = [(r.facts["size"], _y(r)) for r in found if r.unit == unit]
             lines.append(Line(name, points, "training" if task == "training" else ""))
