@@ -237,7 +237,7 @@ class LSTMEntityRecognizer(TrainablePipe):
 
     def _predict(self, windows: list[Window]) -> list[list[ScoredSpan]]:
         """The entities of each window."""
-        counts = [window.count for window in windows]
+        counts = [window.size for window in windows]
         if not any(counts):
             return [[] for _ in windows]
         docs = [window.doc for window in windows]

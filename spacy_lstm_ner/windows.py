@@ -12,7 +12,8 @@ An entity counts where its window has its first unit in the core.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 from spacy.tokens import Doc
@@ -32,7 +33,7 @@ class Window(NamedTuple):
     #: The Doc itself, or a copy of the part.
     doc: Doc
     #: Number of its units.
-    count: int
+    size: int
     #: Units of the whole Doc before the window.
     before: int
     #: First unit of the core and the one after its last, in the whole Doc.
@@ -68,11 +69,13 @@ def windows(docs: Iterable[Doc], units: Units, size: int | None) -> Iterator[Win
         cores = np.unique(np.append(starts.searchsorted(cores), len(doc)))
         # Each `as_doc` would make these anew, for the whole Doc.
         head = doc._get_array_attrs()
-        array = doc.to_array(head)
-        for first, end in zip(cores, cores[1:], strict=False):
+        array = doc.to_array(list(head))
+        for first, end in pairwise(cores):
             left = int(starts.searchsorted(starts[first] - overlap))
             right = int(starts.searchsorted(starts[end] + overlap, side="right")) - 1
-            part = doc[left : max(right, end)].as_doc(array_head=head, array=array)
+            # spaCy's type stubs do not know of these two.
+            arrays: Any = {"array_head": head, "array": array}
+            part = doc[left : max(right, end)].as_doc(**arrays)
             core = (int(starts[first]), int(starts[end]))
             yield Window(number, part, units.count(part), int(starts[left]), core)
 
@@ -82,10 +85,10 @@ def batches(found: Iterable[Window], size: int) -> Iterator[list[Window]]:
     batch: list[Window] = []
     total = 0
     for window in found:
-        if batch and total + window.count > size:
+        if batch and total + window.size > size:
             yield batch
             batch, total = [], 0
         batch.append(window)
-        total += window.count
+        total += window.size
     if batch:
         yield batch

@@ -1,0 +1,156 @@
+"""The LSTMs that are compared, each as a call without arguments.
+
+What can be done once is not in the call: weights, conversion of the input, the order
+that torch wants for packed sequences. It imports PyTorch and Thinc: only processes that
+measure import it.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import thinc.api
+import torch
+from thinc.api import Model, PyTorchRNNWrapper, with_padded
+from thinc.types import Ragged
+from torch.nn.utils.rnn import PackedSequence, pack_sequence, pad_sequence
+
+from spacy_lstm_ner.layers import LSTM, TorchLSTM
+
+from .cases import Case
+from .process import allowed
+
+if threads := allowed():
+    torch.set_num_threads(threads)
+
+
+Call = Callable[[], Any]
+
+
+def arrays(case: Case, width: int) -> list[np.ndarray]:
+    """Random sequences, the longest first: the layers of PyTorch need no sorting then,
+    and to the others it is all the same."""
+    rng = np.random.default_rng(0)
+    lengths = sorted(case.lengths, reverse=True)
+    return [rng.standard_normal((n, width), dtype="float32") for n in lengths]
+
+
+def ragged(case: Case, width: int) -> Ragged:
+    rows = arrays(case, width)
+    lengths = np.array([len(array) for array in rows], dtype="int32")
+    return Ragged(np.concatenate(rows), lengths)
+
+
+def tensors(case: Case, width: int) -> list[torch.Tensor]:
+    return [torch.from_numpy(array) for array in arrays(case, width)]
+
+
+def thinc_call(make_layer: Callable[[Case], Model], case: Case) -> Call:
+    """A layer of Thinc on a ragged batch."""
+    X, dY = ragged(case, case.inputs), ragged(case, case.width)
+    model = make_layer(case).initialize(X=X)
+    if case.task == "inference":
+        return partial(model.predict, X)
+
+    def train() -> Ragged:
+        _, backprop = model.begin_update(X)
+        return backprop(dY)
+
+    return train
+
+
+def lstm(case: Case) -> Model:
+    return LSTM(case.width, case.inputs, bi=case.directions == 2)
+
+
+def torch_lstm(case: Case) -> Model:
+    return TorchLSTM(case.width, case.inputs, bi=case.directions == 2)
+
+
+def thinc_lstm(case: Case) -> Model:
+    layer = thinc.api.LSTM(case.width, case.inputs, bi=case.directions == 2)
+    return with_padded(layer)
+
+
+def wrapped_torch(case: Case) -> Model:
+    return with_padded(PyTorchRNNWrapper(bare_torch(case)))
+
+
+def bare_torch(case: Case) -> torch.nn.LSTM:
+    return torch.nn.LSTM(case.inputs, case.units, bidirectional=case.directions == 2)
+
+
+def torch_packed(case: Case) -> Call:
+    """`torch.nn.LSTM` on a packed batch, packed beforehand."""
+    layer = bare_torch(case)
+    data, sizes, *_ = pack_sequence(tensors(case, case.inputs))
+    dY = pack_sequence(tensors(case, case.width)).data
+    return _torch_call(
+        case, layer, data, dY, lambda X: layer(PackedSequence(X, sizes))[0].data
+    )
+
+
+def torch_padded(case: Case) -> Call:
+    """`torch.nn.LSTM` on a padded batch, padded beforehand. In both directions its
+    result is wrong, since it reads the padding, too; but it is fast."""
+    layer = bare_torch(case)
+    X = pad_sequence(tensors(case, case.inputs))
+    dY = pad_sequence(tensors(case, case.width))
+    return _torch_call(case, layer, X, dY, lambda X: layer(X)[0])
+
+
+def _torch_call(
+    case: Case,
+    layer: torch.nn.LSTM,
+    X: torch.Tensor,
+    dY: torch.Tensor,
+    forward: Callable[[torch.Tensor], torch.Tensor],
+) -> Call:
+    leaves = [X, *layer.parameters()]
+
+    def infer() -> torch.Tensor:
+        with torch.inference_mode():
+            return forward(X)
+
+    def train() -> tuple[torch.Tensor, ...]:
+        return torch.autograd.grad(forward(X), leaves, dY)
+
+    if case.task == "inference":
+        return infer
+    X.requires_grad_()
+    return train
+
+
+def matrix_products(case: Case) -> Call:
+    """The products that no LSTM can do without, each over all steps at once: it cannot
+    be as fast, since each step waits for the one before."""
+    rng = np.random.default_rng(0)
+    n = sum(case.lengths)
+    products = []
+    for nI in (case.inputs, case.units) * case.directions:
+        X, W, dY = (
+            rng.standard_normal(shape, dtype="float32")
+            for shape in ((n, nI), (nI, 4 * case.units), (n, 4 * case.units))
+        )
+        pairs = [(X, W)]
+        if case.task == "training":
+            pairs += [(dY, W.T), (X.T, dY)]
+        products += [(a, b, np.empty_like(a @ b)) for a, b in pairs]
+
+    def multiply() -> None:
+        for a, b, out in products:
+            np.matmul(a, b, out=out)
+
+    return multiply
+
+
+CANDIDATES: dict[str, Callable[[Case], Call]] = {
+    "LSTM": partial(thinc_call, lstm),
+    "TorchLSTM": partial(thinc_call, torch_lstm),
+    "with_padded(thinc LSTM)": partial(thinc_call, thinc_lstm),
+    "with_padded(torch.nn.LSTM)": partial(thinc_call, wrapped_torch),
+    "torch.nn.LSTM packed": torch_packed,
+    "torch.nn.LSTM padded": torch_padded,
+    "matrix products": matrix_products,
+}

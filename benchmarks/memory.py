@@ -1,0 +1,93 @@
+"""The layers by themselves: peak memory of one call, above what was there before it."""
+
+import sys
+from itertools import product
+from pathlib import Path
+
+from tqdm import tqdm
+
+from .cases import TASKS, THREADS, Case, ragged_lengths
+from .charts import bars, finish, label, panels
+from .process import in_new_process
+from .records import Record, select, values_of
+from .tables import print_table
+
+CANDIDATES = (
+    "LSTM",
+    "TorchLSTM",
+    "with_padded(thinc LSTM)",
+    "with_padded(torch.nn.LSTM)",
+    "torch.nn.LSTM packed",
+    "torch.nn.LSTM padded",
+)
+
+
+def measure(batches: tuple[int, ...] = (32, 128)) -> list[Record]:
+    """Each candidate in a process of its own, since freed memory is used again."""
+    cases = [Case(task, ragged_lengths(n)) for task, n in product(TASKS, batches)]
+    records = []
+    for name, case in tqdm(list(product(CANDIDATES, cases)), "memory"):
+        values = [in_new_process(max(THREADS), peak, name, case)]
+        facts = {"part": "memory", "candidate": name, **case.facts}
+        records.append(Record(facts, values, "byte"))
+    return records
+
+
+def peak(name: str, case: Case) -> float:
+    """The bytes that one call of a candidate needs beyond its input and weights."""
+    from .candidates import CANDIDATES
+
+    make_call = CANDIDATES[name]
+    # What the libraries load and set up at their first call is not counted.
+    make_call(case._replace(lengths=(5,)))()
+    call = make_call(case)
+    _forget_peak()
+    before = _peak_so_far()
+    call()
+    # pyperf takes no zeros.
+    return max(1.0, _peak_so_far() - before)
+
+
+def _forget_peak() -> None:
+    """Let the count begin with what is held now. Only Linux can; elsewhere what was
+    freed before counts as held, and the result is a little too small."""
+    counter = Path("/proc/self/clear_refs")
+    if counter.exists():
+        counter.write_text("5")
+
+
+def _peak_so_far() -> int:
+    import resource  # Windows does not have it.
+
+    size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return size if sys.platform == "darwin" else size * 1024
+
+
+def show(records: list[Record]) -> None:
+    columns = list(product(TASKS, values_of(records, "sequences")))
+    rows = []
+    for name in values_of(records, "candidate"):
+        megabytes = [
+            select(records, candidate=name, task=task, sequences=n)[0].median / 1e6
+            for task, n in columns
+        ]
+        rows.append((name, *(f"{size:,.1f}" for size in megabytes)))
+    header = ("sequences", *(f"{task}: {n}" for task, n in columns))
+    title = "peak memory of a call in MB, 128 units, both directions"
+    print_table(title, header, rows)
+
+
+def draw(records: list[Record], folder: Path) -> None:
+    figure, all_axes = panels(1, 2)
+    for axes, task in zip(all_axes, TASKS, strict=True):
+        series = {
+            f"{n} sequences": [
+                record.median / 1e6
+                for record in select(records, task=task, sequences=n)
+            ]
+            for n in values_of(records, "sequences")
+        }
+        label(axes, task, "peak memory in MB")
+        bars(axes, values_of(records, "candidate"), series)
+    all_axes[1].set_yticklabels([])
+    finish(figure, folder / "memory.svg")

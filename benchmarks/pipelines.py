@@ -1,0 +1,224 @@
+"""The default pipeline of this project and spaCy's own `ner`, on the same data."""
+
+import hashlib
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from itertools import cycle, islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tqdm import tqdm
+
+from .cases import THREADS
+from .charts import bars, finish, label, panels
+from .process import ROOT, in_new_process
+from .records import Record, alternate, select
+from .tables import plural, print_table
+
+if TYPE_CHECKING:
+    from spacy.language import Language
+    from spacy.training import Example
+    from thinc.api import Config
+
+CANDIDATES = ("lstm_ner", "ner")
+#: Git ignores this folder.
+CACHE = ROOT / "training" / "benchmarks"
+PIPE = "nlp.pipe"
+ONE_BY_ONE = "nlp(text)"
+TRAINING = "training"
+
+
+def measure(
+    data_dir: Path,
+    max_steps: int = 1_500,
+    retrain: bool = False,
+    texts: int = 0,
+    stretch: int = 400,
+    repeats: int = 5,
+) -> list[Record]:
+    """Train both pipelines, if they are not there from before, and time them.
+
+    data_dir (Path): Folder with resume/train.char.bmes, dev.char.bmes, test.char.bmes.
+    max_steps (int): How many batches to train on.
+    retrain (bool): Train again.
+    texts (int): Read so many texts of the test file; 0 for all.
+    stretch (int): Time training on so many sentences.
+    """
+    paths = {
+        name: in_new_process(1, _trained, name, data_dir, max_steps, retrain)
+        for name in CANDIDATES
+    }
+    return [
+        record
+        for threads in THREADS
+        for record in in_new_process(
+            threads, _measure, threads, paths, data_dir, texts, stretch, repeats
+        )
+    ]
+
+
+def _config(name: str, data_dir: Path, max_steps: int) -> "Config":
+    from spacy.cli.init_config import init_config
+    from spacy.util import load_config
+
+    if name == "ner":
+        config = init_config(lang="zh", pipeline=["ner"], optimize="efficiency")
+    else:
+        config = load_config(ROOT / "configs" / f"{name}.cfg")
+    for part in ("train", "dev"):
+        config["corpora"][part] = {
+            "@readers": "spacy-lstm-ner.BIOCorpus.v1",
+            "path": str(data_dir / "resume" / f"{part}.char.bmes"),
+        }
+    # Evaluated at the beginning and the end only.
+    config["training"].update(max_epochs=0, patience=0, max_steps=max_steps)
+    config["training"]["eval_frequency"] = max_steps
+    return config
+
+
+def _trained(name: str, data_dir: Path, max_steps: int, retrain: bool) -> Path:
+    """The folder of a trained pipeline, which another config or other data change."""
+    from spacy.training.initialize import init_nlp
+    from spacy.training.loop import train
+
+    config = _config(name, data_dir, max_steps)
+    key = hashlib.sha256(config.to_bytes()).hexdigest()[:8]
+    path = CACHE / f"{name}-{max_steps}-{key}"
+    if retrain or not path.exists():
+        print(f"Training {name} in {max_steps} steps", file=sys.stderr)
+        CACHE.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=CACHE) as folder:
+            train(init_nlp(config), Path(folder))
+            if path.exists():
+                path.rename(Path(folder) / "old")
+            os.replace(Path(folder) / "model-last", path)
+    return path
+
+
+def _measure(
+    threads: int,
+    paths: dict[str, Path],
+    data_dir: Path,
+    n_texts: int,
+    stretch: int,
+    repeats: int,
+) -> list[Record]:
+    import spacy
+
+    from spacy_lstm_ner.data.corpus import BIOCorpus
+
+    folder = data_dir / "resume"
+    blank = spacy.blank("zh")
+    test = BIOCorpus(folder / "test.char.bmes", limit=n_texts)(blank)
+    texts = [eg.text for eg in test]
+    train = list(BIOCorpus(folder / "train.char.bmes", limit=stretch)(blank))
+    pipelines = {name: spacy.load(path) for name, path in paths.items()}
+    learned = [eg.text for eg in train]
+    works = (
+        (PIPE, texts, lambda nlp: partial(_pipe, nlp, texts)),
+        (ONE_BY_ONE, texts, lambda nlp: partial(_one_by_one, nlp, texts)),
+        # The last, since it changes the weights.
+        (TRAINING, learned, lambda nlp: _training(nlp, train)),
+    )
+    records = []
+    for task, work, make_call in tqdm(works, f"pipelines, {plural(threads, 'thread')}"):
+        calls = {name: make_call(nlp) for name, nlp in pipelines.items()}
+        for name, values in alternate(calls, repeats).items():
+            facts = {"part": "pipelines", "candidate": name, "task": task}
+            facts |= {"threads": threads, "texts": len(work)}
+            facts["items"] = sum(map(len, work))
+            facts["ents_f"] = pipelines[name].meta["performance"]["ents_f"]
+            records.append(Record(facts, values))
+    return records
+
+
+def _pipe(nlp: "Language", texts: list[str]) -> None:
+    for _ in nlp.pipe(texts):
+        pass
+
+
+def _one_by_one(nlp: "Language", texts: list[str]) -> None:
+    for text in texts:
+        nlp(text)
+
+
+def _training(nlp: "Language", examples: list["Example"]) -> Callable[[], None]:
+    """A call that trains on the examples once, in the loop of `spacy train` and with
+    the batches, dropout and optimizer of the config."""
+    from spacy.schemas import ConfigSchemaTraining
+    from spacy.training.loop import train_while_improving
+    from spacy.util import registry
+
+    config = nlp.config.interpolate()["training"]
+    size = config["batcher"]["size"]
+    if isinstance(size, dict):
+        # Where batches grow, those of the largest size are timed: most of a long
+        # training has them, and they are faster.
+        config["batcher"]["size"] = size["stop"]
+    settings = registry.resolve(config, schema=ConfigSchemaTraining)
+    batches = list(settings["batcher"](examples))
+    updates = train_while_improving(
+        nlp,
+        settings["optimizer"],
+        ((0, batch) for batch in cycle(batches)),
+        # Evaluation is not timed: it happens once, in the first call, which is not
+        # counted, and does nothing.
+        lambda: (0.0, {}),
+        dropout=settings["dropout"],
+        eval_frequency=sys.maxsize,
+        accumulate_gradient=settings["accumulate_gradient"],
+        patience=0,
+        max_steps=0,
+        exclude=settings["frozen_components"],
+        annotating_components=settings["annotating_components"],
+        before_update=settings["before_update"],
+    )
+
+    def call() -> None:
+        for _ in islice(updates, len(batches)):
+            pass
+
+    return call
+
+
+def show(records: list[Record]) -> None:
+    for threads in THREADS:
+        table = select(records, threads=threads)
+        rows = []
+        for record in table:
+            (ner,) = select(table, task=record.facts["task"], candidate="ner")
+            milliseconds = 1000 * record.median / record.facts["texts"]
+            rows.append(
+                (
+                    record.facts["task"],
+                    record.facts["candidate"],
+                    f"{record.speed:,.0f} ±{record.spread:.0%}",
+                    f"{milliseconds:.2f}",
+                    f"{ner.median / record.median:.2f}",
+                    f"{record.facts['ents_f']:.1%}",
+                )
+            )
+        header = ("", "", "characters a second", "ms a text", "× ner", "F1 on dev")
+        print_table(f"pipelines, {plural(threads, 'thread')}", header, rows, left=2)
+    sentences = select(records, task=TRAINING)[0].facts["texts"]
+    print(f"training: passes over {sentences} sentences, with the largest batches of")
+    print("the config; an epoch takes as long, times its number of sentences.")
+
+
+def draw(records: list[Record], folder: Path) -> None:
+    figure, all_axes = panels(1, 3)
+    names = [plural(threads, "thread") for threads in THREADS]
+    for axes, task in zip(all_axes, (PIPE, ONE_BY_ONE, TRAINING), strict=True):
+        series = {
+            name: [
+                select(records, task=task, candidate=name, threads=threads)[0].speed
+                for threads in THREADS
+            ]
+            for name in CANDIDATES
+        }
+        label(axes, task, "characters a second")
+        bars(axes, names, series)
+    finish(figure, folder / "pipelines.svg")

@@ -1,0 +1,116 @@
+"""The benchmarks run and write what they say. Nothing here depends on how fast."""
+
+from xml.etree import ElementTree
+
+import pytest
+
+pytest.importorskip("pyperf", reason="needs the extra benchmarks")
+pytest.importorskip("matplotlib", reason="needs the extra benchmarks")
+pytestmark = pytest.mark.torch
+
+from typer.testing import CliRunner  # noqa: E402
+
+from benchmarks import __main__ as command  # noqa: E402
+from benchmarks import growth, memory  # noqa: E402
+from benchmarks.cases import Case, ragged_lengths  # noqa: E402
+from benchmarks.records import Record, load, save  # noqa: E402
+from benchmarks.summary import GOALS  # noqa: E402
+
+LAYERS = {"units": (4,), "directions": (2,), "batches": (1, 2), "repeats": 1}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """What the command prints about tiny layers, and the folder of the results."""
+    folder = tmp_path_factory.mktemp("results")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(command.QUICK, "layers", LAYERS)
+        arguments = ["layers", "--quick", "--output", str(folder)]
+        result = CliRunner().invoke(command.app, arguments)
+    assert result.exit_code == 0, result.output
+    return result.stdout, folder
+
+
+def test_layers_are_measured_on_one_thread_and_two(run):
+    records = load(run[1] / "results.json")
+    cases = 2 * 2 + 1  # batches and tasks; one short sequence
+    assert len(records) == 2 * 7 * cases
+    assert {record.facts["threads"] for record in records} == {1, 2}
+    assert all(len(record.values) == 1 for record in records)
+
+
+def test_layers_are_printed_and_drawn(run):
+    printed, folder = run
+    assert "training, 2 threads, 4 units a direction, 2 directions" in printed
+    assert "torch.nn.LSTM packed" in printed
+    root = ElementTree.parse(folder / "layers.svg").getroot()
+    assert root.tag.endswith("svg")
+
+
+def test_charts_are_the_same_from_a_file(run, tmp_path):
+    results = run[1] / "results.json"
+    arguments = ["--from", str(results), "--output", str(tmp_path)]
+    result = CliRunner().invoke(command.app, arguments)
+    assert result.exit_code == 0, result.output
+    again = (tmp_path / "layers.svg").read_bytes()
+    assert again == (run[1] / "layers.svg").read_bytes()
+
+
+def test_help_names_the_parts():
+    help = CliRunner().invoke(command.app, ["--help"]).stdout
+    assert all(part in help for part in command.PARTS)
+
+
+def test_missing_data_is_said_at_once(tmp_path):
+    arguments = ["pipelines", "--data-dir", str(tmp_path), "--output", str(tmp_path)]
+    result = CliRunner().invoke(command.app, arguments)
+    assert result.exit_code == 2
+    assert "spacy project assets" in result.output
+
+
+def test_lengths():
+    lengths = ragged_lengths(32)
+    assert sum(lengths) == 2080
+    assert lengths == ragged_lengths(128)[:32]
+    assert min(ragged_lengths(128)) == 5 and max(ragged_lengths(128)) == 119
+
+
+def test_a_goal_is_a_ratio_to_the_fastest_other():
+    goal = GOALS[0]
+    names = {"LSTM": 2.0, "torch.nn.LSTM packed": 8.0, "torch.nn.LSTM padded": 6.0}
+    records = [
+        Record({**goal.facts, "candidate": name, "threads": 1}, [seconds])
+        for name, seconds in names.items()
+    ]
+    assert goal.ratio(records, threads=1) == 3
+    assert goal.ratio(records, threads=2) is None
+
+
+def test_records_come_back_from_a_file(tmp_path):
+    facts = {"part": "memory", "candidate": "LSTM", "sequences": 2}
+    records = [Record(facts, [3.0, 4.0], "byte"), Record(facts, [0.5])]
+    save(records, tmp_path / "results.json")
+    loaded = load(tmp_path / "results.json")
+    assert [r.values for r in loaded] == [[3.0, 4.0], [0.5]]
+    assert [r.unit for r in loaded] == ["byte", "second"]
+    assert loaded[0].facts["sequences"] == 2
+
+
+def test_memory_and_growth_are_drawn(tmp_path, capsys):
+    records = []
+    for name in ("LSTM", "TorchLSTM"):
+        for task in ("inference", "training"):
+            facts = {"candidate": name, **Case(task, (3, 2)).facts}
+            records.append(Record({"part": "memory", **facts}, [5e6], "byte"))
+            for axis in growth.AXES:
+                point = {"part": "growth", "axis": axis, "size": 2, **facts}
+                records += [Record(point, [1.0]), Record(point, [5e6], "byte")]
+    save(records, tmp_path / "results.json")
+    command.report(tmp_path / "results.json", tmp_path)
+    for name in ("memory", "growth"):
+        assert (tmp_path / f"{name}.svg").stat().st_size
+    assert "TorchLSTM" in capsys.readouterr().out
+
+
+def test_peak_memory():
+    assert memory.peak("LSTM", Case("inference", (5,) * 40, units=8)) > 0
