@@ -1,0 +1,67 @@
+"""Take away a part of the annotation of a .spacy file, to see what training loses."""
+
+import random
+from enum import Enum
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated
+
+import spacy
+import typer
+from spacy.tokens import Doc, DocBin, Span
+
+
+class Gaps(str, Enum):
+    """What becomes of tokens whose annotation is taken away."""
+
+    missing = "missing"
+    outside = "outside"
+
+
+def main(
+    source: Annotated[Path, typer.Argument(help="A .spacy file")],
+    output: Annotated[Path, typer.Argument(help="The .spacy file to write")],
+    keep: Annotated[
+        float, typer.Option(help="Share of the annotation that stays", min=0, max=1)
+    ] = 0.5,
+    gaps: Annotated[
+        Gaps,
+        typer.Option(
+            help="missing: as where a person has marked only some; outside: as by a "
+            "converter that does not know better"
+        ),
+    ] = Gaps.missing,
+    seed: Annotated[int, typer.Option(help="Of the random choice")] = 0,
+) -> None:
+    """Each entity, and each stretch between two of them, stays annotated with the
+    probability --keep.
+
+        python scripts/thin_annotation.py corpus/resume/train.spacy thinned.spacy
+    """
+    rng = random.Random(seed)
+    docs = list(DocBin().from_disk(source).get_docs(spacy.blank("zh").vocab))
+    for doc in docs:
+        thin(doc, keep, gaps, rng)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    DocBin(docs=docs).to_disk(output)
+    n_ents = sum(len(doc.ents) for doc in docs)
+    print(f"{output}: {len(docs)} documents, {n_ents} entities left")
+
+
+def thin(doc: Doc, keep: float, gaps: Gaps, rng: random.Random) -> None:
+    """Take away a part of the annotation of a Doc."""
+    ents = {(ent.start, ent.end): ent for ent in doc.ents}
+    edges = sorted({0, len(doc)}.union(*ents))
+    kept: list[Span] = []
+    dropped: list[Span] = []
+    for start, end in pairwise(edges):
+        if rng.random() >= keep:
+            dropped.append(doc[start:end])
+        elif (start, end) in ents:
+            kept.append(ents[start, end])
+    missing = dropped if gaps == Gaps.missing else []
+    doc.set_ents(kept, missing=missing, default="outside")
+
+
+if __name__ == "__main__":
+    typer.run(main)

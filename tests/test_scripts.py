@@ -1,0 +1,62 @@
+"""The scripts that measure: less annotation, and variants of a config."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import srsly
+from spacy.tokens import DocBin
+
+from .conftest import REPOSITORY, found
+
+SCRIPTS = REPOSITORY / "scripts"
+
+
+def run(script: str, *args: object) -> subprocess.CompletedProcess:
+    command = [sys.executable, str(SCRIPTS / script), *map(str, args)]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+@pytest.fixture
+def corpus(examples, tmp_path) -> Path:
+    folder = tmp_path / "corpus"
+    folder.mkdir()
+    for name, some in (("train", examples[:30]), ("dev", examples[30:40])):
+        DocBin(docs=[eg.reference for eg in some]).to_disk(folder / f"{name}.spacy")
+    return folder
+
+
+@pytest.mark.parametrize("gaps", ["missing", "outside"])
+def test_annotation_is_thinned_out(trained, corpus, tmp_path, gaps):
+    source, output = corpus / "train.spacy", tmp_path / "thinned.spacy"
+    done = run("thin_annotation.py", source, output, "--keep", 0.5, "--gaps", gaps)
+    assert done.returncode == 0, done.stderr
+    before, after = (
+        list(DocBin().from_disk(path).get_docs(trained.vocab))
+        for path in (source, output)
+    )
+    n_before, n_after = (sum(len(doc.ents) for doc in docs) for docs in (before, after))
+    assert 0.3 * n_before < n_after < 0.7 * n_before
+    for old, new in zip(before, after, strict=True):
+        assert set(found(new)) <= set(found(old))
+    iob = {token.ent_iob_ for doc in after for token in doc}
+    assert ("" in iob) == (gaps == "missing")
+
+
+@pytest.mark.slow
+def test_experiments_are_trained_once_and_compared(corpus, tmp_path):
+    quick = {"training.max_steps": 3, "training.eval_frequency": 3}
+    small = {"components.lstm_ner.model.tok2vec.encode.width": 16}
+    srsly.write_yaml(tmp_path / "try.yml", {"a": quick, "b": quick | small})
+    args = (corpus, "a", "b", "-f", tmp_path / "try.yml", "-o", tmp_path / "out")
+    done = run("run_experiments.py", *args, "--seeds", 2, "--jobs", 2)
+    assert done.returncode == 0, done.stderr
+    assert "F1 on dev of corpus" in done.stdout
+    figures = sorted((tmp_path / "out" / "corpus").glob("*/seed-*/figures.json"))
+    assert len(figures) == 4
+    times = [path.stat().st_mtime for path in figures]
+    assert run("run_experiments.py", *args, "--seeds", 2).returncode == 0
+    assert [path.stat().st_mtime for path in figures] == times
+    done = run("run_experiments.py", corpus, "c", "-f", tmp_path / "try.yml")
+    assert done.returncode == 1 and "Not in" in done.stdout
