@@ -482,9 +482,30 @@ def test_diverged_training_says_so(examples):
     nlp.add_pipe("lstm_ner", config={"model": SMALL_MODEL})
     nlp.initialize(lambda: examples)
     optimizer = SGD(1e4, grad_clip=0.0)
-    with pytest.raises(ValueError, match=r"lower learning rate|not finite"):
+    text = examples[0].text[:40]
+    says = rf"(lower learning rate|not finite).* batch of 60 texts that begin: '{text}"
+    with pytest.raises(ValueError, match=says):
         for _ in range(10):
             nlp.update([copy_of(nlp, eg) for eg in examples], sgd=optimizer)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("where", ["output_layer", "crf", "tok2vec"])
+def test_no_update_where_numbers_are_none(trained, examples, where, value):
+    """The error says in which batch, and the optimizer is not called any more."""
+    nlp = trained.from_config(trained.config).from_bytes(trained.to_bytes())
+    ner = nlp.get_pipe("lstm_ner")
+    nlp.resume_training()
+    nodes = list(ner.model.get_ref(where).walk())
+    (node, name) = next((n, name) for n in nodes for name in n.param_names)
+    node.get_param(name).fill(value)
+    before = ner.model.to_bytes()
+    batch = [copy_of(nlp, eg) for eg in examples[:5]]
+    begins = rf"^\[lstm_ner\] .* batch of 5 texts that begin: '{examples[0].text[:40]}"
+    for teach in (ner.update, ner.rehearse):
+        with np.errstate(all="ignore"), pytest.raises(ValueError, match=begins):
+            teach(batch, sgd=Adam(0.01))
+    assert ner.model.to_bytes() == before
 
 
 def test_a_tok2vec_of_tokens_does_not_go_with_characters():
