@@ -9,7 +9,7 @@ from thinc.api import SGD, Adam, fix_random_seed
 
 from spacy_lstm_ner.tagging import ScoredSpan
 
-from .conftest import SMALL_MODEL, copy_of, found, train
+from .conftest import SMALL_MODEL, copy_of, found, loaded_again, train
 
 
 def token_config(scheme="BIOES"):
@@ -135,7 +135,7 @@ def test_loss_falls(examples):
 
 
 def test_tokens_without_annotation_teach_nothing(trained):
-    nlp = trained.from_config(trained.config).from_bytes(trained.to_bytes())
+    nlp = loaded_again(trained)
     ner = nlp.get_pipe("lstm_ner")
     unknown = nlp.make_doc("高勇任职")
     losses = ner.update([Example(nlp.make_doc(unknown.text), unknown)])
@@ -182,7 +182,7 @@ def test_labels_stand_in_stable_order(examples):
 
 
 def test_new_label_leaves_the_rest_as_it_was(trained, examples):
-    nlp = trained.from_config(trained.config).from_bytes(trained.to_bytes())
+    nlp = loaded_again(trained)
     ner = nlp.get_pipe("lstm_ner")
     texts = [eg.text for eg in examples] + [eg.text[::-1] for eg in examples]
     before = list(nlp.pipe(texts))
@@ -199,7 +199,7 @@ def test_new_label_leaves_the_rest_as_it_was(trained, examples):
     for _ in range(50):
         nlp.update([Example(nlp.make_doc(doc.text), doc)], sgd=optimizer)
     assert found(nlp("火星有水")) == [(0, 2, "PLANET")]
-    again = spacy.blank("zh").from_config(nlp.config).from_bytes(nlp.to_bytes())
+    again = loaded_again(nlp)
     assert found(again("火星有水")) == [(0, 2, "PLANET")]
 
 
@@ -244,7 +244,7 @@ def test_initializing_again_forgets_the_characters_of_before(examples):
 
 def test_rehearsal_keeps_what_was_learned(trained, examples):
     def after_a_new_label(*, rehearse, before=True):
-        nlp = trained.from_config(trained.config).from_bytes(trained.to_bytes())
+        nlp = loaded_again(trained)
         if before:
             nlp.get_pipe("lstm_ner").add_label("PLANET")
         optimizer = nlp.resume_training(sgd=Adam(0.01))
@@ -273,7 +273,7 @@ def test_rehearsal_keeps_what_was_learned(trained, examples):
 
 
 def test_rehearsal_with_nothing_to_remember(trained, examples):
-    nlp = trained.from_config(trained.config).from_bytes(trained.to_bytes())
+    nlp = loaded_again(trained)
     ner = nlp.get_pipe("lstm_ner")
     batch = [copy_of(nlp, eg) for eg in examples[:3]]
     assert ner.rehearse(batch) == {"lstm_ner": 0.0}
@@ -331,7 +331,7 @@ def test_one_line_of_the_config_changes_the_layer(trained, examples):
 
 
 def test_entities_set_before_are_kept(trained, examples):
-    nlp = trained.from_config(trained.config).from_bytes(trained.to_bytes())
+    nlp = loaded_again(trained)
     text = next(eg.text for eg in examples if len(trained(eg.text).ents) >= 2)
     start, end, _ = found(trained(text))[0]
     ruler = nlp.add_pipe("entity_ruler", before="lstm_ner")
@@ -362,7 +362,7 @@ def test_blocked_spans_stay_blocked(trained, examples):
 
 
 def test_a_ruler_may_come_after(trained, examples):
-    nlp = trained.from_config(trained.config).from_bytes(trained.to_bytes())
+    nlp = loaded_again(trained)
     ruler = nlp.add_pipe("entity_ruler", config={"overwrite_ents": True})
     ruler.add_patterns([{"label": "RULE", "pattern": list_pattern("历任")}])
     doc = nlp("历任" + examples[0].text)
@@ -493,7 +493,7 @@ def test_diverged_training_says_so(examples):
 @pytest.mark.parametrize("where", ["output_layer", "crf", "tok2vec"])
 def test_no_update_where_numbers_are_none(trained, examples, where, value):
     """The error says in which batch, and the optimizer is not called any more."""
-    nlp = trained.from_config(trained.config).from_bytes(trained.to_bytes())
+    nlp = loaded_again(trained)
     ner = nlp.get_pipe("lstm_ner")
     nlp.resume_training()
     nodes = list(ner.model.get_ref(where).walk())

@@ -9,7 +9,7 @@ import pytest
 import spacy
 from spacy.vocab import Vocab
 
-from .conftest import SMALL_MODEL, found
+from .conftest import SMALL_MODEL, found, loaded_again
 
 SAVED = Path(__file__).parent / "saved"
 ENCODE = "components.lstm_ner.model.tok2vec.encode.@architectures"
@@ -151,6 +151,6 @@ def test_the_order_of_labels_is_saved(trained, tmp_path):
 
 
 def test_bytes_are_the_same_each_time(trained, tmp_path):
-    again = spacy.blank("zh").from_config(trained.config).from_bytes(trained.to_bytes())
+    again = loaded_again(trained)
     ner, other = (nlp.get_pipe("lstm_ner") for nlp in (trained, again))
     assert other.to_bytes(exclude=["vocab"]) == ner.to_bytes(exclude=["vocab"])
