@@ -108,6 +108,25 @@ def test_only_legal_paths_are_considered():
     assert found(nlp("一二三")) == [(0, 3, "X")]
 
 
+def test_an_error_costs_one_batch_where_it_is_handled(trained, examples, monkeypatch):
+    nlp = loaded_again(trained)
+    ner = nlp.get_pipe("lstm_ner")
+    predict = ner.predict
+
+    def fails(docs):
+        if any("坏" in doc.text for doc in docs):
+            raise ValueError("bad")
+        return predict(docs)
+
+    monkeypatch.setattr(ner, "predict", fails)
+    failed = []
+    nlp.set_error_handler(lambda name, pipe, docs, error: failed.extend(docs))
+    texts = [eg.text for eg in examples[:5]]
+    docs = list(nlp.pipe([*texts[:3], "坏", *texts[3:]], batch_size=1))
+    assert [doc.text for doc in failed] == ["坏"]
+    assert [found(doc) for doc in docs] == [found(trained(text)) for text in texts]
+
+
 # Learning
 
 
@@ -168,6 +187,23 @@ def test_initialize_without_labels_or_text(examples):
     plain = nlp.make_doc("没有实体")
     with pytest.raises(ValueError, match="lstm_ner"):
         nlp.initialize(lambda: [Example(plain, plain)])
+
+
+@pytest.mark.parametrize("wrong", [lambda: None, lambda: [], lambda: ["a"], []])
+def test_examples_of_a_wrong_kind(trained, wrong):
+    nlp = loaded_again(trained)
+    with pytest.raises((TypeError, ValueError)):
+        nlp.get_pipe("lstm_ner").initialize(wrong, nlp=nlp)
+    for teach in (nlp.update, nlp.rehearse, nlp.get_pipe("lstm_ner").update):
+        with pytest.raises((TypeError, ValueError)):
+            teach([nlp.make_doc("高勇任职")])
+
+
+def test_without_initialize_it_says_what_was_forgotten():
+    nlp = spacy.blank("zh")
+    nlp.add_pipe("lstm_ner").add_label("A")
+    with pytest.raises(ValueError, match=r"lstm_ner.*Did you forget.*initialize"):
+        nlp("北京")
 
 
 def test_labels_stand_in_stable_order(examples):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import spacy
 from spacy.cli._util import app
-from spacy.language import DEFAULT_CONFIG_PRETRAIN_PATH
+from spacy.cli.init_config import fill_config
 from spacy.tokens import DocBin
 from spacy.training.initialize import init_nlp
 from thinc.api import Adam, Config, fix_random_seed
@@ -127,43 +127,34 @@ TOKENS = {
 
 @pytest.mark.parametrize("objective", [CHARACTERS, TOKENS], ids=["char", "token"])
 def test_spacy_pretrain_and_training_from_its_weights(objective, examples, tmp_path):
-    path = REPOSITORY / "configs" / "lstm_ner.cfg"
+    path = tmp_path / "config.cfg"
+    base = REPOSITORY / "configs" / "lstm_ner.cfg"
+    fill_config(path, base, pretraining=True, silent=True)
     config = Config().from_disk(path, interpolate=False)
-    component = config["components"]["lstm_ner"]
     embed = {"width": 8, "rows": [100, 200]}
+    tok2vec = config["components"]["lstm_ner"]["model"]["tok2vec"]
     if objective == TOKENS:
-        component["unit"] = "token"
-        embed = {
+        config["components"]["lstm_ner"]["unit"] = "token"
+        tok2vec["embed"] = {
             "@architectures": "spacy.MultiHashEmbed.v2",
-            **embed,
             "attrs": ["NORM", "SHAPE"],
             "include_static_vectors": False,
         }
-        component["model"]["tok2vec"]["embed"] = embed
-    component["model"]["tok2vec"]["embed"].update(embed)
-    component["model"]["tok2vec"]["encode"]["width"] = 16
+    tok2vec["embed"].update(embed)
+    tok2vec["encode"]["width"] = 16
     config["paths"]["raw_text"] = str(tmp_path / "texts.jsonl")
     for part in ("train", "dev"):
         config["paths"][part] = str(tmp_path / "train.spacy")
-    config["corpora"]["pretrain"] = {
-        "@readers": "spacy.JsonlCorpus.v1",
-        "path": "${paths.raw_text}",
-        "min_length": 2,
-        "max_length": 500,
-        "limit": 0,
-    }
-    pretraining = Config().from_disk(DEFAULT_CONFIG_PRETRAIN_PATH)["pretraining"]
-    pretraining.update(
+    config["pretraining"].update(
         component="lstm_ner", layer="tok2vec", objective=objective, max_epochs=3
     )
-    pretraining["batcher"]["size"] = 500
-    config["pretraining"] = pretraining
-    config.to_disk(tmp_path / "config.cfg")
+    config["pretraining"]["batcher"]["size"] = 500
+    config.to_disk(path)
     lines = [json.dumps({"text": eg.text}) for eg in examples]
     (tmp_path / "texts.jsonl").write_text("\n".join(lines))
     DocBin(docs=[eg.reference for eg in examples]).to_disk(tmp_path / "train.spacy")
 
-    args = ["pretrain", tmp_path / "config.cfg", tmp_path / "weights"]
+    args = ["pretrain", path, tmp_path / "weights"]
     result = CliRunner().invoke(app, list(map(str, args)))
     assert result.exit_code == 0, result.output
     log = (tmp_path / "weights" / "log.jsonl").read_text().splitlines()
