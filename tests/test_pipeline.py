@@ -153,6 +153,16 @@ def test_loss_falls(examples):
     assert losses[-1] < losses[0] / 2
 
 
+def test_a_component_can_be_updated_by_itself(trained, examples):
+    ner = loaded_again(trained).get_pipe("lstm_ner")
+    before = ner.model.to_bytes()
+    batch = [copy_of(trained, eg) for eg in examples[:5]]
+    losses = ner.update(batch)
+    assert ner.model.to_bytes() == before, "gradients add up"
+    assert ner.update(batch, sgd=Adam(0.01), losses=losses) is losses
+    assert ner.model.to_bytes() != before
+
+
 def test_tokens_without_annotation_teach_nothing(trained):
     nlp = loaded_again(trained)
     ner = nlp.get_pipe("lstm_ner")
@@ -185,8 +195,12 @@ def test_initialize_without_labels_or_text(examples):
     nlp = spacy.blank("zh")
     nlp.add_pipe("lstm_ner", config={"model": SMALL_MODEL})
     plain = nlp.make_doc("没有实体")
-    with pytest.raises(ValueError, match="lstm_ner"):
+    with pytest.raises(ValueError, match="Labels for component 'lstm_ner'"):
         nlp.initialize(lambda: [Example(plain, plain)])
+    nlp.get_pipe("lstm_ner").add_label("A")
+    empty = nlp.make_doc("")
+    with pytest.raises(ValueError, match="no proper sample data"):
+        nlp.initialize(lambda: [Example(empty, empty)])
 
 
 @pytest.mark.parametrize("wrong", [lambda: None, lambda: [], lambda: ["a"], []])
