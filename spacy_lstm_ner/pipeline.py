@@ -422,7 +422,7 @@ class LSTMEntityRecognizer(TrainablePipe):
         losses (dict[str, float] | None): The loss is added to its entry `name`.
         RETURNS (dict[str, float]): The losses.
         RAISES (ValueError): Where a gold entity has a label that the component does not
-            know, or the scores are not numbers any more.
+            know, or the scores are not numbers any more: it names the batch.
         """
         losses = {} if losses is None else losses
         losses.setdefault(self.name, 0.0)
@@ -483,7 +483,7 @@ class LSTMEntityRecognizer(TrainablePipe):
                 crf, emissions, old_crf, old_emissions, self.tags.rules
             )
         except ValueError as error:
-            raise ValueError(f"[{self.name}] {error}") from None
+            raise ValueError(self._in_batch(error, docs)) from None
         backprop(_by_doc(d_scores, counts))
         if sgd is not None and sgd is not False:
             self.finish_update(sgd)
@@ -523,8 +523,17 @@ class LSTMEntityRecognizer(TrainablePipe):
             else:
                 loss, d_scores = softmax_loss(emissions, gold)
         except ValueError as error:
-            raise ValueError(f"[{self.name}] {error}") from None
+            docs = [eg.predicted for eg in examples]
+            raise ValueError(self._in_batch(error, docs)) from None
         return loss, _by_doc(d_scores, counts)
+
+    def _in_batch(self, error: ValueError, docs: list[Doc]) -> str:
+        """What went wrong, and where: so that these texts can be found."""
+        texts = ", ".join(repr(doc.text[:40]) for doc in docs[:3])
+        return (
+            f"[{self.name}] {error} This came up in a batch of {len(docs)} texts that "
+            f"begin: {texts}{', …' * (len(docs) > 3)}"
+        )
 
     def _gold_tags(self, example: Example) -> np.ndarray:
         try:

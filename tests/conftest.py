@@ -72,6 +72,11 @@ def copy_of(nlp, example):
     return Example(nlp.make_doc(example.reference.text), example.reference)
 
 
+def loaded_again(nlp):
+    """A pipeline that can be changed without changing this one."""
+    return spacy.blank(nlp.lang).from_config(nlp.config).from_bytes(nlp.to_bytes())
+
+
 def found(doc):
     """The entities of a Doc as plain values."""
     return [(ent.start_char, ent.end_char, ent.label_) for ent in doc.ents]

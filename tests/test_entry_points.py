@@ -55,6 +55,13 @@ def test_the_factory_says_what_it_sets_and_how_it_is_scored():
     assert nlp.analyze_pipes()["problems"] == {"lstm_ner": []}
 
 
+@pytest.mark.parametrize("wrong", [{"depth": 0}, {"linear_width": 0}])
+def test_a_stack_of_nothing(wrong):
+    build = registry.architectures.get("spacy-lstm-ner.LSTMStackEncoder.v1")
+    with pytest.raises(ValueError, match=r"At least 1 each.*=0"):
+        build(**{"width": 4, "linear_width": 3, "depth": 2, "bi": False, **wrong})
+
+
 def test_component_defaults_are_those_of_the_default_config():
     """`nlp.add_pipe("lstm_ner")` and configs/lstm_ner.cfg build the same component."""
     config = Config().from_disk(REPOSITORY / "configs" / "lstm_ner.cfg")

@@ -9,7 +9,7 @@ from thinc.api import SGD, Adam, fix_random_seed
 
 from spacy_lstm_ner.tagging import ScoredSpan
 
-from .conftest import SMALL_MODEL, copy_of, found, train
+from .conftest import SMALL_MODEL, copy_of, found, loaded_again, train
 
 
 def token_config(scheme="BIOES"):
@@ -120,6 +120,25 @@ def test_only_legal_paths_are_considered():
     assert found(nlp("一二三")) == [(0, 3, "X")]
 
 
+def test_an_error_costs_one_batch_where_it_is_handled(trained, examples, monkeypatch):
+    nlp = loaded_again(trained)
+    ner = nlp.get_pipe("lstm_ner")
+    predict = ner.predict
+
+    def fails(docs):
+        if any("坏" in doc.text for doc in docs):
+            raise ValueError("bad")
+        return predict(docs)
+
+    monkeypatch.setattr(ner, "predict", fails)
+    failed = []
+    nlp.set_error_handler(lambda name, pipe, docs, error: failed.extend(docs))
+    texts = [eg.text for eg in examples[:5]]
+    docs = list(nlp.pipe([*texts[:3], "坏", *texts[3:]], batch_size=1))
+    assert [doc.text for doc in failed] == ["坏"]
+    assert [found(doc) for doc in docs] == [found(trained(text)) for text in texts]
+
+
 # Learning
 
 
@@ -146,8 +165,18 @@ def test_loss_falls(examples):
     assert losses[-1] < losses[0] / 2
 
 
+def test_a_component_can_be_updated_by_itself(trained, examples):
+    ner = loaded_again(trained).get_pipe("lstm_ner")
+    before = ner.model.to_bytes()
+    batch = [copy_of(trained, eg) for eg in examples[:5]]
+    losses = ner.update(batch)
+    assert ner.model.to_bytes() == before, "gradients add up"
+    assert ner.update(batch, sgd=Adam(0.01), losses=losses) is losses
+    assert ner.model.to_bytes() != before
+
+
 def test_tokens_without_annotation_teach_nothing(trained):
-    nlp = trained.from_config(trained.config).from_bytes(trained.to_bytes())
+    nlp = loaded_again(trained)
     ner = nlp.get_pipe("lstm_ner")
     unknown = nlp.make_doc("高勇任职")
     losses = ner.update([Example(nlp.make_doc(unknown.text), unknown)])
@@ -178,8 +207,29 @@ def test_initialize_without_labels_or_text(examples):
     nlp = spacy.blank("zh")
     nlp.add_pipe("lstm_ner", config={"model": SMALL_MODEL})
     plain = nlp.make_doc("没有实体")
-    with pytest.raises(ValueError, match="lstm_ner"):
+    with pytest.raises(ValueError, match="Labels for component 'lstm_ner'"):
         nlp.initialize(lambda: [Example(plain, plain)])
+    nlp.get_pipe("lstm_ner").add_label("A")
+    empty = nlp.make_doc("")
+    with pytest.raises(ValueError, match="no proper sample data"):
+        nlp.initialize(lambda: [Example(empty, empty)])
+
+
+@pytest.mark.parametrize("wrong", [lambda: None, lambda: [], lambda: ["a"], []])
+def test_examples_of_a_wrong_kind(trained, wrong):
+    nlp = loaded_again(trained)
+    with pytest.raises((TypeError, ValueError)):
+        nlp.get_pipe("lstm_ner").initialize(wrong, nlp=nlp)
+    for teach in (nlp.update, nlp.rehearse, nlp.get_pipe("lstm_ner").update):
+        with pytest.raises((TypeError, ValueError)):
+            teach([nlp.make_doc("高勇任职")])
+
+
+def test_without_initialize_it_says_what_was_forgotten():
+    nlp = spacy.blank("zh")
+    nlp.add_pipe("lstm_ner").add_label("A")
+    with pytest.raises(ValueError, match=r"lstm_ner.*Did you forget.*initialize"):
+        nlp("北京")
 
 
 def test_labels_stand_in_stable_order(examples):
@@ -194,7 +244,7 @@ def test_labels_stand_in_stable_order(examples):
 
 
 def test_new_label_leaves_the_rest_as_it_was(trained, examples):
-    nlp = trained.from_config(trained.config).from_bytes(trained.to_bytes())
+    nlp = loaded_again(trained)
     ner = nlp.get_pipe("lstm_ner")
     texts = [eg.text for eg in examples] + [eg.text[::-1] for eg in examples]
     before = list(nlp.pipe(texts))
@@ -211,7 +261,7 @@ def test_new_label_leaves_the_rest_as_it_was(trained, examples):
     for _ in range(50):
         nlp.update([Example(nlp.make_doc(doc.text), doc)], sgd=optimizer)
     assert found(nlp("火星有水")) == [(0, 2, "PLANET")]
-    again = spacy.blank("zh").from_config(nlp.config).from_bytes(nlp.to_bytes())
+    again = loaded_again(nlp)
     assert found(again("火星有水")) == [(0, 2, "PLANET")]
 
 
@@ -256,7 +306,7 @@ def test_initializing_again_forgets_the_characters_of_before(examples):
 
 def test_rehearsal_keeps_what_was_learned(trained, examples):
     def after_a_new_label(*, rehearse, before=True):
-        nlp = trained.from_config(trained.config).from_bytes(trained.to_bytes())
+        nlp = loaded_again(trained)
         if before:
             nlp.get_pipe("lstm_ner").add_label("PLANET")
         optimizer = nlp.resume_training(sgd=Adam(0.01))
@@ -285,7 +335,7 @@ def test_rehearsal_keeps_what_was_learned(trained, examples):
 
 
 def test_rehearsal_with_nothing_to_remember(trained, examples):
-    nlp = trained.from_config(trained.config).from_bytes(trained.to_bytes())
+    nlp = loaded_again(trained)
     ner = nlp.get_pipe("lstm_ner")
     batch = [copy_of(nlp, eg) for eg in examples[:3]]
     assert ner.rehearse(batch) == {"lstm_ner": 0.0}
@@ -343,7 +393,7 @@ def test_one_line_of_the_config_changes_the_layer(trained, examples):
 
 
 def test_entities_set_before_are_kept(trained, examples):
-    nlp = trained.from_config(trained.config).from_bytes(trained.to_bytes())
+    nlp = loaded_again(trained)
     text = next(eg.text for eg in examples if len(trained(eg.text).ents) >= 2)
     start, end, _ = found(trained(text))[0]
     ruler = nlp.add_pipe("entity_ruler", before="lstm_ner")
@@ -374,7 +424,7 @@ def test_blocked_spans_stay_blocked(trained, examples):
 
 
 def test_a_ruler_may_come_after(trained, examples):
-    nlp = trained.from_config(trained.config).from_bytes(trained.to_bytes())
+    nlp = loaded_again(trained)
     ruler = nlp.add_pipe("entity_ruler", config={"overwrite_ents": True})
     ruler.add_patterns([{"label": "RULE", "pattern": list_pattern("历任")}])
     doc = nlp("历任" + examples[0].text)
@@ -494,9 +544,30 @@ def test_diverged_training_says_so(examples):
     nlp.add_pipe("lstm_ner", config={"model": SMALL_MODEL})
     nlp.initialize(lambda: examples)
     optimizer = SGD(1e4, grad_clip=0.0)
-    with pytest.raises(ValueError, match=r"lower learning rate|not finite"):
+    text = examples[0].text[:40]
+    says = rf"(lower learning rate|not finite).* batch of 60 texts that begin: '{text}"
+    with pytest.raises(ValueError, match=says):
         for _ in range(10):
             nlp.update([copy_of(nlp, eg) for eg in examples], sgd=optimizer)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("where", ["output_layer", "crf", "tok2vec"])
+def test_no_update_where_numbers_are_none(trained, examples, where, value):
+    """The error says in which batch, and the optimizer is not called any more."""
+    nlp = loaded_again(trained)
+    ner = nlp.get_pipe("lstm_ner")
+    nlp.resume_training()
+    nodes = list(ner.model.get_ref(where).walk())
+    (node, name) = next((n, name) for n in nodes for name in n.param_names)
+    node.get_param(name).fill(value)
+    before = ner.model.to_bytes()
+    batch = [copy_of(nlp, eg) for eg in examples[:5]]
+    begins = rf"^\[lstm_ner\] .* batch of 5 texts that begin: '{examples[0].text[:40]}"
+    for teach in (ner.update, ner.rehearse):
+        with np.errstate(all="ignore"), pytest.raises(ValueError, match=begins):
+            teach(batch, sgd=Adam(0.01))
+    assert ner.model.to_bytes() == before
 
 
 def test_a_tok2vec_of_tokens_does_not_go_with_characters():

@@ -62,6 +62,14 @@ def test_gold_entity_inside_a_token_is_known_by_character_only():
     assert gold("token", predicted, reference) == [MISSING, 0]
 
 
+@pytest.mark.parametrize("unit", ["char", "token"])
+def test_white_space_inside_an_entity_belongs_to_it(unit):
+    words = ["New", "\n", "York", "\n"]
+    reference = english(words, [False] * 4, ents=["B-A", "I-A", "I-A", "O"])
+    expected = {"char": [1] + [2] * 7 + [0], "token": [1, 2, 2, 0]}[unit]
+    assert gold(unit, english(words, [False] * 4), reference) == expected
+
+
 def test_missing_annotation():
     words = ["ab", "c"]
     unknown = english(words)

@@ -5,6 +5,7 @@ for the length of a call. So both layers save the same bytes, and the optimizer 
 Thinc's other layers use trains this one, too.
 """
 
+import os
 from functools import partial
 
 from thinc.api import Model, torch2xp, xp2torch
@@ -18,6 +19,8 @@ try:
     import torch
 except ImportError:
     torch = None  # type: ignore[assignment]
+
+_PROCESS = os.getpid()
 
 
 def TorchLSTM(
@@ -50,6 +53,10 @@ def _run_layer(
     """One layer. PyTorch packs sequences as packing.py does and finds its own way back
     through time, so the order of the forward direction serves both."""
     order = packing.forwards
+    # A forked process, as of `nlp.pipe(n_process=2)`, does not have the threads that
+    # PyTorch believes in, and would wait for them for ever.
+    if os.getpid() != _PROCESS and torch.get_num_threads() > 1:
+        torch.set_num_threads(1)
     # By default Thinc asks for the ops of the thread, which may not be those of X.
     device = f"cuda:{X.device.id}" if is_cupy_array(X) else "cpu"
     lend = partial(xp2torch, requires_grad=is_train, device=torch.device(device))
