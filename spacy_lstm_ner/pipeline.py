@@ -226,7 +226,8 @@ class LSTMEntityRecognizer(TrainablePipe):
         docs (Iterable[Doc]): The documents.
         RETURNS (list[list[ScoredSpan]]): For each document its entities, in units. The
             probability of an entity is that of all paths that have just this one there.
-        RAISES (ValueError): Where the model does not score each unit once.
+        RAISES (ValueError): Where the model is not initialized, does not score each
+            unit once, or scores with what is no finite number.
         """
         docs = list(docs)
         found: list[list[ScoredSpan]] = [[] for _ in docs]
@@ -311,9 +312,16 @@ class LSTMEntityRecognizer(TrainablePipe):
 
     def _emissions(self, docs: list[Doc], counts: list[int]) -> Ragged:
         """What the search runs on: on the CPU, wherever the model is."""
+        if not self.model.get_ref("crf").has_param("transitions"):
+            raise ValueError(Errors.E109.format(name=self.name))
         scores = self.model.predict(docs)
         self._check_scores(scores, counts)
         data = np.concatenate([to_numpy(doc_scores) for doc_scores in scores])
+        if not np.isfinite(data).all():
+            raise ValueError(
+                f"[{self.name}] The model scores tags with what is no finite number: "
+                f"its weights are broken. Load or train it again."
+            )
         ends = np.cumsum(counts).tolist()
         for doc, count, end in zip(docs, counts, ends, strict=True):
             if self._keeps_ents(doc):

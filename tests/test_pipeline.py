@@ -481,6 +481,18 @@ def test_entities_that_end_inside_tokens(mode, expected):
     assert [ent.text for ent in doc.ents] == expected
 
 
+def test_what_is_not_initialized_or_broken_says_so(trained):
+    nlp = spacy.blank("zh")
+    nlp.add_pipe("lstm_ner", config={"model": SMALL_MODEL}).add_label("NAME")
+    with pytest.raises(ValueError, match="E109"):
+        list(nlp.pipe(["王芳任教授。"]))
+    broken = loaded_again(trained)
+    output = broken.get_pipe("lstm_ner").model.get_ref("output_layer")
+    output.get_param("b")[0] = np.nan
+    with pytest.raises(ValueError, match="its weights are broken"):
+        broken("王芳任教授。")
+
+
 def test_white_space_at_the_edges_is_left_out():
     nlp = spacy.blank("zh")
     ner = nlp.add_pipe("lstm_ner", config={"model": SMALL_MODEL})
