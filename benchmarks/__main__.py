@@ -76,8 +76,8 @@ def main(
 
     \b
     layers     LSTM, PyTorch's, Thinc's, and matrix products alone: steps a second
-    memory     the same: peak memory of a call
-    growth     speed and memory against length and number of sequences
+    memory     the same: peak memory of a call, on two threads
+    growth     speed and memory against length and number of sequences, on two
     pipelines  configs/lstm_ner.cfg and spaCy's own ner, trained on the same data
 
     Tables are printed; results.json, which `python -m pyperf show` reads, and a chart

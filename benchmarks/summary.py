@@ -1,4 +1,4 @@
-"""What this project promises, and whether it is so."""
+"""The goals that this project has set itself, and how far it has come."""
 
 from typing import Any, NamedTuple
 
@@ -70,6 +70,4 @@ def show(records: list[Record]) -> None:
     threads = [plural(n, "thread") for n in THREADS]
     header = ("", "against", *threads, "at least", "met")
     if rows:
-        print_table(
-            "How many times as fast, and what was promised", header, rows, left=2
-        )
+        print_table("How many times as fast, and the goals", header, rows, left=2)

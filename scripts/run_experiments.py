@@ -47,6 +47,10 @@ def main(
     names = names or list(known)
     if unknown := sorted(set(names).difference(known)):
         msg.fail(f"Not in {file}: {', '.join(unknown)}", exits=1)
+    for name in names:
+        file_name = known[name].get("train", "train.spacy")
+        if not (corpus / file_name).is_file():
+            msg.fail(f"{name} needs {corpus / file_name}, which is not there", exits=1)
     runs = [(name, seed) for seed in range(seeds) for name in names]
     folder = output / corpus.name
 
@@ -75,12 +79,12 @@ def train(corpus: Path, folder: Path, change: dict[str, Any], seed: int) -> dict
     """Train one pipeline, if it is not there yet, and return its figures on dev.
 
     change (dict[str, Any]): Settings of the config to change, with dots in their names;
-        `config` is the config itself, `train` another file to train on.
+        `config` is the config itself, `train` another file of the corpus.
     """
     figures = folder / "figures.json"
     if not figures.exists():
-        settings = {"train": str(corpus / "train.spacy"), "config": "lstm_ner"} | change
-        settings["paths.train"] = settings.pop("train")
+        settings = {"train": "train.spacy", "config": "lstm_ner"} | change
+        settings["paths.train"] = str(corpus / settings.pop("train"))
         settings["paths.dev"] = str(corpus / "dev.spacy")
         settings["system.seed"] = seed
         config = ROOT / "configs" / f"{settings.pop('config')}.cfg"

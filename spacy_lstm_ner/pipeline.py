@@ -269,7 +269,9 @@ class LSTMEntityRecognizer(TrainablePipe):
 
     def n_best(self, docs: Iterable[Doc], n: int) -> list[list[Analysis]]:
         """The n most probable analyses of each document, which is not changed. The
-        first is what `predict` finds with a threshold of 0.
+        document is read whole, and should be as the component would get it: what is
+        in ``doc.ents`` already is kept, and left out of the analyses; a shared tok2vec
+        has to have run.
 
         docs (Iterable[Doc]): The documents.
         n (int): How many, at least 1.
@@ -312,8 +314,7 @@ class LSTMEntityRecognizer(TrainablePipe):
 
     def _emissions(self, docs: list[Doc], counts: list[int]) -> Ragged:
         """What the search runs on: on the CPU, wherever the model is."""
-        if not self.model.get_ref("crf").has_param("transitions"):
-            raise ValueError(Errors.E109.format(name=self.name))
+        self._require_initialized()
         scores = self.model.predict(docs)
         self._check_scores(scores, counts)
         data = np.concatenate([to_numpy(doc_scores) for doc_scores in scores])
@@ -376,6 +377,8 @@ class LSTMEntityRecognizer(TrainablePipe):
             placed, unplaced = self._place(doc, doc_spans, free)
             ents = [ent for ent, _ in placed]
             if keeps:
+                placed = self._found_before(doc) + placed
+                placed.sort(key=lambda x: x[0].start)
                 doc.set_ents(ents, outside=_stretches(doc, free), default="unmodified")
             else:
                 doc.set_ents(ents)
@@ -384,9 +387,19 @@ class LSTMEntityRecognizer(TrainablePipe):
                 doc.spans[self.spans_key] = SpanGroup(
                     doc,
                     name=self.spans_key,
-                    spans=ents,
+                    spans=[ent for ent, _ in placed],
                     attrs={"scores": scores, "unplaced": unplaced},
                 )
+
+    def _found_before(self, doc: Doc) -> list[tuple[DocSpan, float]]:
+        """What this component has found in an earlier pass, with its probability."""
+        group = doc.spans.get(self.spans_key) if self.spans_key else None
+        if group is None or "scores" not in group.attrs:
+            return []
+        ents = set(doc.ents)
+        scores = group.attrs["scores"]
+        found = zip(group, scores, strict=True)
+        return [(ent, float(score)) for ent, score in found if ent in ents]
 
     def _place(
         self, doc: Doc, spans: list[ScoredSpan], free: np.ndarray
@@ -436,6 +449,7 @@ class LSTMEntityRecognizer(TrainablePipe):
         losses.setdefault(self.name, 0.0)
         examples = list(examples)
         validate_examples(examples, "LSTMEntityRecognizer.update")
+        self._require_initialized()
         if not any(self._units.count(eg.predicted) for eg in examples):
             return losses
         set_dropout_rate(self.model, drop)
@@ -466,8 +480,14 @@ class LSTMEntityRecognizer(TrainablePipe):
         losses (dict[str, float] | None): How far the model has moved away, see
             `crf_divergence`, is added to its entry `name`.
         RETURNS (dict[str, float]): The losses.
-        RAISES (ValueError): Where the scores are not numbers any more.
+        RAISES (ValueError): Where the scores are not numbers any more, or the model has
+            a shared tok2vec, which cannot be asked what it gave before.
         """
+        if any(isinstance(node, Tok2VecListener) for node in self.model.walk()):
+            raise ValueError(
+                f"[{self.name}] rehearse needs a tok2vec of this component's own: call "
+                f"nlp.replace_listeners before nlp.resume_training."
+            )
         losses = {} if losses is None else losses
         losses.setdefault(self.name, 0.0)
         examples = list(examples)
@@ -516,6 +536,9 @@ class LSTMEntityRecognizer(TrainablePipe):
         ids = np.concatenate([self._gold_tags(eg) for eg in examples])
         gold = np.equal.outer(ids, np.arange(len(tags)))
         gold[ids == MISSING] = True
+        # An entity ends where it ends, also where nothing is known of what follows.
+        lasts = np.flatnonzero((ids[:-1] > 0) & (ids[1:] == MISSING))
+        gold[lasts + 1, tags.inside(ids[lasts])] = False
         starts = np.cumsum(counts) - counts
         wrong = [
             (start + s, start + e, label)
@@ -570,7 +593,7 @@ class LSTMEntityRecognizer(TrainablePipe):
                 f'doc.ents, and known to be wrong in doc.spans["{key}"]: take it out '
                 f"of one of them."
             )
-        return [span for span in wrong if span.label in self.labels]
+        return [s for s in wrong if s.label in self.labels and s.start < s.end]
 
     def initialize(
         self,
@@ -622,8 +645,9 @@ class LSTMEntityRecognizer(TrainablePipe):
         return sample
 
     def add_label(self, label: str) -> int:
-        """Add an entity label. What a trained model has learned stays as it is, and it
-        finds what it found before: no entity of the new label until it is trained.
+        """Add an entity label. What a trained model has learned stays as it is, and its
+        best path, too: no entity of the new label is on it before it is trained. The
+        probabilities of the others fall a little.
 
         label (str): The label.
         RETURNS (int): 0 if it is there already, otherwise 1.
@@ -638,6 +662,10 @@ class LSTMEntityRecognizer(TrainablePipe):
         if self.model.get_ref("crf").has_param("transitions"):
             self.set_output(len(self.tags))
         return 1
+
+    def _require_initialized(self) -> None:
+        if not self.model.get_ref("crf").has_param("transitions"):
+            raise ValueError(Errors.E109.format(name=self.name))
 
     def _check_scores(self, scores: list[Floats2d], counts: list[int]) -> None:
         for doc_scores, count in zip(scores, counts, strict=True):

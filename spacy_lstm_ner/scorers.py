@@ -91,7 +91,7 @@ def calibration_error(
         gold = {
             (ent.start_char, ent.end_char, ent.label_) for ent in example.reference.ents
         }
-        if group is None:
+        if group is None or "scores" not in group.attrs:
             continue
         for ent, score in zip(group, group.attrs["scores"], strict=True):
             if None not in gold_tags[ent.start : ent.end]:

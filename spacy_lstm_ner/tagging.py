@@ -56,7 +56,7 @@ class ScoredSpan(NamedTuple):
 
 
 class TagProblem(NamedTuple):
-    """A tag that does not fit: its position, the kind of misfit, and the tag."""
+    """A tag that does not fit: its position, the kind of misfit, and a message."""
 
     position: int
     kind: str  # "unknown tag", "inside without beginning" or "entity without end"
@@ -207,6 +207,10 @@ class TagSet:
             if "E" in self.prefixes:
                 ids[end - 1] = begin + (3 if end - start == 1 else 2)
         return ids
+
+    def inside(self, ids: Ints1d) -> Ints1d:
+        """For tags of entities, by number, the inside tags of the same labels."""
+        return 2 + self._label[ids] * len(self.prefixes)
 
     def stretches(self, spans: Sequence[tuple[int, int, str]]) -> Stretches:
         """Entity spans as parts of paths, to ask for their probability.

@@ -163,3 +163,15 @@ def test_what_has_no_tokens_is_told_by_its_characters():
         [5, 8, "B", 0.8],
         [11, 13, "C", 0.7],
     ]
+
+
+def test_a_second_pass_keeps_the_probabilities(trained, examples):
+    doc = trained(examples[0].reference.text)
+    first = list(doc.spans["lstm_ner"].attrs["scores"])
+    assert first and found(doc)
+    before = found(doc)
+    trained.get_pipe("lstm_ner")(doc)
+    assert found(doc) == before
+    group = doc.spans["lstm_ner"]
+    assert [(s.start_char, s.end_char, s.label_) for s in group] == before
+    np.testing.assert_allclose(group.attrs["scores"], first)

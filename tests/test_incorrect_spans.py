@@ -115,3 +115,17 @@ def test_a_span_cannot_be_right_and_wrong():
     # With another label it may be.
     doc.spans["wrong"] = [doc.char_span(3, 7, "TITLE")]
     nlp.update([Example(nlp.make_doc(TEXT), doc)])
+
+
+def test_a_span_with_nothing_in_it_rules_out_nothing(examples):
+    nlp = spacy.blank("zh")
+    config = {"model": SMALL_MODEL, "incorrect_spans_key": "wrong"}
+    ner = nlp.add_pipe("lstm_ner", config=config)
+    nlp.initialize(lambda: examples)
+    gold = examples[0].reference.copy()
+    start = gold.ents[0].start
+    loss = nlp.update([Example(nlp.make_doc(gold.text), gold)])[ner.name]
+    label = gold.ents[0].label_
+    gold.spans["wrong"] = [Span(gold, start, start, label)]
+    again = nlp.update([Example(nlp.make_doc(gold.text), gold)])[ner.name]
+    assert np.isfinite(loss) and np.isfinite(again)

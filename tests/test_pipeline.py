@@ -6,7 +6,9 @@ import spacy
 from spacy.tokens import Span
 from spacy.training import Example
 from thinc.api import SGD, Adam, fix_random_seed
+from thinc.types import Ragged
 
+from spacy_lstm_ner.layers.crf import stretch_probabilities
 from spacy_lstm_ner.tagging import ScoredSpan
 
 from .conftest import SMALL_MODEL, copy_of, found, loaded_again, train
@@ -187,6 +189,25 @@ def test_tokens_without_annotation_teach_nothing(trained):
     partly.set_ents([], missing=[partly[:2]], default="outside")
     losses = ner.update([Example(nlp.make_doc(partly.text), partly)])
     assert losses["lstm_ner"] > 0
+
+
+@pytest.mark.parametrize("scheme", ["BIO", "BIOES"])
+def test_an_entity_ends_also_where_nothing_is_known_of_what_follows(examples, scheme):
+    nlp = spacy.blank("zh")
+    ner = nlp.add_pipe("lstm_ner", config={"scheme": scheme, "model": SMALL_MODEL})
+    train(nlp, examples, steps=5)
+    doc = nlp.make_doc("王芳任北京大学教授。")
+    gold = doc.copy()
+    gold.set_ents([Span(gold, 3, 5, "ORG")], default="missing")
+    (rows,) = ner.model.predict([doc])
+    loss, _ = ner.get_loss([Example(doc, gold)], [rows])
+    (probability,) = stretch_probabilities(
+        ner.model.get_ref("crf"),
+        Ragged(rows, np.array([len(rows)])),
+        ner.tags.rules,
+        ner.tags.stretches([(3, 5, "ORG")]),
+    )
+    assert loss == pytest.approx(-np.log(probability), rel=1e-5)
 
 
 def test_updates_with_nothing_in_them(trained):
@@ -445,6 +466,9 @@ def test_shared_tok2vec_with_a_listener(examples):
     nlp.add_pipe("lstm_ner", config=config)
     train(nlp, examples)
     assert nlp.evaluate([copy_of(nlp, eg) for eg in examples])["ents_f"] > 0.95
+    optimizer = nlp.resume_training()
+    with pytest.raises(ValueError, match=r"call nlp\.replace_listeners"):
+        nlp.rehearse([copy_of(nlp, examples[0])], sgd=optimizer)
 
 
 @pytest.mark.parametrize("encoder", ["LSTMEncoder", "TorchLSTMEncoder"])

@@ -8,7 +8,6 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -46,8 +45,7 @@ KINDS: dict[str, tuple[bool, str]] = {
     ),
     "entity begins or ends inside a token": (
         False,
-        "the tokenizer puts it elsewhere: doc.ents cannot hold it; for Chinese use "
-        'segmenter = "char"',
+        "the tokenizer that the language has by default puts it elsewhere",
     ),
     "white space at the edge of an entity": (
         False,
@@ -55,7 +53,7 @@ KINDS: dict[str, tuple[bool, str]] = {
     ),
     "overlapping spans": (
         False,
-        "doc.ents, and so lstm_ner, has room for one of them only",
+        "in doc.spans, which lstm_ner does not learn from; doc.ents has room for one",
     ),
     "rare label": (False, f"fewer than {RARE} entities in the training data"),
     "long text": (False, f"more than {LONG:,} characters: is there a missing break?"),
@@ -207,9 +205,12 @@ def _overlapping(doc: Doc) -> Iterator[tuple[str, Span, Span]]:
     """Spans of one group that have a token in common, two by two."""
     for key, group in doc.spans.items():
         spans = sorted(group, key=lambda span: (span.start, -span.end))
-        for before, span in pairwise(spans):
-            if span.start < before.end:
-                yield key, before, span
+        longest = None
+        for span in spans:
+            if longest is not None and span.start < longest.end:
+                yield key, longest, span
+            if longest is None or span.end > longest.end:
+                longest = span
 
 
 def _name(span: Span) -> str:

@@ -196,7 +196,8 @@ def crf_divergence(
     rules (Rules): The legal paths.
     RETURNS (tuple[float, Floats2d]): The divergence, summed over the batch; and its
         gradient by the emissions, (N, T).
-    RAISES (ValueError): Where the scores are not finite.
+    RAISES (ValueError): Where the scores are not finite, or too far apart for sums of
+        exponentials.
     """
     data, old_data = (
         to_numpy(e.dataXd).astype("float64") for e in (emissions, old_emissions)
@@ -508,7 +509,7 @@ def forward_backward(emissions: Floats2d, packing: Packing, chain: _Chain) -> La
     # With the largest one taken out, exp cannot overflow. What that does to 0 / 0 is
     # checked for at the end.
     highest = both.max(axis=2, keepdims=True)
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         weights = np.exp(both - highest)
         ends = np.exp(chain.ends)
         before, after, scale = _sums(both, weights, highest, packing, chain)

@@ -50,8 +50,9 @@ def LSTM(
 ) -> Model[Ragged, Ragged]:
     """An LSTM layer over a ragged batch, in NumPy or CuPy.
 
-    A sequence gets the same vectors whatever else is in the batch. `TorchLSTM` takes
-    the same arguments, gives the same numbers and saves the same bytes.
+    A sequence gets the same vectors, up to rounding, whatever else is in the batch.
+    `TorchLSTM` takes the same arguments, gives the same numbers and saves the same
+    bytes.
 
     nO (int | None): Width of the output: both directions side by side if `bi`.
     nI (int | None): Width of the input. Missing sizes are taken from the sample that
@@ -67,7 +68,8 @@ def LSTM(
     RETURNS (Model[Ragged, Ragged]): The layer. `layers` holds its cells in the order
         layer 0 forwards, layer 0 backwards, layer 1 forwards, …; it has no parameters
         of its own.
-    RAISES (ValueError): For a depth below 1, or an odd nO where `bi` is set.
+    RAISES (ValueError): For a depth or a width below 1, an odd nO where `bi` is set, or
+        a dropout that is not below 1; in use, for an input of another width.
     """
     return sequence_layer("lstm", _run_layer, nO, nI, bi, depth, dropout)
 
