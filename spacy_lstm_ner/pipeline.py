@@ -236,12 +236,12 @@ class LSTMEntityRecognizer(TrainablePipe):
                 found[window.number].extend(window.own(spans))
         return [_without_overlaps(spans) for spans in found]
 
-    def _predict(self, windows: list[Window]) -> list[list[ScoredSpan]]:
+    def _predict(self, batch: list[Window]) -> list[list[ScoredSpan]]:
         """The entities of each window."""
-        counts = [window.size for window in windows]
+        counts = [window.size for window in batch]
         if not any(counts):
-            return [[] for _ in windows]
-        docs = [window.doc for window in windows]
+            return [[] for _ in batch]
+        docs = [window.doc for window in batch]
         crf = self.model.get_ref("crf")
         tags = self.tags
         emissions = self._emissions(docs, counts)

@@ -41,6 +41,22 @@ def token_config(scheme="BIOES"):
     }
 
 
+def with_shared_tok2vec():
+    """A blank pipeline whose component listens to a tok2vec."""
+    nlp = spacy.blank("zh")
+    listener = {
+        "@architectures": "spacy.Tok2VecListener.v1",
+        "width": 32,
+        "upstream": "*",
+    }
+    config = token_config()
+    shared = config["model"]["tok2vec"]
+    config["model"] = {**config["model"], "tok2vec": listener}
+    nlp.add_pipe("tok2vec", config={"model": shared})
+    nlp.add_pipe("lstm_ner", config=config)
+    return nlp
+
+
 # Finding entities
 
 
@@ -453,17 +469,7 @@ def test_a_ruler_may_come_after(trained, examples):
 
 
 def test_shared_tok2vec_with_a_listener(examples):
-    nlp = spacy.blank("zh")
-    listener = {
-        "@architectures": "spacy.Tok2VecListener.v1",
-        "width": 32,
-        "upstream": "*",
-    }
-    config = token_config()
-    shared = config["model"]["tok2vec"]
-    config["model"] = {**config["model"], "tok2vec": listener}
-    nlp.add_pipe("tok2vec", config={"model": shared})
-    nlp.add_pipe("lstm_ner", config=config)
+    nlp = with_shared_tok2vec()
     train(nlp, examples)
     assert nlp.evaluate([copy_of(nlp, eg) for eg in examples])["ents_f"] > 0.95
     optimizer = nlp.resume_training()

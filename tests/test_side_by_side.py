@@ -10,7 +10,7 @@ from spacy.training.loop import train as spacy_train
 from thinc.api import Adam, Config, fix_random_seed
 
 from .conftest import SMALL_MODEL, copy_of, found, loaded_again
-from .test_pipeline import token_config
+from .test_pipeline import with_shared_tok2vec
 
 
 def weights(nlp, name="lstm_ner"):
@@ -123,17 +123,7 @@ def test_spacy_train_goes_on_with_a_sourced_component(
 
 def test_a_listener_is_replaced_where_the_pipeline_is_frozen(examples):
     """`nlp.replace_listeners` gives the component a tok2vec of its own."""
-    nlp = spacy.blank("zh")
-    listener = {
-        "@architectures": "spacy.Tok2VecListener.v1",
-        "width": 32,
-        "upstream": "*",
-    }
-    config = token_config()
-    shared = config["model"]["tok2vec"]
-    config["model"] = {**config["model"], "tok2vec": listener}
-    nlp.add_pipe("tok2vec", config={"model": shared})
-    nlp.add_pipe("lstm_ner", config=config)
+    nlp = with_shared_tok2vec()
     fix_random_seed(0)
     optimizer = nlp.initialize(lambda: examples)
     for _ in range(3):
