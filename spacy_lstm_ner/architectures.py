@@ -20,8 +20,8 @@ from thinc.api import (
 )
 from thinc.types import Floats2d
 
-from .layers import CRF, LSTM, CharEmbed, HashCharEmbed, TorchLSTM
-from .layers.embed import Kind
+from .layers import CRF, LSTM, CharEmbed, HashCharEmbed, LexiconEmbed, TorchLSTM
+from .layers.embed import Kind, side_by_side
 from .units import Characters
 
 # A new tag of a trained model is exp(5), about 150 times, less probable than "O".
@@ -32,7 +32,7 @@ VectorsToVectors = Model[Vectors, Vectors]
 
 
 def build_hash_char_embed(
-    width: int, rows: Sequence[int], ngram_dropout: float
+    width: int, rows: Sequence[int], ngram_dropout: float, lexicon_width: int = 0
 ) -> DocsToVectors:
     """`spacy-lstm-ner.HashCharEmbed.v1`: hashed characters and n-grams of each Doc's
     text, one vector a character. For the slot `embed` of `spacy.Tok2Vec.v2`.
@@ -42,8 +42,13 @@ def build_hash_char_embed(
     rows (Sequence[int]): Rows of the tables: characters, pairs, triples.
     ngram_dropout (float): In training, the chance of each pair or triple to be left
         out where it stands.
+    lexicon_width (int): Width of a vector more, from the words of a lexicon that each
+        character belongs to: see layers/lexicon.py. 0: no lexicon. Only in the model of
+        `lstm_ner`, which gets the lexicon in `initialize`.
     """
     vectors = HashCharEmbed(width, rows=rows, ngram_dropout=ngram_dropout)
+    if lexicon_width:
+        vectors = side_by_side(vectors, LexiconEmbed(lexicon_width))
     model = chain(Characters(), vectors, ragged2list())
     model.set_dim("nO", vectors.get_dim("nO"))
     return model

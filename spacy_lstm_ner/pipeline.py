@@ -25,6 +25,7 @@ from .layers.crf import (
     softmax_loss,
     stretch_probabilities,
 )
+from .layers.lexicon import set_lexicon
 from .tagging import MODEL_SCHEMES, ScoredSpan, Span, TagSet
 from .units import ALIGNMENT_MODES, MISSING, UNITS, Units
 from .windows import Window, batches, windows
@@ -47,6 +48,7 @@ crf = true
 width = 64
 rows = [5000, 20000]
 ngram_dropout = 0.5
+lexicon_width = 0
 
 [model.tok2vec.encode]
 @architectures = "spacy-lstm-ner.LSTMEncoder.v1"
@@ -601,6 +603,7 @@ class LSTMEntityRecognizer(TrainablePipe):
         *,
         nlp: Language | None = None,
         labels: list[str] | None = None,
+        lexicon: dict[str, list[str]] | None = None,
     ) -> None:
         """Find the labels and the sizes of the model.
 
@@ -608,8 +611,11 @@ class LSTMEntityRecognizer(TrainablePipe):
         nlp (Language | None): The pipeline.
         labels (list[str] | None): What `spacy init labels` has saved, in place of the
             labels of the examples.
-        RAISES (ValueError): Where there are no examples, no labels or no text, or the
-            model has another number of tags.
+        lexicon (dict[str, list[str]] | None): The words of each kind, for a model that
+            reads a lexicon: see data/lexicon.py. They are saved with the model.
+        RAISES (ValueError): Where there are no examples, no labels or no text, the
+            model has another number of tags, or of model and lexicon one is there
+            without the other.
         """
         validate_get_examples(get_examples, "LSTMEntityRecognizer.initialize")
         if labels is None:
@@ -621,6 +627,15 @@ class LSTMEntityRecognizer(TrainablePipe):
         docs = self._sample(get_examples())
         if not docs:
             raise ValueError(Errors.E923.format(name=self.name))
+        readers = [node for node in self.model.walk() if node.name == "lexicon_embed"]
+        if lexicon is not None and not readers:
+            raise ValueError(
+                f"[{self.name}] There is a lexicon, but the model reads none: set "
+                f"lexicon_width in the embedding of the model, for example to 32."
+            )
+        for reader in readers:
+            if lexicon is not None:
+                set_lexicon(reader, lexicon)
         width = len(self.tags)
         scores = [self.model.ops.alloc2f(self._units.count(d), width) for d in docs]
         self.model.initialize(X=docs, Y=scores)

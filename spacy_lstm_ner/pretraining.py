@@ -51,6 +51,11 @@ def _build(
             "characters there are. For one that reads tokens there are objectives of "
             "spaCy: spacy.PretrainCharacters.v1, spacy.PretrainVectors.v1."
         )
+    if any(node.name == "lexicon_embed" for node in nodes):
+        raise ValueError(
+            "PretrainNeighbours does not go with a lexicon: the words of a text show "
+            "the characters that it asks for. Set lexicon_width = 0."
+        )
     directions = [node.attrs["bi"] for node in nodes if node.name == "lstm"]
     deep = any(node.attrs["depth"] > 1 for node in nodes if node.name == "lstm")
     if not directions or (any(directions) and (deep or len(directions) > 1)):

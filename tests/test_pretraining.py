@@ -108,6 +108,14 @@ def test_a_tok2vec_that_it_is_not_for(settings, says):
         build_pretrain_neighbours(50)(spacy.blank("zh").vocab, tok2vec(**settings))
 
 
+def test_not_with_a_lexicon_whose_words_tell_what_comes():
+    nlp = spacy.blank("zh")
+    embed = {"embed": {"lexicon_width": 8}}
+    ner = nlp.add_pipe("lstm_ner", config={"model": {"tok2vec": embed}})
+    with pytest.raises(ValueError, match="does not go with a lexicon"):
+        build_pretrain_neighbours(50)(nlp.vocab, ner.model.get_ref("tok2vec"))
+
+
 def test_one_bucket_is_too_few():
     with pytest.raises(ValueError, match="At least 2 buckets"):
         build_pretrain_neighbours(1)

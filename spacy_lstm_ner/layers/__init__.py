@@ -2,8 +2,17 @@
 
 from .crf import CRF
 from .embed import CharEmbed, HashCharEmbed
+from .lexicon import LexiconEmbed
 from .lstm import LSTM
 from .lstm_cell import LSTMCell
 from .torch_lstm import TorchLSTM
 
-__all__ = ["CRF", "LSTM", "CharEmbed", "HashCharEmbed", "LSTMCell", "TorchLSTM"]
+__all__ = [
+    "CRF",
+    "LSTM",
+    "CharEmbed",
+    "HashCharEmbed",
+    "LSTMCell",
+    "LexiconEmbed",
+    "TorchLSTM",
+]

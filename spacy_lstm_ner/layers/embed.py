@@ -145,18 +145,18 @@ def HashCharEmbed(
     return Model(
         "hash_char_embed",
         _hash_forward,
-        init=_hash_init,
+        init=_init_layers,
         dims={"nO": width * len(tables)},
         layers=tables,
         attrs={"longest": len(rows), "ngram_dropout": ngram_dropout},
     )
 
 
-def _hash_init(
+def _init_layers(
     model: Model[Ragged, Ragged], X: Ragged | None = None, Y: Ragged | None = None
 ) -> None:
-    for table in model.layers:
-        table.initialize()
+    for layer in model.layers:
+        layer.initialize()
 
 
 def _hash_forward(
@@ -189,6 +189,38 @@ def _keep_masks(model: Model[Ragged, Ragged], n: int, is_train: bool) -> list:
     # Single characters, in the first column, all stay.
     rate = model.attrs["ngram_dropout"]
     return [1, *(model.ops.get_dropout_mask((n, 1), rate) for _ in model.layers[1:])]
+
+
+def side_by_side(*layers: Model[Ragged, Ragged]) -> Model[Ragged, Ragged]:
+    """The vectors of several embeddings of the same characters, in one.
+
+    `thinc.api.concatenate` cannot add up the gradients of ragged inputs; characters
+    have none.
+    """
+    widths = [layer.maybe_get_dim("nO") or 0 for layer in layers]
+    return Model(
+        "side_by_side",
+        _side_by_side_forward,
+        init=_init_layers,
+        dims={"nO": sum(widths)},
+        layers=layers,
+    )
+
+
+def _side_by_side_forward(
+    model: Model[Ragged, Ragged], Xr: Ragged, is_train: bool
+) -> tuple[Ragged, Callable[[Ragged], Ragged]]:
+    outputs = [layer(Xr, is_train) for layer in model.layers]
+    xp, arrays = model.ops.xp, [Yr.dataXd for Yr, _ in outputs]
+    ends = np.cumsum([Y.shape[1] for Y in arrays])
+
+    def backprop(dYr: Ragged) -> Ragged:
+        parts = xp.split(dYr.dataXd, ends[:-1].tolist(), axis=1)
+        for dY, (_, backprop_layer) in zip(parts, outputs, strict=True):
+            backprop_layer(Ragged(dY, dYr.lengths))
+        return Ragged(xp.zeros_like(Xr.dataXd), Xr.lengths)
+
+    return Ragged(xp.hstack(arrays), Xr.lengths), backprop
 
 
 def ngrams(ops: Ops, texts: Ragged, longest: int) -> Ints2d:

@@ -1,0 +1,75 @@
+"""Lists of words that a model can be given: `[initialize.components.lstm_ner.lexicon]`
+in a config names one of these readers."""
+
+from collections import Counter
+from importlib.util import find_spec
+from pathlib import Path
+
+from .report import DataError
+
+# In jieba's dictionary, tags of fewer words than this are taken together.
+_RARE = 1000
+
+
+def read_lexicon(path: str | Path) -> dict[str, list[str]]:
+    """`spacy-lstm-ner.Lexicon.v1`: a file with a word a line, in UTF-8; after a tab, if
+    you like, the kind that it is of. Empty lines, and those that begin with #, are left
+    out.
+
+        王府井	place
+        副总经理	title
+
+    path (str | Path): The file.
+    RETURNS (dict[str, list[str]]): The words of each kind; the kind "" of those that
+        have none.
+    RAISES (DataError): Where there is no such file, a line is not UTF-8 or has more
+        than one tab, or there is no word.
+    """
+    lexicon: dict[str, list[str]] = {}
+    try:
+        lines = Path(path).read_bytes().splitlines()
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}") from None
+    for number, data in enumerate(lines, start=1):
+        try:
+            line = data.decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError:
+            raise DataError(f"{path}:{number}: this line is not UTF-8") from None
+        if not line.strip() or line.startswith("#"):
+            continue
+        word, *kinds = (part.strip() for part in line.split("\t"))
+        if len(kinds) > 1 or not word:
+            raise DataError(
+                f"{path}:{number}: a line is a word, or a word, a tab and its kind, "
+                f"not {line!r}"
+            )
+        lexicon.setdefault("".join(kinds), []).append(word)
+    if not lexicon:
+        raise DataError(f"{path}: there is no word in it")
+    return lexicon
+
+
+def read_jieba_lexicon() -> dict[str, list[str]]:
+    """`spacy-lstm-ner.JiebaLexicon.v1`: the dictionary of jieba, with about 340,000
+    words of Chinese and their parts of speech (names of persons and places among them).
+
+    RETURNS (dict[str, list[str]]): The words of each part of speech; of rare ones under
+        "other".
+    RAISES (ImportError): Where jieba is not installed.
+    """
+    # Only its file is read: importing jieba would build its own index.
+    package = find_spec("jieba")
+    if package is None or package.origin is None:
+        raise ImportError(
+            "The lexicon of this config is jieba's dictionary, but jieba is not "
+            'installed: pip install jieba, or pip install "spacy-lstm-ner[lexicon]". '
+            "A trained pipeline needs it no more."
+        )
+    text = Path(package.origin).with_name("dict.txt").read_text(encoding="utf-8")
+    entries = [line.split(" ") for line in text.splitlines()]
+    count = Counter(tag for _, _, tag in entries)
+    lexicon: dict[str, list[str]] = {}
+    for word, _, tag in entries:
+        kind = tag if count[tag] >= _RARE else "other"
+        lexicon.setdefault(kind, []).append(word)
+    return lexicon

@@ -1,0 +1,65 @@
+"""Lists of words for a model to know."""
+
+import sys
+
+import pytest
+
+from spacy_lstm_ner.data.lexicon import read_jieba_lexicon, read_lexicon
+from spacy_lstm_ner.data.report import DataError
+
+
+def write(path, text, encoding="utf-8"):
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+def test_words_and_their_kinds(tmp_path):
+    path = write(
+        tmp_path / "words.tsv",
+        "\ufeff王府井\tplace\r\n\n# a comment\n"
+        "副总经理\ttitle\n北京\tplace\n无\n大 学\t \n",
+    )
+    assert read_lexicon(path) == {
+        "place": ["王府井", "北京"],
+        "title": ["副总经理"],
+        "": ["无", "大 学"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "北京\n王府井\tplace\tBeijing\n",
+            r":2: a line is a word, .*Beijing",
+        ),
+        ("北京\n\tplace\n", r"words\.tsv:2: a line is a word"),
+        ("# nothing\n\n", r"words\.tsv: there is no word"),
+    ],
+)
+def test_what_is_wrong_is_told_with_its_line(tmp_path, text, message):
+    with pytest.raises(DataError, match=message):
+        read_lexicon(write(tmp_path / "words.tsv", text))
+
+
+def test_a_file_that_is_not_there_or_not_in_utf8(tmp_path):
+    with pytest.raises(DataError, match=r"words\.tsv: No such file"):
+        read_lexicon(tmp_path / "words.tsv")
+    path = write(tmp_path / "words.tsv", "abc\n北京\n", "gbk")
+    with pytest.raises(DataError, match=r"words\.tsv:2: this line is not UTF-8"):
+        read_lexicon(path)
+
+
+def test_dictionary_of_jieba():
+    pytest.importorskip("jieba")
+    lexicon = read_jieba_lexicon()
+    assert "北京" in lexicon["ns"]
+    assert sum(map(len, lexicon.values())) > 300_000
+    assert all(len(words) >= 1000 for words in lexicon.values())
+
+
+def test_without_jieba(monkeypatch):
+    # Python finds no module where this is None.
+    monkeypatch.setitem(sys.modules, "jieba", None)
+    with pytest.raises(ImportError, match=r"spacy-lstm-ner\[lexicon\]"):
+        read_jieba_lexicon()
