@@ -123,9 +123,8 @@ def _forward(
 ) -> tuple[Ragged, Callable[[Ragged], Ragged]]:
     E: Floats2d = model.get_param("E")
     known = words_at(model, to_numpy(Xr.dataXd).ravel(), to_numpy(Xr.lengths))
-    features: Floats2d = model.ops.asarray(
-        known.reshape(len(known), -1).astype(E.dtype)
-    )
+    known = known.reshape((len(known), len(E))).astype(E.dtype)
+    features: Floats2d = model.ops.asarray(known)
 
     def backprop(dYr: Ragged) -> Ragged:
         model.inc_grad("E", features.T @ dYr.dataXd)
