@@ -1,15 +1,17 @@
-"""Train variants of a config over several seeds, and compare them on dev.
+"""Train variants of a config over several seeds and data sets, and compare them on dev.
 
 Nothing here reads a test set: `python -m spacy lstm-ner evaluate` does that, once, for
 what was chosen.
 """
 
+import hashlib
 import os
 import statistics
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,13 +21,17 @@ from tqdm import tqdm
 from wasabi import msg
 
 ROOT = Path(__file__).parents[1]
+CORPORA = [ROOT / "corpus" / name for name in ("resume", "news", "msra")]
 
 
 def main(
-    corpus: Annotated[Path, typer.Argument(help="Folder with train and dev .spacy")],
     names: Annotated[
         list[str] | None, typer.Argument(help="Experiments to run; default: all")
     ] = None,
+    corpora: Annotated[
+        list[Path],
+        typer.Option("--corpus", "-c", help="Folder with train and dev .spacy"),
+    ] = CORPORA,
     file: Annotated[
         Path, typer.Option("--file", "-f", help="What there is to try")
     ] = ROOT / "configs" / "experiments.yml",
@@ -37,42 +43,67 @@ def main(
         Path, typer.Option("--output", "-o", help="Folder for pipelines and figures")
     ] = ROOT / "training" / "experiments",
 ) -> None:
-    """Train experiments, and print one table: F1 on dev, mean and range over seeds.
+    """Train experiments, and write one table, table.md in the output folder: F1 on dev,
+    mean and range over seeds, a column for each data set.
 
-    What was trained before is not trained again; delete its folder to do so.
+    What was trained before with the same config is not trained again. An experiment is left out of a data set where a file that it names is not there.
 
-        python scripts/run_experiments.py corpus/news default no-crf --jobs 2
+        python scripts/run_experiments.py default no-crf -c corpus/news --jobs 2
     """
     known: dict[str, dict[str, Any]] = srsly.read_yaml(file)
     names = names or list(known)
     if unknown := sorted(set(names).difference(known)):
         msg.fail(f"Not in {file}: {', '.join(unknown)}", exits=1)
-    for name in names:
-        file_name = known[name].get("train", "train.spacy")
-        if not (corpus / file_name).is_file():
-            msg.fail(f"{name} needs {corpus / file_name}, which is not there", exits=1)
-    runs = [(name, seed) for seed in range(seeds) for name in names]
-    folder = output / corpus.name
+    for corpus in corpora:
+        if not (corpus / "train.spacy").is_file():
+            msg.fail(
+                f"{corpus}/train.spacy is not there: python -m spacy project run "
+                f"convert . --vars.dataset {corpus.name}",
+                exits=1,
+            )
+    # Seed by seed, so that an early stop leaves a table with all rows.
+    runs = [
+        (corpus, name, seed)
+        for seed, corpus, name in product(range(seeds), corpora, names)
+        if (corpus / known[name].get("train", "train.spacy")).is_file()
+    ]
 
-    def run(name: str, seed: int) -> dict[str, Any]:
-        return train(corpus, folder / name / f"seed-{seed}", known[name], seed)
+    def run(corpus: Path, name: str, seed: int) -> dict[str, Any]:
+        folder = output / corpus.name / name / f"seed-{seed}"
+        return train(corpus, folder, known[name], seed)
 
     with ThreadPoolExecutor(jobs) as pool, tqdm(total=len(runs)) as progress:
         pending = [pool.submit(run, *key) for key in runs]
         for future in pending:
             future.add_done_callback(lambda _: progress.update())
-        results = dict(zip(runs, (future.result() for future in pending), strict=True))
-    table = []
+        done = [future.result() for future in pending]
+    rows = []
     for name in names:
-        f1, seconds = (
-            [results[name, seed][key] for seed in range(seeds)]
-            for key in ("ents_f", "seconds")
-        )
-        mean = f"{100 * statistics.mean(f1):.2f}"
-        spread = f"{100 * min(f1):.1f} to {100 * max(f1):.1f}"
-        table.append((name, mean, spread, f"{statistics.median(seconds):.0f}"))
-    header = ("", f"F1 on dev of {corpus.name}, mean", f"{seeds} seeds", "seconds")
-    msg.table(table, header=header, aligns=("l", "r", "r", "r"), divider=True)
+        rows.append([name])
+        for corpus in corpora:
+            figures = [
+                figure
+                for figure, (of_corpus, of_name, _) in zip(done, runs, strict=True)
+                if (of_corpus, of_name) == (corpus, name)
+            ]
+            rows[-1] += summary(figures) if figures else ["-", "-"]
+    columns = [(f"F1 on dev of {corpus.name}", "seconds") for corpus in corpora]
+    header = [f"{seeds} seeds", *(title for pair in columns for title in pair)]
+    aligns = ["l", *"r" * (len(header) - 1)]
+    msg.table(rows, header=header, aligns=aligns, divider=True)
+    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
+    table = output / "table.md"
+    table.write_text("".join(f"| {' | '.join(line)} |\n" for line in lines), "utf-8")
+    msg.good("Written:")
+    print(table)
+
+
+def summary(figures: list[dict[str, Any]]) -> list[str]:
+    """Mean and range of F1, and the median of the seconds that training took."""
+    f1 = [100 * figure["ents_f"] for figure in figures]
+    seconds = statistics.median(figure["seconds"] for figure in figures)
+    spread = f" ({min(f1):.1f} to {max(f1):.1f})" if len(f1) > 1 else ""
+    return [f"{statistics.mean(f1):.2f}{spread}", f"{seconds:.0f}"]
 
 
 def train(corpus: Path, folder: Path, change: dict[str, Any], seed: int) -> dict:
@@ -81,13 +112,15 @@ def train(corpus: Path, folder: Path, change: dict[str, Any], seed: int) -> dict
     change (dict[str, Any]): Settings of the config to change, with dots in their names;
         `config` is the config itself, `train` another file of the corpus.
     """
+    settings = {"train": "train.spacy", "config": "lstm_ner"} | change
+    settings["paths.train"] = str(corpus / settings.pop("train"))
+    settings["paths.dev"] = str(corpus / "dev.spacy")
+    settings["system.seed"] = seed
+    config = ROOT / "configs" / f"{settings.pop('config')}.cfg"
+    # With another config it is another experiment.
+    key = hashlib.sha256(config.read_bytes() + json(settings).encode()).hexdigest()
     figures = folder / "figures.json"
-    if not figures.exists():
-        settings = {"train": "train.spacy", "config": "lstm_ner"} | change
-        settings["paths.train"] = str(corpus / settings.pop("train"))
-        settings["paths.dev"] = str(corpus / "dev.spacy")
-        settings["system.seed"] = seed
-        config = ROOT / "configs" / f"{settings.pop('config')}.cfg"
+    if not figures.exists() or srsly.read_json(figures).get("key") != key:
         command = [sys.executable, "-m", "spacy", "train", str(config)]
         command += ["--output", str(folder)]
         for name, value in settings.items():
@@ -102,7 +135,8 @@ def train(corpus: Path, folder: Path, change: dict[str, Any], seed: int) -> dict
         meta = srsly.read_json(folder / "model-best" / "meta.json")
         scores = meta["performance"]
         seconds = time.perf_counter() - start
-        srsly.write_json(figures, {"ents_f": scores["ents_f"], "seconds": seconds})
+        measured = {"ents_f": scores["ents_f"], "seconds": seconds, "key": key}
+        srsly.write_json(figures, measured)
     return srsly.read_json(figures)
 
 

@@ -49,7 +49,7 @@ def test_experiments_are_trained_once_and_compared(corpus, tmp_path):
     quick = {"training.max_steps": 3, "training.eval_frequency": 3}
     small = {"components.lstm_ner.model.tok2vec.encode.width": 16}
     srsly.write_yaml(tmp_path / "try.yml", {"a": quick, "b": quick | small})
-    args = (corpus, "a", "b", "-f", tmp_path / "try.yml", "-o", tmp_path / "out")
+    args = ("-c", corpus, "-f", tmp_path / "try.yml", "-o", tmp_path / "out")
     done = run("run_experiments.py", *args, "--seeds", 2, "--jobs", 2)
     assert done.returncode == 0, done.stderr
     assert "F1 on dev of corpus" in done.stdout
@@ -58,5 +58,20 @@ def test_experiments_are_trained_once_and_compared(corpus, tmp_path):
     times = [path.stat().st_mtime for path in figures]
     assert run("run_experiments.py", *args, "--seeds", 2).returncode == 0
     assert [path.stat().st_mtime for path in figures] == times
-    done = run("run_experiments.py", corpus, "c", "-f", tmp_path / "try.yml")
+    header, _, *rows = (tmp_path / "out" / "table.md").read_text().splitlines()
+    assert "F1 on dev of corpus" in header and len(rows) == 2
+    # What has changed is trained again.
+    srsly.write_yaml(tmp_path / "try.yml", {"a": quick | small, "b": quick | small})
+    assert run("run_experiments.py", "a", *args, "--seeds", 1).returncode == 0
+    now = [path.stat().st_mtime for path in figures]
+    assert [new != old for new, old in zip(now, times, strict=True)] == [
+        True,
+        False,
+        False,
+        False,
+    ]
+    done = run("run_experiments.py", "c", *args)
     assert done.returncode == 1 and "Not in" in done.stdout
+    done = run("run_experiments.py", "a", *args, "-c", tmp_path / "no")
+    assert done.returncode == 1
+    assert "--vars.dataset no" in " ".join(done.stdout.split())
