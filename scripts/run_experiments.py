@@ -46,7 +46,8 @@ def main(
     """Train experiments, and write one table, table.md in the output folder: F1 on dev,
     mean and range over seeds, a column for each data set.
 
-    What was trained before with the same config is not trained again. An experiment is left out of a data set where a file that it names is not there.
+    What was trained before with the same config is not trained again. An experiment is
+    left out of a data set where a file that it names is not there.
 
         python scripts/run_experiments.py default no-crf -c corpus/news --jobs 2
     """
