@@ -603,7 +603,7 @@ class LSTMEntityRecognizer(TrainablePipe):
         *,
         nlp: Language | None = None,
         labels: list[str] | None = None,
-        lexicon: dict[str, list[str]] | None = None,
+        lexicon: dict[str, dict[str, float]] | None = None,
     ) -> None:
         """Find the labels and the sizes of the model.
 
@@ -611,8 +611,9 @@ class LSTMEntityRecognizer(TrainablePipe):
         nlp (Language | None): The pipeline.
         labels (list[str] | None): What `spacy init labels` has saved, in place of the
             labels of the examples.
-        lexicon (dict[str, list[str]] | None): The words of each kind, for a model that
-            reads a lexicon: see data/lexicon.py. They are saved with the model.
+        lexicon (dict[str, dict[str, float]] | None): The words of each kind and how
+            frequent they are, for a model that reads a lexicon: see data/lexicon.py.
+            What the model has to know of them is saved with it.
         RAISES (ValueError): Where there are no examples, no labels or no text, the
             model has another number of tags, or of model and lexicon one is there
             without the other.

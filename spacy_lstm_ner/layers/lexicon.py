@@ -1,15 +1,19 @@
-"""Characters → vectors that say which words of a lexicon stand there.
+"""Characters → vectors that say what a lexicon knows about them.
 
-A text in Chinese does not show where its words begin. A list of words does: all of them
-that stand in a text tell each character whether it begins, is inside or ends one, and
-of which kind. This is the idea of SoftLexicon (Ma et al., ACL 2020), which keeps the
-sets of words that begin, go on and end at a character apart, as here; but what is
-learned is a vector for each place, kind and length, not for each word. So it needs no
-vectors from elsewhere, and words that the training data does not have help as much as
-those that it has.
+A text in Chinese does not show where its words begin. A list of words does: those that
+stand in a text tell each character whether it begins, is inside of or ends one, and of
+which kind. This is the idea of SoftLexicon (Ma et al., ACL 2020), which keeps the sets
+of words that begin, go on and end at a character apart, as here; but what is learned is
+a vector for each place, kind and length, not for each word. So it needs no vectors from
+elsewhere, and words that the training data does not have help as much as those that it
+has.
+
+No list has all names. But it shows which characters names like to begin with: so the
+second part of what is known about a character is how the words of the lexicon use it,
+whatever stands around it here.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from thinc.api import Model, glorot_uniform_init, to_numpy
@@ -17,45 +21,53 @@ from thinc.types import Floats2d, Ragged
 
 #: Where in a word a character stands.
 PLACES = ("begin", "inside", "end")
+#: In a profile also: a word of this character alone.
+PROFILE_PLACES = (*PLACES, "alone")
 # Words of 2, 3, 4 and more characters.
 _LENGTHS = 4
 # What is known of a word is one bit each of a number of 64 bits.
 MAX_KINDS = 64 - _LENGTHS
 # An odd number with bits all over: characters become keys with it, modulo 2 ** 64.
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
+# A character has to be in about so many words, or in words that are so frequent, for
+# its profile to tell much.
+_SURE_BY_WORDS, _SURE_BY_FREQUENCY = 3.0, 50.0
 
-Lexicon = Mapping[str, Iterable[str]]
+#: The words of each kind, and how frequent each is.
+Lexicon = Mapping[str, Mapping[str, float]]
 
 
 def LexiconEmbed(nO: int | None = None) -> Model[Ragged, Ragged]:
-    """Sums vectors of the places, kinds and lengths of the words that a character
-    belongs to. `set_lexicon` gives it the words, before `Model.initialize`; they are
-    saved with it.
+    """A linear function of what the lexicon knows about each character: the words that
+    it belongs to here (`words_at`), and its profile in all words (`_profiles`).
+    `set_lexicon` gives the words, before `Model.initialize`; they are saved with it.
 
     nO (int | None): Width of the vectors.
     RETURNS (Model[Ragged, Ragged]): From code points (N, 1) to vectors (N, nO). The
-        parameter E (places · (kinds + lengths), nO) has a row for each thing to know.
+        parameter E (things to know, nO) has a row for each.
     RAISES (ValueError): From `initialize`, where it has no words.
     """
     if nO is not None and nO < 1:
         raise ValueError(f"An embedding needs a width of at least 1, not {nO}.")
+    attrs = ("kinds", "lengths", "keys", "flags", "profiled", "profiles")
     return Model(
         "lexicon_embed",
         _forward,
         init=_init,
         dims={"nO": nO},
         params={"E": None},
-        # Of the words only keys are kept, in one array for each length.
-        attrs={"kinds": [], "lengths": [], "keys": [], "flags": []},
+        attrs={name: [] for name in attrs},
     )
 
 
 def set_lexicon(model: Model[Ragged, Ragged], lexicon: Lexicon) -> None:
     """Give a `LexiconEmbed` its words.
 
-    lexicon (Mapping[str, Iterable[str]]): The words of each kind. A word may be of
-        several kinds. Words of one character are left out: each character is one.
-    RAISES (ValueError): For no words, or more kinds than there is room for.
+    lexicon (Mapping[str, Mapping[str, float]]): The words of each kind, and how
+        frequent each is: 1 for all where that is not known. A word may be of several
+        kinds.
+    RAISES (ValueError): For no words of two or more characters, or more kinds than
+        there is room for.
     """
     kinds = sorted(lexicon)
     if len(kinds) > MAX_KINDS:
@@ -63,39 +75,92 @@ def set_lexicon(model: Model[Ragged, Ragged], lexicon: Lexicon) -> None:
             f"A lexicon has at most {MAX_KINDS} kinds of words, not {len(kinds)}: "
             f"put some of them together."
         )
-    flag_of: dict[str, int] = {}
-    for bit, kind in enumerate(kinds):
-        for word in lexicon[kind]:
-            flag_of[word] = flag_of.get(word, 0) | 1 << bit
-    by_length: dict[int, list[str]] = {}
-    for word in flag_of:
-        by_length.setdefault(len(word), []).append(word)
+    # For each length the words, their kinds, and how frequent they are.
+    by_length: dict[int, list[tuple[str, int, float]]] = {}
+    for number, kind in enumerate(kinds):
+        for word, frequency in lexicon[kind].items():
+            by_length.setdefault(len(word), []).append((word, number, frequency))
     by_length.pop(0, None)
-    by_length.pop(1, None)
-    if not by_length:
+    columns = {n: _columns(n, entries) for n, entries in sorted(by_length.items())}
+    lengths = [n for n in columns if n > 1]
+    if not lengths:
         raise ValueError("The lexicon has no words of two or more characters.")
-    lengths = sorted(by_length)
     keys, flags = [], []
-    for length in lengths:
-        words = by_length[length]
-        data = "".join(words).encode("utf-32-le", "surrogatepass")
-        codes = np.frombuffer(data, dtype="<u4").reshape(-1, length)
-        word_keys = np.zeros(len(words), dtype="uint64")
-        for column in codes.T:
-            word_keys = _longer(word_keys, column)
-        length_bit = len(kinds) + min(length - 2, _LENGTHS - 1)
-        word_flags = np.array([flag_of[word] for word in words], dtype="uint64")
-        word_flags |= np.uint64(1 << length_bit)
-        order = np.argsort(word_keys)
-        keys.append(word_keys[order])
-        flags.append(word_flags[order])
-    model.attrs.update(kinds=kinds, lengths=lengths, keys=keys, flags=flags)
+    for n in lengths:
+        codes, kind_of, _ = columns[n]
+        length_bit = len(kinds) + min(n - 2, _LENGTHS - 1)
+        of_words = np.uint64(1) << kind_of.astype("uint64")
+        of_words |= np.uint64(1 << length_bit)
+        words, place = np.unique(_keys(codes), return_inverse=True)
+        known = np.zeros(len(words), dtype="uint64")
+        np.bitwise_or.at(known, place, of_words)
+        keys.append(words)
+        flags.append(known)
+    profiled, profiles = _profiles(list(columns.values()), len(kinds))
+    model.attrs.update(
+        kinds=kinds,
+        # Of words of one character there is only the profile.
+        lengths=lengths,
+        keys=keys,
+        flags=flags,
+        profiled=profiled,
+        profiles=profiles,
+    )
+
+
+def _columns(
+    length: int, entries: list[tuple[str, int, float]]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Code points (words, length), kinds (words,) and frequencies (words,)."""
+    words, kinds, frequencies = zip(*entries, strict=True)
+    data = "".join(words).encode("utf-32-le", "surrogatepass")
+    codes = np.frombuffer(data, dtype="<u4").reshape(-1, length)
+    return codes, np.array(kinds), np.array(frequencies, dtype="float64")
+
+
+def _keys(codes: np.ndarray) -> np.ndarray:
+    """The keys (words,) of words (words, length)."""
+    keys = np.zeros(len(codes), dtype="uint64")
+    for column in codes.T:
+        keys = _longer(keys, column)
+    return keys
 
 
 def _longer(keys: np.ndarray, codes: np.ndarray) -> np.ndarray:
     """The keys of strings that are one character longer."""
     # 0 is a code point, too.
     return keys * _FACTOR + codes.astype("uint64") + np.uint64(1)
+
+
+def _profiles(
+    columns: list[tuple[np.ndarray, np.ndarray, np.ndarray]], n_kinds: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """How the words of the lexicon use each character: which share of them has it in
+    which place, kind by kind; once by the number of words and once by how frequent
+    they are. Square roots, since differences of small shares count for more. Beside
+    them how much there is to go by, as a logarithm.
+
+    columns (list): Code points, kinds and frequencies of the words of each length.
+    RETURNS (tuple[np.ndarray, np.ndarray]): The characters, sorted; and their profiles,
+        (characters + 1, width), the last one for all others.
+    """
+    characters = np.unique(np.concatenate([codes.ravel() for codes, _, _ in columns]))
+    shape = (len(characters) + 1, len(PROFILE_PLACES) * n_kinds)
+    by_words, by_frequency = np.zeros(shape), np.zeros(shape)
+    for codes, kinds, frequencies in columns:
+        last = codes.shape[1] - 1
+        for i, column in enumerate(codes.T):
+            place = 3 if not last else 0 if not i else 2 if i == last else 1
+            rows = np.searchsorted(characters, column)
+            at = rows * shape[1] + place * n_kinds + kinds
+            by_words += np.bincount(at, minlength=by_words.size).reshape(shape)
+            counts = np.bincount(at, frequencies, minlength=by_words.size)
+            by_frequency += counts.reshape(shape)
+    parts = []
+    for use, sure in ((by_words, _SURE_BY_WORDS), (by_frequency, _SURE_BY_FREQUENCY)):
+        total = use.sum(axis=1, keepdims=True)
+        parts += [np.sqrt(use / (total + sure)), np.log1p(total) / 8]
+    return characters.astype("int64"), np.hstack(parts).astype("float16")
 
 
 def _init(
@@ -108,10 +173,10 @@ def _init(
             '@readers = "spacy-lstm-ner.JiebaLexicon.v1" (pip install jieba), or '
             '"spacy-lstm-ner.Lexicon.v1" with the path of a file of your own.'
         )
-    shape = (len(PLACES) * _flags(model), model.get_dim("nO"))
+    nI = len(PLACES) * _flags(model) + model.attrs["profiles"].shape[1]
     # Initialised again, it forgets another lexicon.
     model.set_param("E", None)
-    model.set_param("E", glorot_uniform_init(model.ops, shape))
+    model.set_param("E", glorot_uniform_init(model.ops, (nI, model.get_dim("nO"))))
 
 
 def _flags(model: Model[Ragged, Ragged]) -> int:
@@ -122,15 +187,23 @@ def _forward(
     model: Model[Ragged, Ragged], Xr: Ragged, is_train: bool
 ) -> tuple[Ragged, Callable[[Ragged], Ragged]]:
     E: Floats2d = model.get_param("E")
-    known = words_at(model, to_numpy(Xr.dataXd).ravel(), to_numpy(Xr.lengths))
-    known = known.reshape((len(known), len(E))).astype(E.dtype)
-    features: Floats2d = model.ops.asarray(known)
+    codes = to_numpy(Xr.dataXd).ravel()
+    n = len(PLACES) * _flags(model)
+    words = words_at(model, codes, to_numpy(Xr.lengths)).reshape((len(codes), n))
+    # A character comes again and again, and its profile is always the same.
+    characters, place = np.unique(codes, return_inverse=True)
+    profiles = profiles_of(model, characters)
+    W: Floats2d = model.ops.asarray(words.astype(E.dtype))
+    P: Floats2d = model.ops.asarray(profiles.astype(E.dtype))
+    place = model.ops.asarray(place)
 
     def backprop(dYr: Ragged) -> Ragged:
-        model.inc_grad("E", features.T @ dYr.dataXd)
+        dY = dYr.dataXd
+        d_words, d_profiles = W.T @ dY, P[place].T @ dY
+        model.inc_grad("E", model.ops.xp.concatenate((d_words, d_profiles)))
         return Ragged(model.ops.xp.zeros_like(Xr.dataXd), Xr.lengths)
 
-    return Ragged(features @ E, Xr.lengths), backprop
+    return Ragged(W @ E[:n] + (P @ E[n:])[place], Xr.lengths), backprop
 
 
 def words_at(
@@ -167,3 +240,10 @@ def words_at(
             inside[first + offset] |= known
     bits = np.unpackbits(found.view("uint8"), axis=1, bitorder="little")
     return bits.reshape((n, len(PLACES), 64))[:, :, : _flags(model)]
+
+
+def profiles_of(model: Model[Ragged, Ragged], codes: np.ndarray) -> np.ndarray:
+    """The profiles (N, width) of characters (N,): see `_profiles`."""
+    profiled, profiles = model.attrs["profiled"], model.attrs["profiles"]
+    place = np.minimum(np.searchsorted(profiled, codes), len(profiled) - 1)
+    return profiles[np.where(profiled[place] == codes, place, len(profiled))]

@@ -9,15 +9,21 @@ from thinc.types import Ragged
 
 from spacy_lstm_ner.layers import HashCharEmbed, LexiconEmbed
 from spacy_lstm_ner.layers.embed import side_by_side
-from spacy_lstm_ner.layers.lexicon import MAX_KINDS, PLACES, set_lexicon, words_at
+from spacy_lstm_ner.layers.lexicon import (
+    MAX_KINDS,
+    PLACES,
+    profiles_of,
+    set_lexicon,
+    words_at,
+)
 
 from .gradients import numeric_gradient, to_float64
 from .test_embed import ragged
 
 LEXICON = {
-    "place": ["北京", "北京大学", "南京"],
-    "person": ["京大", "大学生物"],
-    "thing": ["大学", "京大", "𠀀𠀁"],
+    "place": {"北京": 30, "北京大学": 1, "南京": 9},
+    "person": {"京大": 1, "大学生物": 1},
+    "thing": {"大学": 5, "京大": 2, "𠀀𠀁": 1, "大": 4},
 }
 
 
@@ -63,6 +69,22 @@ def test_each_character_learns_of_all_words_around_it():
     ]
 
 
+def test_profiles_say_how_words_use_a_character():
+    model = make()
+    big, other = profiles_of(model, np.array([ord("大"), ord("山")])).astype("float64")
+    by_words, (n_words,), by_frequency, (frequency,) = np.split(big, [12, 13, 25])
+    # Places: begin, inside, end, alone; in each of them person, place, thing.
+    words = [[1, 0, 1], [0, 1, 0], [1, 0, 1], [0, 0, 1]]
+    frequencies = [[1, 0, 5], [0, 1, 0], [1, 0, 2], [0, 0, 4]]
+    expected = np.sqrt(np.ravel(words) / (6 + 3))
+    np.testing.assert_allclose(by_words, expected, atol=1e-3)
+    expected = np.sqrt(np.ravel(frequencies) / (14 + 50))
+    np.testing.assert_allclose(by_frequency, expected, atol=1e-3)
+    assert n_words == pytest.approx(np.log1p(6) / 8, abs=1e-3)
+    assert frequency == pytest.approx(np.log1p(14) / 8, abs=1e-3)
+    assert not other.any(), "no word has it"
+
+
 def test_words_do_not_go_on_in_the_next_text():
     model = make()
     assert not known(model, "北", "京").any()
@@ -77,7 +99,7 @@ def test_words_do_not_go_on_in_the_next_text():
 )
 def test_against_a_search_word_by_word(words, texts):
     model = LexiconEmbed(4)
-    set_lexicon(model, {"a": words})
+    set_lexicon(model, {"a": dict.fromkeys(words, 1)})
     expected = []
     for text in texts:
         rows = np.zeros((len(text), 3, 5), dtype=int)
@@ -124,22 +146,22 @@ def test_saved_and_loaded():
 
 def test_a_new_lexicon_replaces_the_old_one():
     model = make()
-    set_lexicon(model, {"x": ["山水"]})
+    set_lexicon(model, {"x": {"山水": 1}})
     model.initialize()
     assert not known(model, "北京").any() and known(model, "山水").any()
-    assert model.get_param("E").shape == (3 * 5, 4)
+    assert model.get_param("E").shape == (3 * 5 + 2 * (4 + 1), 4)
 
 
 def test_as_many_kinds_as_there_is_room_for():
-    kinds = {f"k{i:02}": [f"{chr(0x4E00 + i)}山"] for i in range(MAX_KINDS)}
+    kinds = {f"k{i:02}": {f"{chr(0x4E00 + i)}山": 1} for i in range(MAX_KINDS)}
     model = make(kinds)
     last = known(model, chr(0x4E00 + MAX_KINDS - 1) + "山")
     assert np.flatnonzero(last[0, 0]).tolist() == [MAX_KINDS - 1, MAX_KINDS]
     with pytest.raises(ValueError, match=f"at most {MAX_KINDS} kinds"):
-        make(kinds | {"one more": ["山水"]})
+        make(kinds | {"one more": {"山水": 1}})
 
 
-@pytest.mark.parametrize("lexicon", [{}, {"a": []}, {"a": ["山", ""]}])
+@pytest.mark.parametrize("lexicon", [{}, {"a": {}}, {"a": {"山": 1, "": 1}}])
 def test_no_words(lexicon):
     with pytest.raises(ValueError, match="no words of two or more characters"):
         make(lexicon)
