@@ -46,7 +46,7 @@ crf = true
 [model.tok2vec.embed]
 @architectures = "spacy-lstm-ner.HashCharEmbed.v1"
 width = 64
-rows = [5000, 20000]
+rows = [3000, 10000]
 ngram_dropout = 0.5
 lexicon_width = 0
 

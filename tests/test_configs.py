@@ -25,6 +25,9 @@ def path(request):
 def test_all_configs_are_here():
     assert set(IDS) == {
         "lstm_ner",
+        "no_lexicon",
+        "fast",
+        "large",
         "torch_lstm_ner",
         "spacy_ner",
         "bilstm_3_layers",
@@ -42,6 +45,18 @@ def test_config_builds_the_pipeline(path):
     config = Config().from_disk(path)
     nlp = spacy.util.load_model_from_config(config, auto_fill=False)
     assert nlp.pipe_names == config["nlp"]["pipeline"]
+
+
+def test_one_config_is_the_default_without_its_lexicon():
+    default, without = (
+        Config().from_disk(REPOSITORY / "configs" / name)
+        for name in ("lstm_ner.cfg", "no_lexicon.cfg")
+    )
+    embed = default["components"]["lstm_ner"]["model"]["tok2vec"]["embed"]
+    assert embed["lexicon_width"] > 0
+    embed["lexicon_width"] = 0
+    del default["initialize"]["components"]["lstm_ner"]
+    assert default == without
 
 
 def test_torch_config_differs_in_one_line():

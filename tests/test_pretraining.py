@@ -136,7 +136,7 @@ TOKENS = {
 @pytest.mark.parametrize("objective", [CHARACTERS, TOKENS], ids=["char", "token"])
 def test_spacy_pretrain_and_training_from_its_weights(objective, examples, tmp_path):
     path = tmp_path / "config.cfg"
-    base = REPOSITORY / "configs" / "lstm_ner.cfg"
+    base = REPOSITORY / "configs" / "no_lexicon.cfg"
     fill_config(path, base, pretraining=True, silent=True)
     config = Config().from_disk(path, interpolate=False)
     embed = {"width": 8, "rows": [100, 200]}
