@@ -30,6 +30,7 @@ def test_all_configs_are_here():
         "large",
         "torch_lstm_ner",
         "spacy_ner",
+        "spacy_cnn_ner",
         "bilstm_3_layers",
         "lstm_stack",
     }
