@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from spacy.tokens import Doc
 
-from .tagging import ScoredSpan
+from .tagging import ScoredSpan, Span
 from .units import Units
 
 # What is read on each side of the core, as a part of the window.
@@ -46,6 +46,14 @@ class Window(NamedTuple):
             start = span.start + self.before
             if first <= start < end:
                 yield span._replace(start=start, end=span.end + self.before)
+
+    def asked(self, spans: Iterable[tuple[int, Span]]) -> Iterator[tuple[int, Span]]:
+        """Numbered spans of the whole Doc that would count here if the window had them
+        as entities, in units of the window."""
+        first, core_end = self.core
+        for number, (start, end, label) in spans:
+            if first <= start < core_end and end - self.before <= self.size:
+                yield number, Span(start - self.before, end - self.before, label)
 
 
 def windows(docs: Iterable[Doc], units: Units, size: int | None) -> Iterator[Window]:
