@@ -269,9 +269,13 @@ def errors_cli(
 
     At the end stands annotation that is probably wrong: the pipeline gives it next to
     no probability, or the same text is mostly annotated otherwise in the training data
-    (--train), or both. Look at data that the pipeline was not trained on: there it has
-    learned the wrong labels, too. To look through training data, hold a part of it out,
-    train on the rest, and look at that part; with another --seed, at another part:
+    (--train), or both. Its support is the root of its probability times how often, of
+    all times, the text is annotated like this, here and there; what has least comes
+    first.
+
+    That means something for data that the pipeline was not trained on: it learns wrong
+    labels, too. To look through training data, hold a part of it out, train on the
+    rest, and look at that part; with another --seed, at another part:
 
     
     python -m spacy lstm-ner convert my-data.jsonl corpus --split 80/20 --seed 1
@@ -284,16 +288,17 @@ def errors_cli(
     from spacy.cli._util import setup_gpu
 
     from .error_report import print_doubts, print_errors, print_table, write_findings
-    from .errors import find_errors
+    from .errors import check_kinds, find_errors
 
     _replace_what_the_console_cannot_show()
     msg = Printer()
     setup_gpu(gpu_id, silent=gpu_id < 0)
     try:
+        check_kinds(kinds or [])
         findings = find_errors(
             model, data, train=train, max_support=max_support, progress=not quiet
         )
-        findings.check_names(types or [], kinds or [])
+        findings.check_types(types or [])
         print_table(findings, msg)
         if not findings.has_p:
             msg.info("No component lstm_ner: no probabilities, errors as they come")

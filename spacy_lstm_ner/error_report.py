@@ -122,6 +122,20 @@ def print_doubts(
 def write_findings(findings: Findings, path: Path) -> None:
     """Write all errors and doubts as lines of JSON, whole or not at all.
 
+    A line has "is", "error" or "doubt"; "record", its number in the data, from 1; and
+    "text". Entities are {"start", "end", "label", "text"}, in characters of the text.
+
+    An error has "type" and "kind"; "gold" and "predicted", an entity or null, with
+    their probabilities "p_gold" and "p_predicted" (of there being no entity, where it
+    is null); and "shared": which of the two belongs to another error, or null.
+
+    A doubt has "start", "end" and "support"; the entities "annotated" and "predicted"
+    there, each with its probability "p"; and "training": for each text in question, as
+    what it is annotated "here", and how often as what in the training data ("counts");
+    an empty label stands for no entity.
+
+    Probabilities are null where the pipeline cannot tell them.
+
     findings (Findings): What to write.
     path (Path): The file.
     """

@@ -18,7 +18,7 @@ is an error of its own. It is told beside the one that it overlaps most, which i
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -90,18 +90,21 @@ class Findings(NamedTuple):
     #: Does the pipeline tell probabilities?
     has_p: bool
 
-    def check_names(self, types: Iterable[str], kinds: Iterable[str]) -> None:
-        """RAISES (ValueError): For a type or a kind of error that there is not."""
-        there = {*self.gold, *(error.own.label for error in self.errors)}
-        for what, names, known in (
-            ("type", types, sorted(there)),
-            ("kind", kinds, KINDS),
-        ):
-            for name in names:
-                if name not in known:
-                    raise ValueError(
-                        f"No {what} {name!r}: there are {', '.join(known)}."
-                    )
+    def check_types(self, types: Iterable[str]) -> None:
+        """RAISES (ValueError): For a type that is neither annotated nor predicted."""
+        known = {*self.gold, *(error.own.label for error in self.errors)}
+        _check_names("type", types, sorted(known))
+
+
+def check_kinds(kinds: Iterable[str]) -> None:
+    """RAISES (ValueError): For a kind that is none of `KINDS`."""
+    _check_names("kind", kinds, KINDS)
+
+
+def _check_names(what: str, names: Iterable[str], known: Collection[str]) -> None:
+    for name in names:
+        if name not in known:
+            raise ValueError(f"No {what} {name!r}: there are {', '.join(known)}.")
 
 
 def compare(record: Record) -> tuple[list[Span], list[Error]]:

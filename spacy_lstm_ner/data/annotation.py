@@ -8,6 +8,9 @@ from spacy.training import Example
 
 from ..tagging import Span
 
+# Longer texts of entities are not looked for.
+_LONGEST = 100
+
 
 @dataclass
 class Annotated:
@@ -72,9 +75,13 @@ class Surfaces:
         texts (Iterable[str]): The texts of the entities.
         """
         self.texts = frozenset(texts)
-        # All beginnings: where a text goes on like none of them, the search ends.
+        # All beginnings: where a text goes on like none of them, the search ends. It
+        # is not worth it for texts that are too long to come again.
         self.beginnings = {
-            text[:size] for text in self.texts for size in range(1, len(text) + 1)
+            text[:size]
+            for text in self.texts
+            if len(text) <= _LONGEST
+            for size in range(1, len(text) + 1)
         }
 
 

@@ -65,6 +65,11 @@ def test_mentions_are_the_longest_ones_from_the_left():
     assert places("北京", "上海") == places("", "北京") == places("北京") == []
 
 
+def test_very_long_texts_are_not_looked_for():
+    assert places("长" * 100, "长" * 100) == ["长" * 100]
+    assert places("长" * 101, "长" * 101) == []
+
+
 def test_mentions_are_outside_of_entities_and_annotated():
     text = "北京大学在北京"
     assert places(text, "北京", "大学", entities=[(0, 4, "ORG")]) == ["北京"]
