@@ -302,13 +302,14 @@ class LSTMEntityRecognizer(TrainablePipe):
             size = UNITS["char"].count(doc)
             in_units = [self._in_units(doc, size, *span) for span in doc_spans]
             found.append([0.0] * len(in_units))
-            asked.append([(i, s) for i, s in enumerate(in_units) if s is not None])
-        some = (
+            some = [(i, span) for i, span in enumerate(in_units) if span is not None]
+            asked.append(sorted(some, key=lambda numbered: numbered[1].start))
+        in_question = (
             window
             for window in windows(docs, self._units, self.window)
             if any(window.asked(asked[window.number]))
         )
-        for batch in batches(some, _BATCH_UNITS):
+        for batch in batches(in_question, _BATCH_UNITS):
             emissions = self._emissions(
                 [window.doc for window in batch], [window.size for window in batch]
             )

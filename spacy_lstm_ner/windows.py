@@ -11,7 +11,8 @@ core, and on both sides of it what the next ones have in their cores:
 An entity counts where its window has its first unit in the core.
 """
 
-from collections.abc import Iterable, Iterator
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -47,12 +48,16 @@ class Window(NamedTuple):
             if first <= start < end:
                 yield span._replace(start=start, end=span.end + self.before)
 
-    def asked(self, spans: Iterable[tuple[int, Span]]) -> Iterator[tuple[int, Span]]:
-        """Numbered spans of the whole Doc that would count here if the window had them
-        as entities, in units of the window."""
+    def asked(self, spans: Sequence[tuple[int, Span]]) -> Iterator[tuple[int, Span]]:
+        """Numbered spans of the whole Doc, by their starts: those that would count here
+        if the window had them as entities, in units of the window."""
         first, core_end = self.core
-        for number, (start, end, label) in spans:
-            if first <= start < core_end and end - self.before <= self.size:
+        begin = bisect_left(spans, first, key=lambda numbered: numbered[1].start)
+        for i in range(begin, len(spans)):
+            number, (start, end, label) = spans[i]
+            if start >= core_end:
+                break
+            if end - self.before <= self.size:
                 yield number, Span(start - self.before, end - self.before, label)
 
 
