@@ -224,6 +224,96 @@ def evaluate_cli(
         raise typer.Exit(1) from None
 
 
+@lstm_ner_cli.command("errors", no_args_is_help=True)
+def errors_cli(
+    model: Annotated[str, Arg(help="Folder or installed package of a pipeline")],
+    data: Annotated[
+        Path, Arg(help="A .spacy file, or a dataset file that `convert` reads")
+    ],
+    train: Annotated[
+        Path | None,
+        Opt("--train", help="Training data, to compare the annotation with"),
+    ] = None,
+    types: Annotated[
+        list[str] | None, Opt("--type", "-t", help="Show only this type; repeatable")
+    ] = None,
+    kinds: Annotated[
+        list[str] | None,
+        Opt("--kind", "-k", help="boundary, type, both, missed, invented; repeatable"),
+    ] = None,
+    limit: Annotated[
+        int, Opt("--limit", "-n", help="Show so many of a type and kind; 0: all", min=0)
+    ] = 3,
+    doubts: Annotated[
+        int, Opt("--doubts", "-d", help="Show so many doubtful labels; 0: all", min=0)
+    ] = 20,
+    max_support: Annotated[
+        float, Opt(help="Labels with more support are not doubtful", min=0, max=1)
+    ] = 0.05,
+    output: Annotated[
+        Path | None, Opt("--output", "-o", help="Write all of it here, in JSON lines")
+    ] = None,
+    gpu_id: Annotated[
+        int, Opt("--gpu-id", "-g", help="Number of the GPU; -1: the CPU")
+    ] = -1,
+    quiet: Annotated[bool, Opt("--quiet", "-q", help="Show no progress bar")] = False,
+) -> None:
+    """Show what a pipeline gets wrong, and which labels are probably wrong.
+
+    Each error is of one kind. boundary: the label is right, an end is not. type: the
+    label is wrong. both: an end and the label are wrong. missed: nothing was found
+    there. invented: nothing is annotated there. A table counts them; then come those of
+    each type and kind, the ones that the pipeline is most certain of first, in their
+    context. #7 is the seventh record. The numbers are probabilities to the pipeline, if
+    it has a component lstm_ner.
+
+    At the end stands annotation that is probably wrong: the pipeline gives it next to
+    no probability, or the same text is mostly annotated otherwise in the training data
+    (--train), or both. Its support is the root of its probability times how often, of
+    all times, the text is annotated like this, here and there; what has least comes
+    first.
+
+    That means something for data that the pipeline was not trained on: it learns wrong
+    labels, too. To look through training data, hold a part of it out, train on the
+    rest, and look at that part; with another --seed, at another part:
+
+    
+    python -m spacy lstm-ner convert my-data.jsonl corpus --split 80/20 --seed 1
+    python -m spacy train config.cfg --output training --paths.train corpus/train.spacy --paths.dev corpus/dev.spacy
+    python -m spacy lstm-ner errors training/model-best corpus/dev.spacy --train corpus/train.spacy
+
+    In the JSON lines, places are in characters of "text", from 0; an empty label in
+    "training" stands for no entity; null stands for what is not there or not known.
+    """  # noqa: E501
+    from spacy.cli._util import setup_gpu
+
+    from .error_report import print_doubts, print_errors, print_table, write_findings
+    from .errors import check_kinds, find_errors
+
+    _replace_what_the_console_cannot_show()
+    msg = Printer()
+    setup_gpu(gpu_id, silent=gpu_id < 0)
+    try:
+        check_kinds(kinds or [])
+        findings = find_errors(
+            model, data, train=train, max_support=max_support, progress=not quiet
+        )
+        findings.check_types(types or [])
+        print_table(findings, msg)
+        if not findings.has_p:
+            msg.info("No component lstm_ner: no probabilities, errors as they come")
+        print_errors(findings, limit=limit, types=types or [], kinds=kinds or [])
+        print_doubts(findings, limit=doubts, types=types or [])
+        if output is not None:
+            write_findings(findings, output)
+            msg.good("Written:")
+            print(output)
+    except (OSError, ValueError) as error:
+        msg.fail("That did not work:")
+        print(error)
+        raise typer.Exit(1) from None
+
+
 def _replace_what_the_console_cannot_show() -> None:
     """A console that cannot show Chinese still gets everything else."""
     if isinstance(sys.stdout, TextIOWrapper):

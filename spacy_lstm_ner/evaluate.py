@@ -5,11 +5,14 @@
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import spacy
 import srsly
+from spacy.language import Language
 from wasabi import Printer
 
 from .data.corpus import read_examples
@@ -32,19 +35,32 @@ def evaluate(model: str | Path, data: Path, *, limit: int = 0) -> dict[str, Any]
     nlp = spacy.load(model)
     scores = nlp.evaluate(list(read_examples(data, nlp, limit=limit)))
     if scores.get("ents_f") is None:
-        raise ValueError(
-            f"No entities to measure: either no component of {model} finds any "
-            f"({', '.join(nlp.pipe_names)}), or {data} has none."
-        )
+        raise nothing_to_measure(model, nlp, data)
     return {key: scores[key] for key in sorted(scores) if key.startswith(FIGURES)}
+
+
+def nothing_to_measure(model: str | Path, nlp: Language, data: Path) -> ValueError:
+    """The error where there are no entities, neither found nor annotated."""
+    return ValueError(
+        f"No entities to measure: either no component of {model} finds any "
+        f"({', '.join(nlp.pipe_names)}), or {data} has none."
+    )
 
 
 def write_figures(figures: dict[str, Any], path: Path) -> None:
     """Write figures as JSON, whole or not at all."""
+    with written_whole(path) as new:
+        srsly.write_json(new, figures)
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """Gives another path to write to; the file comes to its place at the end, whole, or
+    after an error not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         new = Path(folder) / path.name
-        srsly.write_json(new, figures)
+        yield new
         os.replace(new, path)
 
 

@@ -253,21 +253,90 @@ class LSTMEntityRecognizer(TrainablePipe):
             self._new_spans(doc, tags.spans_from_ids(paths[end - count : end]))
             for doc, count, end in zip(docs, counts, ends, strict=True)
         ]
-        in_batch = [
-            (end - count + span.start, end - count + span.end, span.label)
-            for spans, count, end in zip(found, counts, ends, strict=True)
-            for span in spans
-        ]
-        asked = tags.stretches(in_batch)
-        scores = iter(stretch_probabilities(crf, emissions, tags.rules, asked).tolist())
+        scores = self._probabilities(emissions, found)
         return [
             [
                 ScoredSpan(*span, score)
-                for span, score in zip(spans, islice(scores, len(spans)), strict=True)
+                for span, score in zip(spans, doc_scores, strict=True)
                 if score >= self.threshold
             ]
-            for spans in found
+            for spans, doc_scores in zip(found, scores, strict=True)
         ]
+
+    def _probabilities(
+        self, emissions: Ragged, spans: list[list[Span]]
+    ) -> list[list[float]]:
+        """The probabilities of spans in the units of their sequence."""
+        lengths = np.asarray(emissions.lengths)
+        firsts = (np.cumsum(lengths) - lengths).tolist()
+        in_batch = [
+            (first + span.start, first + span.end, span.label)
+            for first, few in zip(firsts, spans, strict=True)
+            for span in few
+        ]
+        asked = self.tags.stretches(in_batch)
+        crf = self.model.get_ref("crf")
+        found = stretch_probabilities(crf, emissions, self.tags.rules, asked).tolist()
+        rest = iter(found)
+        return [list(islice(rest, len(few))) for few in spans]
+
+    def probabilities(
+        self, docs: Iterable[Doc], spans: Iterable[Iterable[tuple[int, int, str]]]
+    ) -> list[list[float]]:
+        """How probable any entities are, found or not. The documents are not changed,
+        and should be as the component would get them: see `n_best`.
+
+        docs (Iterable[Doc]): The documents.
+        spans (Iterable[Iterable[tuple[int, int, str]]]): For each document any number
+            of ``(start, end, label)`` in characters of doc.text; they may overlap. An
+            empty label asks for the probability that no entity has any of these
+            characters.
+        RETURNS (list[list[float]]): For each document the probabilities of its spans.
+            What the component cannot find has 0: a label that it does not know, an
+            entity that is too long for a window, and with ``unit = "token"`` one that
+            begins or ends inside a token.
+        RAISES (ValueError): For a span that is empty or not inside the text.
+        """
+        docs = list(docs)
+        found: list[list[float]] = []
+        asked: list[list[tuple[int, Span]]] = []
+        for doc, doc_spans in zip(docs, spans, strict=True):
+            size = UNITS["char"].count(doc)
+            in_units = [self._in_units(doc, size, *span) for span in doc_spans]
+            found.append([0.0] * len(in_units))
+            some = [(i, span) for i, span in enumerate(in_units) if span is not None]
+            asked.append(sorted(some, key=lambda numbered: numbered[1].start))
+        in_question = (
+            window
+            for window in windows(docs, self._units, self.window)
+            if any(window.asked(asked[window.number]))
+        )
+        for batch in batches(in_question, _BATCH_UNITS):
+            emissions = self._emissions(
+                [window.doc for window in batch], [window.size for window in batch]
+            )
+            here = [list(window.asked(asked[window.number])) for window in batch]
+            scores = self._probabilities(emissions, [[s for _, s in w] for w in here])
+            for window, few, few_scores in zip(batch, here, scores, strict=True):
+                for (i, _), score in zip(few, few_scores, strict=True):
+                    found[window.number][i] = score
+        return found
+
+    def _in_units(
+        self, doc: Doc, size: int, start: int, end: int, label: str
+    ) -> Span | None:
+        """A span of characters, of so many, in units; None where it cannot be found."""
+        if not 0 <= start < end <= size:
+            raise ValueError(
+                f"[{self.name}] There are no characters {start} to {end} in a text of "
+                f"{size}: {doc.text[:40]!r}."
+            )
+        # An entity has whole tokens; where there is none, no part of a token is in one.
+        mode = "strict" if label else "expand"
+        units = self._units.from_characters(doc, start, end, mode)
+        if units is None or (label and label not in self.labels):
+            return None
+        return Span(*units, label)
 
     def n_best(self, docs: Iterable[Doc], n: int) -> list[list[Analysis]]:
         """The n most probable analyses of each document, which is not changed. The

@@ -216,18 +216,16 @@ class TagSet:
         """Entity spans as parts of paths, to ask for their probability.
 
         spans (Sequence[tuple[int, int, str]]): Entity spans, in rows of the batch; they
-            may overlap.
+            may overlap. One with an empty label stands outside of all entities.
         RETURNS (Stretches): One a span.
         RAISES (KeyError): For a label that this tag set does not have.
         """
-        number = {label: k for k, label in enumerate(self.labels)}
         width = len(self.prefixes)
+        begins = {label: 1 + k * width for k, label in enumerate(self.labels)}
+        begins[""] = 0
         starts, ends, begin = (
             np.array(
-                [
-                    (start, end, 1 + number[label] * width)
-                    for start, end, label in spans
-                ],
+                [(start, end, begins[label]) for start, end, label in spans],
                 dtype="int64",
             )
             .reshape((-1, 3))
@@ -241,7 +239,10 @@ class TagSet:
         tags[lasts - sizes + 1] = begin
         if "S" in self.prefixes:
             tags[lasts[sizes == 1]] += 3
-        return Stretches(starts, ends, tags, goes_on=begin + 1)
+        outside = begin == 0
+        tags[np.repeat(outside, sizes)] = 0
+        # No path goes from "O" to the inside of an entity, so this rules nothing out.
+        return Stretches(starts, ends, tags, np.where(outside, 2, begin + 1))
 
     def spans_from_ids(self, ids: Ints1d) -> list[Span]:
         """Entity spans of a legal sequence of tag numbers.

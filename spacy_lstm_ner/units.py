@@ -81,6 +81,11 @@ class Units(Protocol):
     def characters(self, doc: Doc, start: int, end: int) -> tuple[int, int]:
         """The characters of a span of units, without white space at its edges."""
 
+    def from_characters(
+        self, doc: Doc, start: int, end: int, mode: str
+    ) -> tuple[int, int] | None:
+        """The units of a span of characters; None where there is no such span."""
+
 
 class CharUnits:
     """A unit is a character of ``doc.text``, whatever the tokenizer made of it."""
@@ -141,6 +146,11 @@ class CharUnits:
     def characters(self, doc: Doc, start: int, end: int) -> tuple[int, int]:
         return _strip(doc.text, start, end)
 
+    def from_characters(
+        self, doc: Doc, start: int, end: int, mode: str
+    ) -> tuple[int, int] | None:
+        return start, end
+
 
 class TokenUnits:
     """A unit is a token."""
@@ -179,6 +189,12 @@ class TokenUnits:
     def characters(self, doc: Doc, start: int, end: int) -> tuple[int, int]:
         span = doc[start:end]
         return _strip(doc.text, span.start_char, span.end_char)
+
+    def from_characters(
+        self, doc: Doc, start: int, end: int, mode: str
+    ) -> tuple[int, int] | None:
+        span = doc.char_span(start, end, alignment_mode=mode)
+        return None if span is None else (span.start, span.end)
 
 
 def _strip(text: str, start: int, end: int) -> tuple[int, int]:

@@ -11,14 +11,15 @@ core, and on both sides of it what the next ones have in their cores:
 An entity counts where its window has its first unit in the core.
 """
 
-from collections.abc import Iterable, Iterator
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 from spacy.tokens import Doc
 
-from .tagging import ScoredSpan
+from .tagging import ScoredSpan, Span
 from .units import Units
 
 # What is read on each side of the core, as a part of the window.
@@ -46,6 +47,18 @@ class Window(NamedTuple):
             start = span.start + self.before
             if first <= start < end:
                 yield span._replace(start=start, end=span.end + self.before)
+
+    def asked(self, spans: Sequence[tuple[int, Span]]) -> Iterator[tuple[int, Span]]:
+        """Numbered spans of the whole Doc, by their starts: those that would count here
+        if the window had them as entities, in units of the window."""
+        first, core_end = self.core
+        begin = bisect_left(spans, first, key=lambda numbered: numbered[1].start)
+        for i in range(begin, len(spans)):
+            number, (start, end, label) = spans[i]
+            if start >= core_end:
+                break
+            if end - self.before <= self.size:
+                yield number, Span(start - self.before, end - self.before, label)
 
 
 def windows(docs: Iterable[Doc], units: Units, size: int | None) -> Iterator[Window]:

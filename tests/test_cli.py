@@ -196,6 +196,10 @@ def test_evaluate_says_where_nothing_can_be_measured_or_written(trained, tmp_pat
     trained.to_disk(tmp_path / "model")
     code, output = evaluate(tmp_path / "model", RESUME, "-o", tmp_path)
     assert code == 1 and "That did not work" in output
+    broken = tmp_path / "broken.spacy"
+    broken.write_bytes(b"no DocBin")
+    code, output = evaluate(tmp_path / "model", broken)
+    assert code == 1 and f"{broken}: cannot be read" in output
     spacy.blank("zh").to_disk(tmp_path / "blank")
     code, output = evaluate(tmp_path / "blank", RESUME)
     assert code == 1 and "No entities to measure" in output

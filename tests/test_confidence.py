@@ -175,3 +175,102 @@ def test_a_second_pass_keeps_the_probabilities(trained, examples):
     group = doc.spans["lstm_ner"]
     assert [(s.start_char, s.end_char, s.label_) for s in group] == before
     np.testing.assert_allclose(group.attrs["scores"], first)
+
+
+# The probability of any entity
+
+
+def bounds(analyses, holds):
+    """Between which the probability is, if these are the most probable analyses."""
+    seen = sum(a.probability for a in analyses)
+    assert 0.97 < seen < 1 + 1e-6
+    mass = sum(a.probability for a in analyses if holds(a.entities))
+    return mass - 1e-6, mass + 1 - seen + 1e-6
+
+
+def test_probability_of_any_entity_is_that_of_all_analyses_with_it(unsure, examples):
+    ner = unsure.get_pipe("lstm_ner")
+    texts = [examples[0].text[15:19], "", examples[1].text[:4]]
+    docs = [unsure.make_doc(text) for text in texts]
+    all_analyses = ner.n_best(docs, 3000)
+    asked = [sorted({e for a in few for e in a.entities}) for few in all_analyses]
+    assert len(asked[0]) > 50 and asked[1] == []
+    actual = ner.probabilities(docs, (few[::-1] for few in asked))
+    for analyses, entities, few in zip(all_analyses, asked, actual, strict=True):
+        for entity, probability in zip(entities[::-1], few, strict=True):
+            low, high = bounds(analyses, lambda entities, e=entity: e in entities)
+            assert low <= probability <= high
+    assert max(actual[0] + actual[2]) > 0.2
+    assert all(doc.ents == () and not doc.spans for doc in docs)
+
+
+@pytest.mark.parametrize("scheme", ["BIO", "BIOES"])
+def test_probability_of_no_entity(examples, scheme):
+    nlp = spacy.blank("zh")
+    ner = nlp.add_pipe("lstm_ner", config={"model": SMALL_MODEL, "scheme": scheme})
+    train(nlp, examples, steps=25)
+    doc = nlp.make_doc(examples[0].text[18:22] + "，")
+    (analyses,) = ner.n_best([doc], 3000)
+    stretches = [(0, 5, ""), (0, 1, ""), (2, 4, ""), (4, 5, "")]
+    (actual,) = ner.probabilities([doc], [stretches])
+    for (start, end, _), probability in zip(stretches, actual, strict=True):
+        low, high = bounds(
+            analyses,
+            lambda entities, s=start, e=end: all(
+                entity.end <= s or entity.start >= e for entity in entities
+            ),
+        )
+        assert low <= probability <= high
+    assert max(actual) > 0.5
+
+
+def test_probability_of_what_cannot_be_found_is_0(trained, examples):
+    ner = trained.get_pipe("lstm_ner")
+    doc = trained.make_doc(examples[0].text)
+    assert ner.probabilities([doc], [[(0, 2, "PLANET")]]) == [[0.0]]
+    assert ner.probabilities([doc], [[]]) == [[]]
+    assert ner.probabilities([], []) == []
+    for start, end in ((0, len(doc.text) + 1), (3, 3), (-1, 2)):
+        with pytest.raises(ValueError, match=f"no characters {start} to {end} in"):
+            ner.probabilities([doc], [[(start, end, "ORG")]])
+
+
+def test_probabilities_given_what_is_there_before(trained, examples):
+    """Kept entities are certain, and nothing else can be where they are."""
+    ner = trained.get_pipe("lstm_ner")
+    doc = trained.make_doc(examples[0].text)
+    doc.ents = [doc.char_span(0, 3, label="ORG")]
+    asked = [(0, 3, "ORG"), (0, 2, "NAME"), (1, 2, ""), (2, 4, "ORG")]
+    assert ner.probabilities([doc], [asked]) == [[1.0, 0.0, 0.0, 0.0]]
+
+
+def test_probabilities_of_tokens(examples):
+    nlp = spacy.blank("en")
+    config = {
+        "unit": "token",
+        "model": {
+            "tok2vec": {
+                "@architectures": "spacy.HashEmbedCNN.v2",
+                "pretrained_vectors": None,
+                **{"width": 16, "depth": 1, "embed_size": 50, "window_size": 1},
+                **{"maxout_pieces": 2, "subword_features": False},
+            }
+        },
+    }
+    ner = nlp.add_pipe("lstm_ner", config=config)
+    ner.add_label("A")
+    nlp.initialize()
+    doc = nlp.make_doc("Anna lives here")
+    asked = [(0, 4, "A"), (0, 3, "A"), (5, 10, "A"), (0, 15, ""), (0, 8, "")]
+    (actual,) = ner.probabilities([doc], [asked])
+    (analyses,) = ner.n_best([doc], 1000)
+    for probability, (start, end, label) in zip(actual, asked[:4], strict=False):
+        mass = sum(
+            a.probability
+            for a in analyses
+            if ((start, end, label) in a.entities if label else not a.entities)
+        )
+        assert probability == pytest.approx(mass, abs=1e-5)
+    assert actual[1] == 0.0 < actual[3] < actual[4]
+    # What is inside a token cannot be an entity, but may be part of one.
+    assert ner.probabilities([doc], [[(0, 10, "")]]) == [[actual[4]]]

@@ -10,13 +10,16 @@ from hypothesis import strategies as st
 from spacy.tokens import Doc
 from thinc.types import Ragged
 
+from spacy_lstm_ner.data.annotation import Annotated, Surfaces, mentions
+from spacy_lstm_ner.errors import compare
 from spacy_lstm_ner.layers import CRF
 from spacy_lstm_ner.layers.crf import (
     best_paths,
     n_best_paths,
     stretch_probabilities,
 )
-from spacy_lstm_ner.tagging import FILE_SCHEMES, TagSet, spans_from_tags
+from spacy_lstm_ner.predictions import Record, overlap
+from spacy_lstm_ner.tagging import FILE_SCHEMES, Span, TagSet, spans_from_tags
 from spacy_lstm_ner.units import UNITS
 
 # The same cases each time, so that a change is to blame for a test that fails.
@@ -243,3 +246,49 @@ def test_entities_of_tokens_come_back_from_both_units(case):
         (back,) = unit.to_spans(doc, [in_units], "strict")
         assert back == span
         assert unit.count(doc) >= in_units.end
+
+
+# Errors
+
+
+@given(entities(), entities())
+def test_every_wrong_entity_is_in_one_error_of_the_kind_that_it_is(gold, predicted):
+    gold, predicted = (
+        [Span(*span) for span in spans] for spans, _ in (gold, predicted)
+    )
+    right, errors = compare(Record(1, Annotated("x" * 40, gold), predicted))
+    golds, founds = [*right], [*right]
+    for error in errors:
+        if error.gold and error.shared != "gold":
+            golds.append(error.gold)
+        if error.predicted and error.shared != "predicted":
+            founds.append(error.predicted)
+    assert sorted(golds) == sorted(gold) and sorted(founds) == sorted(predicted)
+    for kind, _, one, other, shared in errors:
+        if one and other:
+            assert overlap(one, other) > 0
+            same_place, same_label = one[:2] == other[:2], one.label == other.label
+            assert not (same_place and same_label)
+            expected = "type" if same_place else "boundary" if same_label else "both"
+            assert kind == expected
+        else:
+            assert shared is None
+            others, kind_of_one = (predicted, "missed") if one else (gold, "invented")
+            assert kind == kind_of_one
+            assert not any(overlap(one or other, span) > 0 for span in others)
+    # Nothing is left over that could have a partner of its own.
+    alone = [error for error in errors if error.shared]
+    assert not any(
+        overlap(a.own, b.own) > 0 and a.shared != b.shared for a in alone for b in alone
+    )
+
+
+@given(st.text("ab", max_size=12), st.lists(st.text("ab", min_size=1, max_size=4)))
+def test_mentions_are_the_longest_texts_that_stand_there(text, texts):
+    expected, start = [], 0
+    while start < len(text):
+        sizes = [len(t) for t in texts if text.startswith(t, start)]
+        if sizes:
+            expected.append((start, start + max(sizes)))
+        start += max(sizes, default=1)
+    assert list(mentions(Annotated(text, []), Surfaces(texts))) == expected

@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from .conftest import REPOSITORY, found
 
 README = (REPOSITORY / "README.md").read_text("utf8")
@@ -25,6 +27,9 @@ def test_the_component_learns_the_sentence():
     assert list(names["group"]) == list(names["doc"].ents)
     assert list(names["analyses"][0].entities) == entities
     assert len(names["analyses"]) == 3
+    scores = names["group"].attrs["scores"]
+    assert names["probabilities"][0] == pytest.approx(scores[1], abs=1e-5)
+    assert sum(names["probabilities"]) <= 1
 
 
 def test_the_layers_run():

@@ -77,6 +77,18 @@ def test_long_documents_have_the_entities_that_they_have_when_read_whole(
     np.testing.assert_allclose(scores, other, atol=1e-3)
 
 
+def test_probabilities_in_windows_are_those_of_the_entities_there(trained, examples):
+    ner = trained.get_pipe("lstm_ner")
+    doc = trained(long_text(examples))
+    entities, scores = found(doc), doc.spans["lstm_ner"].attrs["scores"]
+    asked = [trained.make_doc(doc.text), trained.make_doc("好")]
+    actual, others = ner.probabilities(asked, [entities[::-1], [(0, 1, "ORG")]])
+    np.testing.assert_allclose(actual[::-1], scores, atol=1e-6)
+    assert 0 < others[0] < 1
+    # An entity as long as a window ends in none.
+    assert ner.probabilities(asked[:1], [[(5, 2005, "ORG")]]) == [[0.0]]
+
+
 def test_kept_entities_in_windows(trained, examples):
     nlp = trained
     ner = nlp.get_pipe("lstm_ner")

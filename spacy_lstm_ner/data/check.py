@@ -4,7 +4,6 @@
 """
 
 import warnings
-import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -12,12 +11,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import spacy
-from spacy.language import Language
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
 from .corpus import read_examples
-from .report import DataError
 
 # Fewer training entities than this teach little about a label.
 RARE = 20
@@ -112,7 +109,7 @@ def check(paths: Sequence[str | Path], *, lang: str = "zh") -> Check:
         found = _Found(path)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            for example in _read(path, nlp):
+            for example in read_examples(path, nlp):
                 _look_at(example, part, found, seen, train=Path(paths[0]))
         for warning in caught:
             if issubclass(warning.category, UserWarning):
@@ -130,17 +127,6 @@ def check(paths: Sequence[str | Path], *, lang: str = "zh") -> Check:
             found.add("no entities to train on")
         findings.extend(found.all())
     return Check(parts, findings)
-
-
-def _read(path: Path, nlp: Language) -> Iterator[Example]:
-    if not path.exists():
-        raise DataError(f"{path}: no such file")
-    try:
-        yield from read_examples(path, nlp)
-    except DataError:
-        raise
-    except (OSError, ValueError, zlib.error) as error:
-        raise DataError(f"{path}: cannot be read: {error}") from None
 
 
 class _Found:

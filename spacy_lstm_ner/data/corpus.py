@@ -1,6 +1,7 @@
 """Dataset files straight into training, without converting them first."""
 
 import warnings
+import zlib
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -112,8 +113,15 @@ def read_examples(path: Path, nlp: Language, *, limit: int = 0) -> Iterator[Exam
     path (Path): The file.
     nlp (Language): Its tokenizer makes the predicted Docs.
     limit (int): Use only so many records. 0 for all.
-    RETURNS (Iterator[Example]): An example for each record.
+    YIELDS (Example): An example for each record.
+    RAISES (DataError): For a file that is not there, or cannot be read.
     """
-    if path.suffix == ".spacy":
-        return Corpus(path, limit=limit)(nlp)
-    return BIOCorpus(path, limit=limit)(nlp)
+    if not path.exists():
+        raise DataError(f"{path}: no such file")
+    reader = Corpus if path.suffix == ".spacy" else BIOCorpus
+    try:
+        yield from reader(path, limit=limit)(nlp)
+    except DataError:
+        raise
+    except (OSError, ValueError, zlib.error) as error:
+        raise DataError(f"{path}: cannot be read: {error}") from None
