@@ -78,7 +78,7 @@ def main(
     layers     LSTM, PyTorch's, Thinc's, and matrix products alone: steps a second
     memory     the same: peak memory of a call, on two threads
     growth     speed and memory against length and number of sequences, on two
-    pipelines  configs/lstm_ner.cfg and spaCy's own ner, trained on the same data
+    pipelines  the configs lstm_ner and fast, and spaCy's ner, trained on the same data
 
     Tables are printed; results.json, which `python -m pyperf show` reads, and a chart
     for each part go into a folder. All figures are medians; candidates take turns, so
