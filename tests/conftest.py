@@ -10,6 +10,8 @@ from thinc.api import Adam, fix_random_seed
 
 from spacy_lstm_ner.data.corpus import BIOCorpus
 
+from .browser import browser, open_page  # noqa: F401
+
 REPOSITORY = Path(__file__).parent.parent
 
 

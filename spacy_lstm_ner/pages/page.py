@@ -1,0 +1,105 @@
+"""The frame of all pages, and text that is safe to put into one."""
+
+import base64
+import hashlib
+import html
+import json
+import unicodedata
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+# Control characters, halves of surrogate pairs, and what turns the direction of text.
+# Joiners (Cf, too) stay: emoji and Indic scripts are put together with them.
+_SHAPELESS = ("Cc", "Cs", "Zl", "Zp")
+_TURNS_TEXT = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+
+
+@cache
+def asset(name: str) -> str:
+    """A style sheet or script that lies beside this file."""
+    return (Path(__file__).parent / name).read_text("utf8")
+
+
+def page(
+    title: str,
+    body: str,
+    *,
+    style: str = "",
+    script: str = "",
+    data: Any = None,
+    connect: bool = False,
+) -> str:
+    """A page of HTML in one file.
+
+    title (str): Its title, as text.
+    body (str): What is in it, as HTML.
+    style (str): Styles beside those of page.css.
+    script (str): The one script that may run.
+    data (Any): Values for the script, which finds them as JSON in the element "data".
+    connect (bool): Let the script talk to the server that the page came from.
+    RETURNS (str): The page.
+    """
+    values = ""
+    if data is not None:
+        # "</script>" in a text must not end the element.
+        values = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+        values = _well_formed(values).replace("<", "\\u003c")
+        values = f'<script id="data" type="application/json">{values}</script>\n'
+    policy = (
+        "default-src 'none'; style-src 'unsafe-inline'; img-src data: blob:; "
+        f"base-uri 'none'; form-action 'none'; script-src {_hash(script)}"
+        + ("; connect-src 'self'; frame-src 'self'" if connect else "")
+    )
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<title>{html.escape(_well_formed(title))}</title>
+<style>
+{asset("page.css")}{style}</style>
+</head>
+<body>
+{_well_formed(body)}
+{values}{f"<script>{script}</script>" if script else ""}
+</body>
+</html>
+"""
+
+
+def _hash(script: str) -> str:
+    if not script:
+        return "'none'"
+    digest = hashlib.sha256(script.encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"
+
+
+def _well_formed(text: str) -> str:
+    """Text that can be written as UTF-8: halves of surrogate pairs are replaced."""
+    return text.encode("utf8", "replace").decode()
+
+
+def text_html(text: str) -> str:
+    """Text as HTML. Characters that have no shape, or would turn the direction of what
+    stands around them, are shown by their code points; line breaks and tabs stay."""
+    if text.isprintable() and not any(char in text for char in _TURNS_TEXT):
+        return html.escape(text)
+    return "".join(_char_html(char) for char in text)
+
+
+def _char_html(char: str) -> str:
+    if char in "\n\t" or not is_shapeless(char):
+        return html.escape(char)
+    return f'<span class="shapeless">{code_point(char)}</span>'
+
+
+def is_shapeless(char: str) -> bool:
+    """Is it a character that nobody would see?"""
+    return char in _TURNS_TEXT or unicodedata.category(char) in _SHAPELESS
+
+
+def code_point(char: str) -> str:
+    """U+202E, for example."""
+    return f"U+{ord(char):04X}"
