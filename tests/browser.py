@@ -69,4 +69,3 @@ def fits_the_width(page) -> bool:
     return page.evaluate(
         "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
     )
-

@@ -22,9 +22,7 @@ HOSTILE = (
 def test_hostile_text_is_shown_as_text(open_page, text):
     label = text[:20]
     shown = entities_html(text, [(0, len(text), label, 0.5)])
-    opened = open_page(
-        page(text, shown, data={"text": text}, script="let ran = true;")
-    )
+    opened = open_page(page(text, shown, data={"text": text}, script="let ran = true;"))
     assert opened.title() != "run"
     assert opened.locator("mark").count() == 1
     assert opened.locator("mark script, mark img").count() == 0
@@ -83,7 +81,9 @@ def contrast(*colours: str) -> float:
             c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4
             for c in channels
         ]
-        lights.append(sum(w * c for w, c in zip((0.2126, 0.7152, 0.0722), linear)))
+        lights.append(
+            sum(w * c for w, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+        )
     low, high = sorted(lights)
     return (high + 0.05) / (low + 0.05)
 
