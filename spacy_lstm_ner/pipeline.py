@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from spacy.errors import Errors
@@ -15,7 +15,7 @@ from spacy.tokens import Span as DocSpan
 from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
 from thinc.api import Config, Model, Optimizer, set_dropout_rate, to_numpy
-from thinc.types import Floats2d, Ragged
+from thinc.types import Floats2d, Ints1d, Ragged
 
 from .layers.crf import (
     best_paths,
@@ -33,6 +33,7 @@ from .wrong_spans import without_spans
 
 # So many units go through the model at once.
 _BATCH_UNITS = 20_000
+ArrayT = TypeVar("ArrayT", Floats2d, Ints1d)
 
 DEFAULT_MODEL_CONFIG = """
 [model]
@@ -121,6 +122,18 @@ class Analysis(NamedTuple):
 
     probability: float
     entities: tuple[Span, ...]  # in characters of doc.text
+
+
+class Reading(NamedTuple):
+    """What the model makes of a document of n units, with T tags."""
+
+    #: (n, T) the scores of the tags at each unit. Minus infinity rules a tag out: there
+    #: are entities already that stay.
+    emissions: Floats2d
+    #: (n,) the numbers of the tags on the best path.
+    path: Ints1d
+    #: The entities on it, in units.
+    spans: list[ScoredSpan]
 
 
 class LSTMEntityRecognizer(TrainablePipe):
@@ -240,27 +253,45 @@ class LSTMEntityRecognizer(TrainablePipe):
 
     def _predict(self, batch: list[Window]) -> list[list[ScoredSpan]]:
         """The entities of each window."""
-        counts = [window.size for window in batch]
+        readings = self.read(window.doc for window in batch)
+        return [reading.spans for reading in readings]
+
+    def read(self, docs: Iterable[Doc]) -> list[Reading]:
+        """Read documents whole, and tell not only what was found: see `n_best` for what
+        they should be.
+
+        docs (Iterable[Doc]): The documents, which are not changed.
+        RETURNS (list[Reading]): Scores, best path and entities of each.
+        RAISES (ValueError): As `predict`.
+        """
+        docs = list(docs)
+        counts = [self._units.count(doc) for doc in docs]
         if not any(counts):
-            return [[] for _ in batch]
-        docs = [window.doc for window in batch]
+            empty = np.zeros((0, len(self.tags)), dtype="float32")
+            return [Reading(empty, np.zeros(0, dtype="int64"), []) for _ in docs]
         crf = self.model.get_ref("crf")
         tags = self.tags
         emissions = self._emissions(docs, counts)
-        paths = best_paths(crf, emissions, tags.rules)
-        ends = np.cumsum(counts).tolist()
+        rows = _by_doc(emissions.dataXd, counts)
+        paths = _by_doc(best_paths(crf, emissions, tags.rules), counts)
         found = [
-            self._new_spans(doc, tags.spans_from_ids(paths[end - count : end]))
-            for doc, count, end in zip(docs, counts, ends, strict=True)
+            self._new_spans(doc, tags.spans_from_ids(path))
+            for doc, path in zip(docs, paths, strict=True)
         ]
         scores = self._probabilities(emissions, found)
         return [
-            [
-                ScoredSpan(*span, score)
-                for span, score in zip(spans, doc_scores, strict=True)
-                if score >= self.threshold
-            ]
-            for spans, doc_scores in zip(found, scores, strict=True)
+            Reading(
+                doc_rows,
+                path,
+                [
+                    ScoredSpan(*span, score)
+                    for span, score in zip(spans, doc_scores, strict=True)
+                    if score >= self.threshold
+                ],
+            )
+            for doc_rows, path, spans, doc_scores in zip(
+                rows, paths, found, scores, strict=True
+            )
         ]
 
     def _probabilities(
@@ -781,7 +812,7 @@ def _without_overlaps(spans: list[ScoredSpan]) -> list[ScoredSpan]:
     return kept
 
 
-def _by_doc(rows: Floats2d, counts: list[int]) -> list[Floats2d]:
+def _by_doc(rows: ArrayT, counts: list[int]) -> list[ArrayT]:
     ends = np.cumsum(counts).tolist()
     return [rows[end - count : end] for count, end in zip(counts, ends, strict=True)]
 

@@ -59,6 +59,9 @@ class Units(Protocol):
     def first_units(self, doc: Doc) -> Ints1d:
         """(tokens,) the first unit of each token."""
 
+    def places(self, doc: Doc) -> list[tuple[int, int]]:
+        """Where each unit begins and ends, in characters of the text."""
+
     def taken(self, doc: Doc) -> np.ndarray:
         """(n,) bool: units that an entity or a blocked span already holds."""
 
@@ -96,6 +99,9 @@ class CharUnits:
 
     def first_units(self, doc: Doc) -> Ints1d:
         return doc.to_array("IDX").astype("int64")
+
+    def places(self, doc: Doc) -> list[tuple[int, int]]:
+        return [(i, i + 1) for i in range(self.count(doc))]
 
     def taken(self, doc: Doc) -> np.ndarray:
         taken = np.zeros(self.count(doc), dtype=bool)
@@ -160,6 +166,9 @@ class TokenUnits:
 
     def first_units(self, doc: Doc) -> Ints1d:
         return np.arange(len(doc))
+
+    def places(self, doc: Doc) -> list[tuple[int, int]]:
+        return [(token.idx, token.idx + len(token)) for token in doc]
 
     def taken(self, doc: Doc) -> np.ndarray:
         return ~np.isin(doc.to_array("ENT_IOB"), (_IOB_MISSING, _IOB_OUTSIDE))

@@ -12,12 +12,15 @@ What does not wait for a step is done for a block of steps at once: before the l
 the inputs add to the gates, after it the gradients of inputs and weights.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from thinc.api import Model, get_array_module, to_numpy
-from thinc.types import Floats2d, Floats3d, Floats4d, Ints1d, Ragged
+from thinc.types import Floats2d, Floats3d, Floats4d, Ints1d, Ints2d, Ragged
 
 from .lstm_cell import (
     Gradients,
@@ -146,6 +149,9 @@ def forward(
     nI = model.get_dim("nI")
     if X.shape[1] != nI:
         raise ValueError(f"{model.name}: the input is {X.shape[1]} wide, not {nI}.")
+    if _watch.get() is not None:
+        # PyTorch does not show its gates; with the same weights, these are the same.
+        run_layer = _run_layer
     packing = pack(model.ops, Xr.lengths, len(X))
     X, undrop = drop_units(model, X, Xr.lengths, is_train)
     callbacks = [undrop]
@@ -191,6 +197,68 @@ def drop_units(
     return X * mask, lambda dX: dX * mask
 
 
+class States(NamedTuple):
+    """What the cells of one layer did at each of N rows, in the order of the batch.
+
+    The first of D directions reads forwards, the second one backwards. All arrays are
+    (D, N, nH), on the CPU.
+    """
+
+    input_gate: Floats3d  # i, 0 (closed) to 1 (open)
+    forget_gate: Floats3d  # f, likewise
+    output_gate: Floats3d  # o, likewise
+    candidate: Floats3d  # g, -1 to 1
+    cell: Floats3d  # c, after this step
+    hidden: Floats3d  # h, -1 to 1: the output of the layer
+
+
+class _Watch:
+    """What is seen of some cells."""
+
+    def __init__(self, cells: Collection[Model]):
+        self.ids = {cell.id for cell in cells}
+        self.seen: list[States] = []
+
+    def see(
+        self, cells: list[Model], trace: Trace, H: Floats3d, orders: Ints2d
+    ) -> None:
+        if not self.ids.issuperset(cell.id for cell in cells):
+            return
+        o, i, f, g = trace.gates
+        c = f * trace.c_prev + i * g
+        packed = [to_numpy(array) for array in (i, f, o, g, c, H)]
+        states = States(*(np.empty_like(array) for array in packed))
+        for array, rows in zip(states, packed, strict=True):
+            for k, order in enumerate(to_numpy(orders)):
+                array[k, order] = rows[k]
+        self.seen.append(states)
+
+
+_watch: ContextVar[_Watch | None] = ContextVar("watch", default=None)
+
+
+@contextmanager
+def watched(cells: Collection[Model]) -> Iterator[list[States]]:
+    """Look on while layers run: inside of the block, each layer all of whose cells are
+    among these adds what its cells do to the list, in the order in which layers run.
+
+        with watched(layer.layers) as seen:
+            layer.predict(batch)
+
+    A `TorchLSTM` runs as `LSTM` there, with its own weights. Other threads are not
+    watched.
+
+    cells (Collection[Model]): The cells, as in the `layers` of an `LSTM`.
+    YIELDS (list[States]): One for each layer each time that it runs.
+    """
+    watch = _Watch(cells)
+    before = _watch.set(watch)
+    try:
+        yield watch.seen
+    finally:
+        _watch.reset(before)
+
+
 def _run_layer(
     cells: list[Model], X: Floats2d, packing: Packing, is_train: bool
 ) -> tuple[Floats2d, Backprop]:
@@ -202,16 +270,20 @@ def _run_layer(
     weights = Weights.of(cells)
     inputs = X[orders]  # (D, N, nI)
     H = xp.empty((D, n_rows, nH), dtype=X.dtype)
+    watch = _watch.get()
+    keep = is_train or watch is not None
     # One allocation, since one large piece of memory is found faster than many.
-    trace = Trace.empty(D, n_rows if is_train else 0, nH, like=X)
+    trace = Trace.empty(D, n_rows if keep else 0, nH, like=X)
     h = c = xp.zeros((D, packing.sizes[0], nH), dtype=X.dtype)
     for block in blocks:
         share = input_share(inputs[:, block.rows], weights)
-        kept = trace.rows(block.rows) if is_train else None
+        kept = trace.rows(block.rows) if keep else None
         h, c = _run_block(block, share, h, c, weights.Wh, H[:, block.rows], kept)
     Y = xp.empty((n_rows, D, nH), dtype=X.dtype)
     for k, order in enumerate(orders):
         Y[order, k] = H[k]
+    if watch is not None:
+        watch.see(cells, trace, H, orders)
 
     def backprop(dY: Floats2d) -> Floats2d:
         dY = dY.reshape(Y.shape)
