@@ -103,3 +103,19 @@ def is_shapeless(char: str) -> bool:
 def code_point(char: str) -> str:
     """U+202E, for example."""
     return f"U+{ord(char):04X}"
+
+
+def frame(page: str, title: str, *, height: int = 640) -> str:
+    """A page inside of another one, as in a notebook: it cannot reach what is around
+    it.
+
+    page (str): The page.
+    title (str): What it is, for screen readers.
+    height (int): Height in pixels.
+    RETURNS (str): An `iframe`.
+    """
+    return (
+        f'<iframe srcdoc="{html.escape(page)}" title="{html.escape(title)}" '
+        f'sandbox="allow-scripts" width="100%" height="{height}" '
+        f'style="border: 0; color-scheme: light dark"></iframe>'
+    )

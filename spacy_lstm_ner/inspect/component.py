@@ -1,0 +1,66 @@
+"""The component `lstm_ner` of a pipeline, and what runs before it."""
+
+from collections.abc import Iterable
+
+from spacy.language import Language
+from spacy.pipeline import Tok2Vec
+from spacy.tokens import Doc
+from thinc.api import Model
+
+from ..pipeline import LSTMEntityRecognizer, Reading
+from ..tagging import ScoredSpan
+from ..units import UNITS
+
+
+def find_component(
+    nlp: Language, name: str | None = None
+) -> tuple[str, LSTMEntityRecognizer]:
+    """A component `lstm_ner` of a pipeline: the one of this name, or the first.
+
+    RAISES (ValueError): Where there is none.
+    """
+    found = {
+        pipe_name: pipe
+        for pipe_name, pipe in nlp.pipeline
+        if isinstance(pipe, LSTMEntityRecognizer)
+    }
+    if not found:
+        raise ValueError(
+            f"The pipeline has no component lstm_ner, only {nlp.pipe_names}: nothing "
+            f"else can be looked into."
+        )
+    if name is None:
+        return next(iter(found.items()))
+    if name not in found:
+        raise ValueError(
+            f"{name!r} is no component lstm_ner of the pipeline: there are {[*found]}."
+        )
+    return name, found[name]
+
+
+def prepared(nlp: Language, docs: Iterable[Doc], name: str) -> list[Doc]:
+    """Documents as the component of this name gets them."""
+    names = nlp.pipe_names
+    return list(nlp.pipe(docs, disable=names[names.index(name) :]))
+
+
+def lstm_cells(nlp: Language, ner: LSTMEntityRecognizer) -> list[Model]:
+    """The LSTM cells of a component, and of the tok2vec that it shares with others."""
+    nodes = list(ner.model.walk())
+    for _, pipe in nlp.pipeline:
+        if isinstance(pipe, Tok2Vec) and not set(pipe.listeners).isdisjoint(nodes):
+            nodes.extend(pipe.model.walk())
+    return [node for node in nodes if node.name == "lstm_cell"]
+
+
+def in_characters(
+    ner: LSTMEntityRecognizer, doc: Doc, reading: Reading
+) -> list[ScoredSpan]:
+    """The entities of a reading, in characters of the text."""
+    units = UNITS[ner.cfg["unit"]]
+    found = [
+        ScoredSpan(*units.characters(doc, start, end), label, score)
+        for start, end, label, score in reading.spans
+    ]
+    # Those that are all white space are none.
+    return [span for span in found if span.start < span.end]

@@ -1,0 +1,270 @@
+"use strict";
+// Draws the values that the page carries, and tells what is under the pointer.
+
+const data = JSON.parse(document.getElementById("data").textContent);
+const $ = (id) => document.getElementById(id);
+const picture = $("picture");
+const n = data.units.length;
+const COLUMN = 26; // pixels, as in gates.css
+const TAG = 14;
+// A unit is as high as there is room, so that wide layers do not make endless pages.
+const unitHeight = (width) => Math.max(2, Math.min(8, Math.floor(560 / width)));
+const GATES = new Set(["input_gate", "forget_gate", "output_gate"]);
+const STEPS = 127;
+
+let at = null; // the character that is explained
+let row = null; // the hidden unit under the pointer, if there is one
+let order = []; // the hidden unit in each row of the picture
+let chosen = null; // the entity whose characters are coloured
+
+function unpack(packed) {
+  const bytes = Uint8Array.from(atob(packed.bytes), (char) => char.charCodeAt(0));
+  return { largest: packed.largest, values: new Int8Array(bytes.buffer) };
+}
+
+const unpacked = new Map();
+function values(layer, direction, name) {
+  const key = `${layer} ${direction} ${name}`;
+  if (!unpacked.has(key)) {
+    unpacked.set(key, unpack(data.layers[layer].values[name][direction]));
+  }
+  return unpacked.get(key);
+}
+
+function value(name, position, unit) {
+  const [layer, direction] = reading();
+  const packed = values(layer, direction, name);
+  const step = packed.values[position * data.layers[layer].width + unit];
+  return (step / STEPS) * packed.largest;
+}
+
+function reading() {
+  return $("reading").value.split(",").map(Number);
+}
+
+// Colours: from the paper to blue for what is open; orange above 0 and blue below it.
+const dark = matchMedia("(prefers-color-scheme: dark)");
+function mix(colour, share) {
+  const paper = dark.matches ? [13, 17, 23] : [252, 252, 253];
+  return paper.map((p, k) => Math.round(p + (colour[k] - p) * share));
+}
+function colour(share, isGate) {
+  const blue = dark.matches ? [88, 166, 255] : [0, 84, 166];
+  const orange = dark.matches ? [255, 158, 74] : [190, 76, 0];
+  if (isGate) return mix(blue, Math.max(0, share));
+  return mix(share < 0 ? blue : orange, Math.min(1, Math.abs(share)));
+}
+
+function rows(layer, direction) {
+  const width = data.layers[layer].width;
+  const units = Array.from({ length: width }, (_, k) => k);
+  const wanted = $("order").value;
+  if (wanted === "active") {
+    const hidden = values(layer, direction, "hidden").values;
+    const change = units.map((unit) => {
+      let sum = 0;
+      for (let k = 1; k < n; k++) {
+        sum += Math.abs(hidden[k * width + unit] - hidden[(k - 1) * width + unit]);
+      }
+      return sum;
+    });
+    return units.sort((one, other) => change[other] - change[one]);
+  }
+  if (wanted.startsWith("type ")) {
+    const ranked = data.ranking[wanted.slice(5)];
+    return ranked.filter((r) => r[0] === layer && r[1] === direction).map((r) => r[2]);
+  }
+  return units;
+}
+
+function draw() {
+  const [layer, direction] = reading();
+  const name = $("value").value;
+  const isGate = GATES.has(name);
+  const width = data.layers[layer].width;
+  const packed = values(layer, direction, name);
+  order = rows(layer, direction);
+  paint($("units"), order.length, unitHeight(width) * order.length, (position, k) =>
+    colour(packed.values[position * width + order[k]] / STEPS, isGate));
+  const names = $("unit-names");
+  names.textContent = `${width} hidden units, ${data.directions[direction]}`;
+  names.style.height = `${unitHeight(width) * order.length}px`;
+  legend(isGate, packed.largest);
+  drawTags();
+  explain();
+}
+
+// A picture with a pixel a value; CSS makes it larger.
+function paint(canvas, height, cssHeight, colourOf) {
+  canvas.width = n;
+  canvas.height = height;
+  canvas.style.height = `${cssHeight}px`;
+  const context = canvas.getContext("2d");
+  const image = context.createImageData(n, height);
+  for (let k = 0; k < height; k++) {
+    for (let position = 0; position < n; position++) {
+      const place = 4 * (k * n + position);
+      image.data.set(colourOf(position, k), place);
+      image.data[place + 3] = 255;
+    }
+  }
+  context.putImageData(image, 0, 0);
+}
+
+function legend(isGate, largest) {
+  $("low").textContent = isGate ? "0 closed" : number(-largest);
+  $("high").textContent = isGate ? "1 open" : number(largest);
+  const canvas = $("legend");
+  const context = canvas.getContext("2d");
+  for (let x = 0; x < canvas.width; x++) {
+    const share = x / (canvas.width - 1);
+    context.fillStyle = `rgb(${colour(isGate ? share : 2 * share - 1, isGate)})`;
+    context.fillRect(x, 0, 1, canvas.height);
+  }
+}
+
+const emissions = unpack(data.emissions);
+const score = (position, tag) =>
+  (emissions.values[position * data.tags.length + tag] / STEPS) * emissions.largest;
+
+function drawTags() {
+  const canvas = $("tags");
+  const height = data.tags.length;
+  canvas.width = n * COLUMN;
+  canvas.height = height * TAG;
+  canvas.style.height = `${height * TAG}px`;
+  const context = canvas.getContext("2d");
+  const ink = getComputedStyle(document.body).color;
+  for (let position = 0; position < n; position++) {
+    for (let tag = 0; tag < height; tag++) {
+      const share = score(position, tag) / emissions.largest;
+      context.fillStyle = `rgb(${colour(share, false)})`;
+      context.fillRect(position * COLUMN, tag * TAG, COLUMN, TAG);
+    }
+  }
+  context.strokeStyle = ink;
+  context.lineWidth = 2;
+  context.beginPath();
+  data.path.forEach((tag, position) => {
+    const y = tag * TAG + TAG / 2;
+    context.strokeRect(position * COLUMN + 2, tag * TAG + 2, COLUMN - 4, TAG - 4);
+    if (position) {
+      const before = data.path[position - 1] * TAG + TAG / 2;
+      context.moveTo(position * COLUMN - 2, before);
+      context.lineTo(position * COLUMN + 2, y);
+    }
+  });
+  context.stroke();
+}
+
+function number(x) {
+  const text = (x < 0 ? "−" : "+") + Math.abs(x).toFixed(2);
+  return text.slice(1) === "0.00" ? "0.00" : text;
+}
+
+function paragraph(text) {
+  const p = document.createElement("p");
+  p.textContent = text;
+  return p;
+}
+
+// The words stand in the table below the picture, where they can be read without it.
+function explain() {
+  const [layer, direction] = reading();
+  const cursor = $("cursor");
+  cursor.hidden = at === null;
+  if (at === null) {
+    $("words").replaceChildren(paragraph("Point at a character, or go through the text with the arrow keys."));
+    return;
+  }
+  cursor.style.left = `${at * COLUMN}px`;
+  const said = [];
+  const here = document.createElement("p");
+  const strong = document.createElement("strong");
+  strong.textContent = data.units[at];
+  strong.dir = "auto";
+  here.append(strong, `, character ${at + 1} of ${n}, read ${data.directions[direction]}. ${$(`t${at}`).textContent}`);
+  said.push(here);
+  if (row !== null) {
+    const parts = data.names.map(([name, spoken]) => {
+      const x = value(name, at, row);
+      return `${spoken} ${GATES.has(name) ? x.toFixed(2) : number(x)}`;
+    });
+    said.push(paragraph(`Unit ${row}: ${parts.join(", ")}.`));
+  }
+  said.push(paragraph($(`w${layer}-${direction}-${at}`).textContent));
+  if (chosen !== null) {
+    said.push(paragraph(`The character adds ${number(data.why[chosen][at])} to the log-odds of the chosen entity.`));
+  }
+  $("words").replaceChildren(...said);
+}
+
+function choose(entity) {
+  chosen = chosen === entity ? null : entity;
+  for (const bar of document.querySelectorAll("button.bar")) {
+    bar.setAttribute("aria-pressed", Number(bar.dataset.entity) === chosen);
+  }
+  for (const char of document.querySelectorAll(".char")) {
+    const added = chosen === null ? 0 : data.why[chosen][Number(char.dataset.at)];
+    char.classList.toggle("adds", added > 0.03);
+    char.classList.toggle("takes", added < -0.03);
+    char.style.setProperty("--much", `${Math.min(100, (Math.abs(added) / 8) * 100)}%`);
+  }
+  explain();
+}
+
+function position(event) {
+  const x = event.clientX - document.querySelector(".columns").getBoundingClientRect().left;
+  return Math.max(0, Math.min(n - 1, Math.floor(x / COLUMN)));
+}
+
+document.querySelector(".columns").addEventListener("pointermove", (event) => {
+  at = position(event);
+  row = null;
+  if (event.target === $("units")) {
+    const box = $("units").getBoundingClientRect();
+    const k = Math.floor(((event.clientY - box.top) / box.height) * order.length);
+    row = order[Math.max(0, Math.min(order.length - 1, k))] ?? null;
+  }
+  explain();
+});
+document.querySelector(".columns").addEventListener("click", (event) => {
+  const bar = event.target.closest("button.bar");
+  if (bar) choose(Number(bar.dataset.entity));
+  else at = position(event);
+  explain();
+});
+picture.addEventListener("keydown", (event) => {
+  const steps = { ArrowRight: 1, ArrowLeft: -1, Home: -n, End: n };
+  const unitSteps = { ArrowDown: 1, ArrowUp: -1 };
+  if (event.key in steps) {
+    at = at === null ? 0 : Math.max(0, Math.min(n - 1, at + steps[event.key]));
+    const visible = picture.clientWidth - 100;
+    const x = at * COLUMN;
+    if (x < picture.scrollLeft || x > picture.scrollLeft + visible) {
+      picture.scrollLeft = x - visible / 2;
+    }
+  } else if (event.key in unitSteps && order.length) {
+    const k = row === null ? -1 : order.indexOf(row);
+    row = order[Math.max(0, Math.min(order.length - 1, k + unitSteps[event.key]))];
+    at ??= 0;
+  } else {
+    return;
+  }
+  event.preventDefault();
+  explain();
+});
+for (const id of ["reading", "value", "order"]) {
+  $(id).addEventListener("change", () => {
+    row = null;
+    draw();
+  });
+}
+dark.addEventListener("change", draw);
+
+for (const tag of data.tags) {
+  const span = document.createElement("span");
+  span.textContent = tag;
+  $("tag-names").append(span);
+}
+draw();
