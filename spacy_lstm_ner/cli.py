@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 lstm_ner_cli = typer.Typer(
     name="lstm-ner",
-    help="Prepare data for the component lstm_ner, and measure it.",
+    help="Prepare data for the component lstm_ner, measure it, and try it.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -312,6 +312,74 @@ def errors_cli(
         msg.fail("That did not work:")
         print(error)
         raise typer.Exit(1) from None
+
+
+@lstm_ner_cli.command("visualize", no_args_is_help=True)
+def visualize_cli(
+    model: Annotated[str, Arg(help="Folder or installed package of a pipeline")],
+    port: Annotated[
+        int | None,
+        Opt(
+            "--port", "-p", help="Default: 8000, or the next free one", min=0, max=65535
+        ),
+    ] = None,
+    host: Annotated[
+        str, Opt("--host", help="Address to listen at; 0.0.0.0: all, for everybody")
+    ] = "127.0.0.1",
+    browser: Annotated[
+        bool, Opt("--browser/--no-browser", help="Open the page in a browser")
+    ] = True,
+    gpu_id: Annotated[
+        int, Opt("--gpu-id", "-g", help="Number of the GPU; -1: the CPU")
+    ] = -1,
+) -> None:
+    """Try a pipeline in the browser, on a local page.
+
+    Type or paste a text: its entities are marked, with their probabilities. A slider
+    leaves out what is less probable. The gates of the LSTM can be opened, character by
+    character, and so can the reasons for each entity. A file of texts, one a line, or
+    {"text": "..."} a line, is annotated, and downloaded as JSON lines.
+
+    The page is served on this machine alone, and needs nothing from elsewhere; what is
+    typed is not kept. With another --host everybody who reaches that address can use
+    it. Ctrl+C ends it.
+
+    Examples:
+
+    \b
+    python -m spacy lstm-ner visualize training/model-best
+    python -m spacy lstm-ner visualize zh_lstm_ner --port 8080 --no-browser
+    """
+    import spacy
+    from spacy.cli._util import setup_gpu
+
+    from .demo import Demo
+    from .visualize import DemoServer, is_loopback, open_in_browser
+
+    def load() -> spacy.Language:
+        setup_gpu(gpu_id, silent=gpu_id < 0)
+        return spacy.load(model)
+
+    msg = Printer()
+    try:
+        server = DemoServer(Demo(load), host, port)
+    # spaCy raises ImportError for a language or a package that it does not have.
+    except (OSError, ValueError, ImportError) as error:
+        msg.fail("That did not work:")
+        print(error)
+        raise typer.Exit(1) from None
+    if not is_loopback(host):
+        msg.warn(f"Everybody who reaches {host} can use this page, unencrypted.")
+    msg.good("Open this page; Ctrl+C ends it:")
+    print(server.url, flush=True)
+    if browser:
+        open_in_browser(server.url)
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        print()
+    finally:
+        server.close()
 
 
 def _replace_what_the_console_cannot_show() -> None:

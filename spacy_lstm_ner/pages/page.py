@@ -5,6 +5,7 @@ import hashlib
 import html
 import json
 import unicodedata
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ def page(
     script: str = "",
     data: Any = None,
     connect: bool = False,
+    framed: Iterable[str] = (),
 ) -> str:
     """A page of HTML in one file.
 
@@ -38,6 +40,8 @@ def page(
     script (str): The one script that may run.
     data (Any): Values for the script, which finds them as JSON in the element "data".
     connect (bool): Let the script talk to the server that the page came from.
+    framed (Iterable[str]): The scripts of other pages that this one shows in a frame
+        (`srcdoc`): there the policies of both hold, so that both have to name them.
     RETURNS (str): The page.
     """
     values = ""
@@ -48,8 +52,8 @@ def page(
         values = f'<script id="data" type="application/json">{values}</script>\n'
     policy = (
         "default-src 'none'; style-src 'unsafe-inline'; img-src data: blob:; "
-        f"base-uri 'none'; form-action 'none'; script-src {_hash(script)}"
-        + ("; connect-src 'self'; frame-src 'self'" if connect else "")
+        f"base-uri 'none'; form-action 'none'; script-src {_hashes(script, *framed)}"
+        + ("; connect-src 'self'" if connect else "")
     )
     return f"""<!doctype html>
 <html lang="en">
@@ -69,11 +73,10 @@ def page(
 """
 
 
-def _hash(script: str) -> str:
-    if not script:
-        return "'none'"
-    digest = hashlib.sha256(script.encode()).digest()
-    return f"'sha256-{base64.b64encode(digest).decode()}'"
+def _hashes(*scripts: str) -> str:
+    digests = [hashlib.sha256(script.encode()).digest() for script in scripts if script]
+    listed = [f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests]
+    return " ".join(listed) or "'none'"
 
 
 def _well_formed(text: str) -> str:
