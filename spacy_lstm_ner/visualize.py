@@ -34,8 +34,8 @@ _LARGEST_REQUEST = 1_200_000
 # Bytes of a request that is too large, which are read so that the answer is.
 _LARGEST_REFUSED = 50_000_000
 
-# Nothing that is sent is for other pages, to be kept, or to be guessed at. The policy for
-# scripts stands in the page.
+# Nothing that is sent is for other pages, to be kept, or to be guessed at. The policy
+# for scripts stands in the page.
 _HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "frame-ancestors 'none'",

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from threading import Thread
 
 import pytest
 import spacy
@@ -9,6 +10,8 @@ from spacy.training import Example
 from thinc.api import Adam, fix_random_seed
 
 from spacy_lstm_ner.data.corpus import BIOCorpus
+from spacy_lstm_ner.demo import Demo
+from spacy_lstm_ner.visualize import DemoServer
 
 from .browser import browser, open_page  # noqa: F401
 
@@ -90,3 +93,15 @@ def trained(examples):
     nlp = spacy.blank("zh")
     nlp.add_pipe("lstm_ner", config={"model": SMALL_MODEL})
     return train(nlp, examples)
+
+
+@pytest.fixture(scope="session")
+def demo_server(trained):
+    """The trained pipeline behind its local page."""
+    server = DemoServer(Demo(lambda: loaded_again(trained)), port=0)
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.close()

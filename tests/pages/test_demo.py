@@ -1,0 +1,446 @@
+"""The page to try a pipeline, in a browser, with its server."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from spacy_lstm_ner.pages.entities import confidence
+from spacy_lstm_ner.pages.page import is_shapeless
+
+from ..browser import PHONE, SCREEN, fits_the_width
+from ..conftest import found
+from .test_page import HOSTILE, contrast
+
+# The pipeline of the tests is sure of some entities in it, and not of others.
+TEXT = "李明任北京大学教授，曾在清华大学读书，汉族，中国国籍，现任公司副总经理。"
+# Of several code points, and two units of UTF-16 in most of these.
+EMOJI = "👨‍👩‍👧🇨🇳👍🏽"
+
+
+@pytest.fixture
+def open_demo(browser, demo_server):
+    """Opens the page of the trained pipeline. Errors on the page, and requests to
+    anywhere else, fail the test."""
+    contexts, errors = [], []
+
+    def open_page(*, viewport=SCREEN, dark=False, wait=True):
+        context = browser.new_context(
+            viewport=viewport, color_scheme="dark" if dark else "light"
+        )
+        contexts.append(context)
+        context.set_default_timeout(10_000)
+        page = context.new_page()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda m: m.type == "error" and errors.append(m.text))
+        page.on(
+            "request",
+            lambda r: (
+                r.url.startswith(("data:", "blob:", demo_server.url))
+                or errors.append(r.url)
+            ),
+        )
+        page.goto(demo_server.url)
+        if wait:
+            page.locator("#result mark").first.wait_for()
+        return page
+
+    open_page.errors = errors
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert not errors
+
+
+def read(page, text):
+    """Put a text in as a user pastes it, and wait for its entities."""
+    page.locator("#text").evaluate(
+        "(box, text) => { box.value = text; box.dispatchEvent(new Event('input')); }",
+        text,
+    )
+    page.locator("#read").click()
+    page.locator("#result[aria-busy=false]").wait_for()
+
+
+def marked(page):
+    return page.locator("#result mark").evaluate_all(
+        "marks => marks.map(m => [+m.dataset.start, +m.dataset.end, m.dataset.label])"
+    )
+
+
+def shown(page):
+    """What stands in the result without the labels."""
+    return page.locator("#result").evaluate(
+        "e => { const c = e.cloneNode(true);"
+        "c.querySelectorAll('.label').forEach(l => l.remove()); return c.textContent; }"
+    )
+
+
+def middle(scores):
+    """A threshold between some of them and the others."""
+    return f"{(min(scores) + max(scores)) / 2:.2f}"
+
+
+# A text
+
+
+def test_entities_come_while_typing_with_their_confidences(open_demo, trained):
+    page = open_demo()
+    page.locator("#text").fill("")
+    page.get_by_text("There is no text.").wait_for()
+    page.locator("#text").type(TEXT)
+    page.locator("#result mark").first.wait_for()
+    page.locator("#result").get_by_text("。").wait_for()
+    doc = trained(TEXT)
+    assert marked(page) == [list(entity) for entity in found(doc)]
+    assert shown(page) == TEXT
+    scores = doc.spans["lstm_ner"].attrs["scores"]
+    labels = [
+        f"{ent.label_} {confidence(score)}"
+        for ent, score in zip(doc.ents, scores, strict=True)
+    ]
+    assert page.locator("#result .label").all_text_contents() == labels
+    colours = page.locator("#result mark").evaluate_all(
+        "marks => marks.map(m => getComputedStyle(m).backgroundColor)"
+    )
+    by_label = dict(zip([ent.label_ for ent in doc.ents], colours, strict=True))
+    assert len(set(by_label.values())) == len(by_label) > 3
+    # The same for who does not see it.
+    status = page.locator("#summary[role=status]").text_content()
+    assert status.startswith(f"{len(doc.ents)} of {len(doc.ents)} entities")
+    assert f"{doc.ents[0].text} {labels[0]}" in status
+    page.locator("#table summary").click()
+    rows = page.locator("#table tbody tr").all_inner_texts()
+    assert [row.split("\t")[:2] for row in rows] == [
+        [ent.text, ent.label_] for ent in doc.ents
+    ]
+    assert len(page.locator("#labels li").all_inner_texts()) == len(by_label)
+
+
+def test_the_slider_filters_without_a_new_request(open_demo, trained):
+    page = open_demo()
+    read(page, TEXT * 3)
+    page.locator("#table summary").click()
+    scores = trained(TEXT * 3).spans["lstm_ner"].attrs["scores"].tolist()
+    threshold = middle(scores)
+    kept = sum(score >= float(threshold) for score in scores)
+    assert 0 < kept < len(scores), "the test would show nothing"
+    requests = []
+    page.on("request", lambda request: requests.append(request.url))
+    page.locator("#threshold").fill(threshold)
+    page.get_by_text(f"{kept} of {len(scores)} entities").wait_for()
+    assert page.locator("#result mark").count() == kept
+    assert page.locator("#table tbody tr").count() == kept
+    assert page.locator("#threshold-value").inner_text() == threshold
+    assert shown(page) == TEXT * 3
+    page.locator("#threshold").fill("0")
+    page.get_by_text(f"{len(scores)} of {len(scores)} entities").wait_for()
+    assert not requests
+
+
+def test_hostile_text_is_shown_as_text(open_demo, trained):
+    page = open_demo()
+    for hostile in HOSTILE:
+        text = hostile.encode("utf8", "replace").decode() + TEXT
+        read(page, text)
+        assert shown(page) == "".join(
+            f"U+{ord(char):04X}" if is_shapeless(char) else char for char in text
+        )
+        assert marked(page) == [list(entity) for entity in found(trained(text))]
+        assert page.locator("#result").evaluate(
+            "e => [...e.querySelectorAll('*')].every(x =>"
+            " ['DIV', 'MARK', 'SPAN'].includes(x.tagName))"
+        )
+    # In the table, and in the frame of the gates.
+    read(page, "".join(HOSTILE).encode("utf8", "replace").decode() + TEXT)
+    page.locator("#table summary").click()
+    page.locator("#open-gates").click()
+    page.frame_locator("#gates").locator("#units").wait_for()
+    assert "run" not in page.title()
+    (frame,) = page.main_frame.child_frames
+    assert "run" not in frame.title()
+
+
+def test_fifty_thousand_characters_are_text(open_demo):
+    page = open_demo()
+    text = "<script>document.title = 'run'</script>\u202e" * 1_250
+    read(page, text)
+    assert "run" not in page.title()
+    assert shown(page) == text.replace("\u202e", "U+202E")
+    assert fits_the_width(page)
+    assert "drawn for up to 1,000" in page.locator("#gates-note").inner_text()
+    assert page.locator("#open-gates").is_disabled()
+
+
+def test_a_text_that_is_too_long_is_said_so_at_once(open_demo):
+    page = open_demo()
+    page.locator("#text").evaluate(
+        "box => { box.value = '😀'.repeat(100001);"
+        "box.dispatchEvent(new Event('input')); }"
+    )
+    problem = page.locator("#text-problem[role=alert]").inner_text()
+    assert "100,001 characters: up to 100,000 are read" in problem
+    read(page, TEXT)
+    assert page.locator("#text-problem").inner_text() == ""
+
+
+def test_what_is_hidden_is_the_same_here_and_in_the_other_pages(open_demo):
+    """The script has an expression for it, page.py a function."""
+    page = open_demo()
+    hidden = page.evaluate(
+        "Array.from({length: 0x110000}, (_, k) => k)"
+        ".filter(k => SHAPELESS.test(String.fromCodePoint(k)))"
+    )
+    assert hidden == [
+        k for k in range(0x110000) if is_shapeless(chr(k)) and chr(k) not in "\n\t"
+    ]
+
+
+def test_places_of_entities_after_emoji(open_demo, trained):
+    page = open_demo()
+    text = EMOJI + TEXT
+    read(page, text)
+    assert marked(page) == [list(entity) for entity in found(trained(text))]
+    assert "副总经理" in page.locator("#result mark").last.inner_text()
+    assert shown(page) == text
+
+
+def test_a_server_that_has_gone_away(open_demo):
+    page = open_demo()
+    page.route("**/entities", lambda route: route.abort())
+    page.locator("#read").click()
+    page.get_by_text("The server does not answer").wait_for()
+    assert page.locator("#result mark").count() == 0
+    page.locator("#file").set_input_files(a_file("a.txt", TEXT))
+    page.locator("#file-problem").get_by_text("The server does not answer").wait_for()
+    assert page.locator("#download").is_hidden()
+    open_demo.errors.clear()  # the browser's own about the request
+
+
+# The gates
+
+
+def test_gates_open_and_the_pointer_explains(open_demo):
+    page = open_demo()
+    read(page, TEXT)
+    page.locator("#why").check()
+    page.locator("#open-gates").click()
+    frame = page.frame_locator("#gates")
+    frame.locator(".char").nth(1).hover()
+    frame.locator("#words").get_by_text(f"character 2 of {len(TEXT)}").wait_for()
+    assert TEXT[1] in frame.locator("#words").inner_text()
+    frame.get_by_text("Why these entities").wait_for()
+    # It cannot reach the page around it, or the server.
+    (inner,) = page.main_frame.child_frames
+    assert inner.evaluate("origin") == "null"
+    with pytest.raises(Exception, match=r"[Ff]etch|SecurityError"):
+        inner.evaluate("fetch('entities')")
+    assert any("Content Security Policy" in error for error in open_demo.errors)
+    open_demo.errors.clear()
+
+
+def test_gates_of_what_is_selected(open_demo):
+    page = open_demo()
+    read(page, TEXT * 50)
+    assert page.locator("#open-gates").is_disabled()
+    page.locator("#text").evaluate("e => { e.focus(); e.setSelectionRange(0, 4); }")
+    page.get_by_text("Of what is selected, 4 characters.").wait_for()
+    page.locator("#open-gates").click()
+    frame = page.frame_locator("#gates")
+    frame.locator(".char").first.wait_for()
+    assert frame.locator(".char").all_inner_texts() == list(TEXT[:4])
+
+
+# A file
+
+
+def a_file(name, text):
+    content = text if isinstance(text, bytes) else text.encode()
+    return {"name": name, "mimeType": "", "buffer": content}
+
+
+def downloaded(page):
+    with page.expect_download() as download:
+        page.locator("#download").click()
+    path = download.value.path()
+    content = Path(path).read_text("utf8")
+    assert content.endswith("\n")
+    return download.value.suggested_filename, content
+
+
+def test_a_file_of_json_lines_comes_back_with_entities(open_demo, trained):
+    page = open_demo()
+    lines = [
+        '{"id": 12345678901234567890, "text": "王芳任教授", "文": 1.0}',
+        "",
+        "no JSON",
+        '{"txt": 1}',
+        json.dumps({"text": EMOJI + TEXT}),
+        json.dumps({"text": "王" * 100_001}),
+    ]
+    page.locator("#file").set_input_files(a_file("简历.jsonl", "\r\n".join(lines)))
+    page.get_by_text("5 of 5 lines read").wait_for()
+    status = page.locator("#file-status[role=status]").inner_text()
+    assert "3 lines could not be read" in status and "line 3: no JSON" in status
+    assert page.locator("#progress").is_hidden()
+    name, content = downloaded(page)
+    assert name == "简历.entities.jsonl"
+    assert '"id":12345678901234567890' in content and "王芳任教授" in content
+    assert '"文":1.0' in content
+    first, bad, wrong, emoji, long = map(json.loads, content.splitlines())
+    assert list(first) == ["id", "text", "文", "entities"]
+    assert bad == {"line": 3, "text": "no JSON", "error": "line 3: no JSON"}
+    assert wrong["txt"] == 1 and wrong["error"].startswith('line 4: "text" is missing')
+    assert "100,001 characters" in long["error"] and len(long["text"]) == 100_001
+    doc = trained(EMOJI + TEXT)
+    scores = doc.spans["lstm_ner"].attrs["scores"].tolist()
+    assert emoji["entities"] == [
+        {
+            "start": ent.start_char,
+            "end": ent.end_char,
+            "label": ent.label_,
+            "text": ent.text,
+            "score": pytest.approx(score, abs=1e-4),
+        }
+        for ent, score in zip(doc.ents, scores, strict=True)
+    ]
+    # What the threshold leaves out is not downloaded.
+    threshold = middle(scores)
+    page.locator("#threshold").fill(threshold)
+    rest = json.loads(downloaded(page)[1].splitlines()[3])["entities"]
+    assert rest == [e for e in emoji["entities"] if e["score"] >= float(threshold)]
+    assert 0 < len(rest) < len(emoji["entities"])
+
+
+def test_a_file_of_lines_in_another_encoding(open_demo):
+    page = open_demo()
+    text = f"{TEXT}\n\n<b>{TEXT}</b>\n"
+    page.locator("#file").set_input_files(a_file("a.txt", text.encode("gb18030")))
+    page.get_by_text("3 of 3 lines read").wait_for()
+    assert "GB18030" in page.locator("#file-status").inner_text()
+    lines = [json.loads(line) for line in downloaded(page)[1].splitlines()]
+    assert [line["text"] for line in lines] == [TEXT, "", f"<b>{TEXT}</b>"]
+    assert lines[0]["entities"] and not lines[1]["entities"] and lines[2]["entities"]
+
+
+def test_progress_is_shown_and_can_be_cancelled(open_demo):
+    page = open_demo()
+    answered = []
+
+    def hold_the_third(route):
+        answered.append(route)
+        if len(answered) < 3:
+            route.continue_()
+
+    page.route("**/entities", hold_the_third)
+    page.locator("#file").set_input_files(a_file("a.txt", f"{TEXT}\n" * 200))
+    page.get_by_text("128 of 200 lines").wait_for()
+    progress = page.get_by_role("progressbar")
+    assert (progress.get_attribute("max"), progress.evaluate("p => p.value")) == (
+        "200",
+        128,
+    )
+    assert page.locator("#download").is_hidden()
+    page.locator("#cancel").click()
+    page.get_by_text("Cancelled.").wait_for()
+    assert "128 of 200 lines read" in page.locator("#file-status").inner_text()
+    assert len(downloaded(page)[1].splitlines()) == 128
+    open_demo.errors.clear()  # the browser's own about the request
+
+
+def test_one_text_that_is_refused_does_not_spoil_the_others(open_demo):
+    page = open_demo()
+
+    def refuse(route):
+        if "毒" in route.request.post_data_json["texts"]:
+            route.fulfill(status=500, json={"error": "The pipeline failed"})
+        else:
+            route.continue_()
+
+    page.route("**/entities", refuse)
+    texts = [TEXT, "毒", TEXT, TEXT, TEXT]
+    page.locator("#file").set_input_files(a_file("a.txt", "\n".join(texts)))
+    page.get_by_text("5 of 5 lines read").wait_for()
+    lines = [json.loads(line) for line in downloaded(page)[1].splitlines()]
+    assert [line["text"] for line in lines] == texts
+    assert ["error" in line for line in lines] == [text == "毒" for text in texts]
+    open_demo.errors.clear()  # the browser's own about the refusals
+
+
+def test_files_that_cannot_be_read(open_demo):
+    page = open_demo()
+    problem = page.locator("#file-problem[role=alert]")
+    for content, says in ((b"", "is empty"), (b"\xff\xff\xff", "neither in UTF-8")):
+        page.locator("#file").set_input_files(a_file("a.txt", content))
+        problem.get_by_text(says).wait_for()
+        assert page.locator("#download").is_hidden()
+    assert page.evaluate("data.limits.file") == 20_000_000
+    page.evaluate("data.limits.file = 20")
+    page.locator("#file").set_input_files(a_file("a.txt", b"a" * 21))
+    problem.get_by_text("Split it").wait_for()
+
+
+# How it looks
+
+
+def test_on_a_phone(open_demo):
+    page = open_demo(viewport=PHONE)
+    read(page, TEXT + "a" * 500 + "王芳" * 500)
+    page.locator("#text").evaluate("e => e.setSelectionRange(0, 20)")
+    page.locator("#table summary").click()
+    page.locator("#open-gates").click()
+    page.frame_locator("#gates").locator("#units").wait_for()
+    assert fits_the_width(page)
+    for control in page.locator("button:visible, input:visible, iframe").all():
+        box = control.bounding_box()
+        assert box["x"] >= 0 and box["x"] + box["width"] <= PHONE["width"], control
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_it_can_be_read_in_light_and_in_dark(open_demo, dark):
+    page = open_demo(dark=dark)
+    page.evaluate("document.getElementById('text-problem').textContent = 'wrong'")
+    paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    channels = [int(x) for x in paper[4:-1].split(",")]
+    assert (max(channels) < 60) == dark
+    for selector in (
+        *("body", "#text", "#read", "#text-note", "#text-problem"),
+        *("#summary", "#result mark", "#labels li", "#download"),
+    ):
+        ink, ground = page.locator(selector).first.evaluate(
+            "e => { const ink = getComputedStyle(e).color;"
+            "while (getComputedStyle(e).backgroundColor === 'rgba(0, 0, 0, 0)')"
+            " e = e.parentElement;"
+            "return [ink, getComputedStyle(e).backgroundColor]; }"
+        )
+        assert contrast(ink, ground) >= 4.5, (selector, ink, ground)
+
+
+def test_chinese_characters_are_drawn(open_demo):
+    """Where no font has them, all look the same: like what is no character."""
+    page = open_demo()
+    pictures = page.evaluate(
+        """() => ["王", "王", "芳", "\\u{10fffd}"].map((char) => {
+          const canvas = document.createElement("canvas");
+          const context = canvas.getContext("2d");
+          const style = getComputedStyle(document.getElementById("result"));
+          context.font = `40px ${style.fontFamily}`;
+          context.fillText(char, 20, 60);
+          return canvas.toDataURL();
+        })"""
+    )
+    assert pictures[0] == pictures[1]
+    assert len(set(pictures)) == 3, "install a Chinese font, such as fonts-noto-cjk"
+
+
+def test_everything_has_a_name_for_screen_readers(open_demo):
+    page = open_demo()
+    for role, name in (
+        ("textbox", "Text"),
+        ("slider", "Threshold: only what is at least this probable"),
+        ("button", "Find entities"),
+        ("button", "Open the gates"),
+        ("group", "The text with its entities"),
+    ):
+        assert page.get_by_role(role, name=name, exact=True).count() == 1, name
+    assert page.get_by_label("Choose a file").count() == 1
