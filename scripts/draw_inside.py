@@ -23,6 +23,7 @@ from draw_pictures import (
     GREY,
     INK,
     ORANGE,
+    PAPER,
     PURPLE,
     box,
     line,
@@ -51,9 +52,9 @@ def run_code(path: Path) -> dict[str, Any]:
 
 
 def curve(xs: Iterable[float], ys: Iterable[float], colour: str) -> str:
-    points = (f"{x:.1f},{y:.1f}" for x, y in zip(xs, ys, strict=True))
-    thick = line(" ".join(points), colour, head=False)
-    return f'<g style="stroke-width: 2.5px">{thick}</g>'
+    points = " ".join(f"{x:.1f},{y:.1f}" for x, y in zip(xs, ys, strict=True))
+    style = f"stroke: {colour}; stroke-width: 2.5px"
+    return f'<polyline points="{points}" style="{style}"/>'
 
 
 def axes(
@@ -91,13 +92,12 @@ def heat(
             f'<rect x="{x + 0.5:.1f}" y="{y - height / 2 + 0.5:.1f}" '
             f'width="{width - 1:.1f}" height="{height - 1:.1f}" '
             f'fill="{ORANGE if value > 0 else BLUE}" '
-            f'fill-opacity="{0.04 + 0.8 * min(1.0, abs(value)):.2f}"/>'
+            f'fill-opacity="{0.04 + 0.66 * min(1.0, abs(value)):.2f}"/>'
         )
         if numbers:
-            colour = "#ffffff" if abs(value) > 0.5 else INK
             parts.append(
                 f'<text x="{x + width / 2:.1f}" y="{y + 4}" class="note" '
-                f'style="fill: {colour}">{value:.1f}</text>'
+                f'style="fill: {INK}">{value:.1f}</text>'
             )
     return "\n".join(parts)
 
@@ -116,7 +116,7 @@ def scale(y: float) -> list[str]:
     parts = [
         f'<rect x="{RIGHT - 170 + k * width}" y="{y - 5}" width="{width}" height="10" '
         f'fill="{ORANGE if step > 0 else BLUE}" '
-        f'fill-opacity="{0.04 + 0.8 * abs(step):.2f}"/>'
+        f'fill-opacity="{0.04 + 0.66 * abs(step):.2f}"/>'
         for k, step in enumerate(steps)
     ]
     parts.append(text(RIGHT - 178, y, "−1", "note right"))
@@ -127,7 +127,10 @@ def scale(y: float) -> list[str]:
 def draw_valve(names: dict[str, Any], say: Say) -> str:
     """Draw the sigmoid of the tutorial, and tanh."""
     left, right, middle, height = 90, 600, 200, 120
-    to_x = lambda a: left + (a + 6) / 12 * (right - left)  # noqa: E731
+
+    def to_x(a: float) -> float:
+        return left + (a + 6) / 12 * (right - left)
+
     inputs = np.linspace(-6, 6, 121)
     xs = [to_x(a) for a in inputs]
     parts = axes(
@@ -141,26 +144,19 @@ def draw_valve(names: dict[str, Any], say: Say) -> str:
     parts += [
         curve(xs, middle - np.tanh(inputs) * height, ORANGE),
         curve(xs, middle - sigmoid(inputs) * height, GREEN),
-        text(right + 16, middle - height - 10, "tanh", "left", ORANGE),
-        text(
-            right + 16,
-            middle - height + 10,
-            say("sigmoid σ", "σ（sigmoid）"),
-            "left",
-            GREEN,
-        ),
-        text(right + 16, middle, say("0: closed", "0：关"), "left"),
-        text(
-            right + 16, middle - height / 2, say("0.5: half open", "0.5：半开"), "left"
-        ),
-        text(right + 16, middle - height + 30, say("1: open", "1：开"), "left"),
+        text(to_x(-2.2), middle - 46, "sigmoid σ", "", GREEN),
+        text(to_x(0.1), middle + 74, "tanh", "left", ORANGE),
+        text(right + 16, middle - height, say("1: open", "1：全开"), "left"),
+        text(right + 16, middle - height / 2, say("0.5: half", "0.5：半开"), "left"),
+        text(right + 16, middle, say("0: closed", "0：关闭"), "left"),
+        text(to_x(0), middle + height + 46, say("input a", "输入 a"), "note"),
     ]
     about = say(
         "The sigmoid rises from 0 through 0.5 at 0 to 1; tanh from -1 through 0 to 1.",
         "sigmoid 从 0 升到 1，在 0 处为 0.5；tanh 从 -1 升到 1，在 0 处为 0。",
     )
     title = say("A valve: the sigmoid, and tanh beside it", "阀门：sigmoid 与 tanh")
-    return picture(362, title, about, parts)
+    return picture(382, title, about, parts)
 
 
 def draw_brackets(names: dict[str, Any], say: Say) -> str:
@@ -186,7 +182,7 @@ def draw_brackets(names: dict[str, Any], say: Say) -> str:
         strict=True,
     ):
         x = round(LEFT + (k + 0.5) * width, 1)
-        parts.append(text(x, y + 6, say("↑ ", "↑") + said, "note"))
+        parts.append(text(x, y + 6, f"↑ {said}", "note"))
     about = say(
         "The input gate opens at the opening bracket only, the forget gate closes at "
         "the closing bracket only. The cell state is 1 from the one to the other, and "
@@ -204,8 +200,13 @@ def draw_brackets(names: dict[str, Any], say: Say) -> str:
 def draw_reach(names: dict[str, Any], say: Say) -> str:
     """Draw what is left of the gradient at each distance, for some forget gates."""
     left, right, top, bottom = 90, 760, 70, 300
-    to_x = lambda d: left + d / 100 * (right - left)  # noqa: E731
-    to_y = lambda v: bottom - v * (bottom - top)  # noqa: E731
+
+    def to_x(distance: float) -> float:
+        return left + distance / 100 * (right - left)
+
+    def to_y(share: float) -> float:
+        return bottom - share * (bottom - top)
+
     parts = axes(
         {str(d): to_x(d) for d in range(0, 101, 20)},
         {f"{v:g}": to_y(v) for v in (0, 0.25, 0.5, 0.75, 1)},
@@ -213,13 +214,14 @@ def draw_reach(names: dict[str, Any], say: Say) -> str:
         left,
         right,
     )
+    parts.append(f'<rect x="590" y="72" width="120" height="96" fill="{PAPER}"/>')
     colours = {0.99: ORANGE, 0.9: GREEN, 0.8: BLUE, 0.5: PURPLE}
     for k, (forget, colour) in enumerate(colours.items()):
         kept = names["reach"](forget).astype("float64").round(4)
         parts.append(curve(map(to_x, range(len(kept))), map(to_y, kept), colour))
         y = top + 14 + 22 * k
-        parts.append(line(f"580,{y} 610,{y}", colour, head=False))
-        parts.append(text(620, y, f"f = {forget}", "left", colour))
+        parts.append(curve((600, 630), (y, y), colour))
+        parts.append(text(640, y, f"f = {forget}", "left", colour))
     x = (left + right) / 2
     words = say("steps back from the last one", "距最后一步的步数")
     parts.append(text(x, bottom + 42, words, "note"))
@@ -271,8 +273,8 @@ def draw_units(names: dict[str, Any], say: Say) -> str:
     for start, end, label, _ in gates.entities:
         x = round(LEFT + (start + end) / 2 * width, 1)
         colour = ENTITY_COLOURS.get(label, GREY)
-        parts.append(box(x, 70, round((end - start) * width - 2, 1), 24, colour))
-        parts.append(text(x, 70, label, "note", colour))
+        parts.append(box(x, 84, round((end - start) * width - 2, 1), 6, colour))
+        parts.append(text(x, 68, label, "note", colour))
     parts += characters(gates.text, 100, width)
     reads = say("forwards", "正向"), say("backwards", "反向")
     y = 130
