@@ -224,6 +224,54 @@ def evaluate_cli(
         raise typer.Exit(1) from None
 
 
+@lstm_ner_cli.command("calibrate", no_args_is_help=True)
+def calibrate_cli(
+    model: Annotated[Path, Arg(help="Folder of a pipeline, which is changed")],
+    data: Annotated[
+        Path, Arg(help="dev: a .spacy file, or a dataset file that `convert` reads")
+    ],
+    gpu_id: Annotated[
+        int, Opt("--gpu-id", "-g", help="Number of the GPU; -1: the CPU")
+    ] = -1,
+) -> None:
+    """Make the probabilities of entities fit how often they are right.
+
+    A pipeline is too sure of what it has not read in training. This finds one number,
+    the temperature, by which all of its scores are divided, such that its probabilities
+    do best on the data, and keeps it in the folder of the pipeline. The entities that
+    it finds stay the same, but for those below a threshold.
+
+    Give it dev: the training data would say that it is always right, and test could
+    then no longer tell how far the probabilities can be trusted.
+
+    Example:
+
+    \b
+    python -m spacy lstm-ner calibrate training/model-best corpus/dev.spacy
+    """
+    from spacy.cli._util import setup_gpu
+
+    from .evaluate import calibrate
+
+    msg = Printer()
+    setup_gpu(gpu_id, silent=gpu_id < 0)
+    try:
+        temperatures, ece = calibrate(model, data)
+        if not temperatures:
+            msg.info("No component lstm_ner: nothing to calibrate")
+            return
+        rows = [(name, f"{value:.2f}") for name, value in temperatures.items()]
+        msg.table(rows, header=("Component", "Temperature"), divider=True)
+        before, after = ("-" if e is None else f"{100 * e:.2f}" for e in ece)
+        print(f"Expected calibration error on {data}: {before} before, {after} after")
+        msg.good("Written:")
+        print(model)
+    except (OSError, ValueError) as error:
+        msg.fail("That did not work:")
+        print(error)
+        raise typer.Exit(1) from None
+
+
 @lstm_ner_cli.command("errors", no_args_is_help=True)
 def errors_cli(
     model: Annotated[str, Arg(help="Folder or installed package of a pipeline")],
