@@ -224,6 +224,54 @@ def evaluate_cli(
         raise typer.Exit(1) from None
 
 
+@lstm_ner_cli.command("calibrate", no_args_is_help=True)
+def calibrate_cli(
+    model: Annotated[Path, Arg(help="Folder of a pipeline, which is changed")],
+    data: Annotated[
+        Path, Arg(help="dev: a .spacy file, or a dataset file that `convert` reads")
+    ],
+    gpu_id: Annotated[
+        int, Opt("--gpu-id", "-g", help="Number of the GPU; -1: the CPU")
+    ] = -1,
+) -> None:
+    """Make the probabilities of entities fit how often they are right.
+
+    A pipeline is too sure of what it has not read in training. This finds one number,
+    the temperature, by which all of its scores are divided, such that its probabilities
+    do best on the data, and keeps it in the folder of the pipeline. The entities that
+    it finds stay the same, but for those below a threshold.
+
+    Give it dev: the training data would say that it is always right, and test could
+    then no longer tell how far the probabilities can be trusted.
+
+    Example:
+
+    \b
+    python -m spacy lstm-ner calibrate training/model-best corpus/dev.spacy
+    """
+    from spacy.cli._util import setup_gpu
+
+    from .evaluate import calibrate
+
+    msg = Printer()
+    setup_gpu(gpu_id, silent=gpu_id < 0)
+    try:
+        temperatures, ece = calibrate(model, data)
+        if not temperatures:
+            msg.info("No component lstm_ner: nothing to calibrate")
+            return
+        rows = [(name, f"{value:.2f}") for name, value in temperatures.items()]
+        msg.table(rows, header=("Component", "Temperature"), divider=True)
+        before, after = ("-" if e is None else f"{100 * e:.2f}" for e in ece)
+        print(f"Expected calibration error on {data}: {before} before, {after} after")
+        msg.good("Written:")
+        print(model)
+    except (OSError, ValueError) as error:
+        msg.fail("That did not work:")
+        print(error)
+        raise typer.Exit(1) from None
+
+
 @lstm_ner_cli.command("errors", no_args_is_help=True)
 def errors_cli(
     model: Annotated[str, Arg(help="Folder or installed package of a pipeline")],
@@ -308,6 +356,91 @@ def errors_cli(
             write_findings(findings, output)
             msg.good("Written:")
             print(output)
+    except (OSError, ValueError) as error:
+        msg.fail("That did not work:")
+        print(error)
+        raise typer.Exit(1) from None
+
+
+@lstm_ner_cli.command("gates", no_args_is_help=True)
+def gates_cli(
+    model: Annotated[str, Arg(help="Folder or installed package of a pipeline")],
+    text: Annotated[str, Arg(help="The text to read; -: from standard input")],
+    output: Annotated[Path, Arg(metavar="OUT", help="The page, an .html file")],
+    corpus: Annotated[
+        Path | None,
+        Opt("--corpus", "-c", help="Annotated data, to rank the hidden units by type"),
+    ] = None,
+    why: Annotated[
+        bool, Opt(help="Tell why entities were found; default: for short texts")
+    ] = True,
+    component: Annotated[
+        str | None, Opt(help="Name of the component; default: the first lstm_ner")
+    ] = None,
+    gpu_id: Annotated[
+        int, Opt("--gpu-id", "-g", help="Number of the GPU; -1: the CPU")
+    ] = -1,
+    quiet: Annotated[bool, Opt("--quiet", "-q", help="Show no progress bar")] = False,
+) -> None:
+    """Open the gates of the LSTM on a text, as a page for the browser.
+
+    The page shows the text across and the hidden units down: input, forget and output
+    gate, candidate, cell and hidden state, for each layer and direction, with the
+    entities above and the scores of the tags below. It says in words what happens at
+    the character under the pointer, and what each character adds to an entity. It is
+    one file and needs no network.
+
+    With --corpus, a .spacy file or any that `convert` reads, it ranks hidden units by
+    how well they follow the entities of each type there, and can put them into that
+    order.
+
+    Example:
+
+    \b
+    python -m spacy lstm-ner gates training/model-best 王芳任北京大学教授。 gates.html
+    """
+    import spacy
+    from spacy.cli._util import setup_gpu
+
+    from .data.corpus import read_examples
+    from .evaluate import written_whole
+    from .inspect import explain, open_gates, rank_units
+    from .pages.gates import MOST_EXPLAINED, MOST_UNITS, gates_page
+    from .progress import with_progress
+
+    _replace_what_the_console_cannot_show()
+    msg = Printer()
+    setup_gpu(gpu_id, silent=gpu_id < 0)
+    try:
+        nlp = spacy.load(model)
+        gates = open_gates(
+            nlp, sys.stdin.read().strip() if text == "-" else text, component=component
+        )
+        n = len(gates.places)
+        if n > MOST_UNITS:
+            raise ValueError(
+                f"The text has {n:,} characters: a page shows up to {MOST_UNITS:,}. "
+                f"Give a part of it."
+            )
+        if why and n > MOST_EXPLAINED:
+            msg.info(f"More than {MOST_EXPLAINED} characters: left out why")
+            why = False
+        ranking = None
+        if corpus is not None:
+            read = read_examples(corpus, nlp)
+            examples = with_progress(read, not quiet, "Corpus")
+            docs = (example.reference for example in examples)
+            ranking = rank_units(nlp, docs, component=component)
+        explanation = (
+            explain(nlp, gates.text, component=component, progress=not quiet)
+            if why
+            else None
+        )
+        html = gates_page(gates, explanation=explanation, ranking=ranking)
+        with written_whole(output) as new:
+            new.write_text(html, "utf8")
+        msg.good("Written:")
+        print(output)
     except (OSError, ValueError) as error:
         msg.fail("That did not work:")
         print(error)

@@ -13,7 +13,7 @@ from .inspect import explain, open_gates
 from .inspect.render import scored_entities
 from .pages.demo import demo_page
 from .pages.entities import Entity, hue
-from .pages.gates import gates_page
+from .pages.gates import MOST_EXPLAINED, gates_page
 from .pipeline import LSTMEntityRecognizer
 
 #: How much is read at once, in characters if nothing else is said. The time of "why"
@@ -22,7 +22,7 @@ LIMITS: dict[str, int] = {
     "text": 100_000,
     "texts": 1_000,  # in a request
     "gates": 1_000,
-    "why": 300,
+    "why": MOST_EXPLAINED,
     "file": 20_000_000,  # bytes; the page cuts a file into requests
 }
 

@@ -25,7 +25,6 @@ from typing import NamedTuple
 
 import spacy
 from spacy.language import Language
-from tqdm import tqdm
 
 from .data.annotation import Surfaces, annotated_text, count_uses
 from .data.corpus import read_examples
@@ -33,6 +32,7 @@ from .doubts import Doubt, find_doubts
 from .evaluate import nothing_to_measure
 from .pipeline import LSTMEntityRecognizer
 from .predictions import Record, outside, overlap, predict_records
+from .progress import with_progress
 from .tagging import Span
 
 #: Every kind of error, in the order in which they are shown.
@@ -207,10 +207,10 @@ def find_errors(
         pipe.spans_key = pipe.spans_key or pipe.name
     corpus = []
     if train:
-        examples = _watched(read_examples(train, nlp), progress, "Training data")
+        examples = with_progress(read_examples(train, nlp), progress, "Training data")
         corpus = [annotated_text(eg) for eg in examples]
     known = Surfaces(a.text[s:e] for a in corpus for s, e, _ in a.entities)
-    examples = _watched(read_examples(data, nlp), progress, "Data")
+    examples = with_progress(read_examples(data, nlp), progress, "Data")
     records = list(predict_records(nlp, examples, known))
     if not any(record.gold or record.predicted for record in records) or not (
         any(record.predicted for record in records) or _finds_entities(nlp)
@@ -230,7 +230,7 @@ def find_errors(
         for place in (*record.gold, *record.predicted)
     }
     uses = count_uses(
-        _watched(corpus, progress, "Comparing"),
+        with_progress(corpus, progress, "Comparing"),
         Surfaces(known.texts | in_question),
     )
     doubts = find_doubts(
@@ -252,9 +252,3 @@ def _order(error: Error) -> tuple:
 
 def _finds_entities(nlp: Language) -> bool:
     return any("doc.ents" in nlp.get_pipe_meta(name).assigns for name in nlp.pipe_names)
-
-
-def _watched(items: Iterable, progress: bool, what: str) -> tqdm:
-    # A bar for what takes two seconds or more; None: and only on a terminal.
-    disable = None if progress else True
-    return tqdm(items, desc=what, unit="", leave=False, delay=2, disable=disable)

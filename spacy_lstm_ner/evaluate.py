@@ -1,4 +1,5 @@
-"""A pipeline measured on a data set: `python -m spacy lstm-ner evaluate`.
+"""A pipeline measured on a data set: `python -m spacy lstm-ner evaluate`; and its
+probabilities set right with one: `python -m spacy lstm-ner calibrate`.
 
 `spacy evaluate` prints and saves only the figures that spaCy itself knows.
 """
@@ -8,14 +9,16 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import spacy
 import srsly
 from spacy.language import Language
+from spacy.training import Example
 from wasabi import Printer
 
 from .data.corpus import read_examples
+from .pipeline import LSTMEntityRecognizer
 
 FIGURES = ("ents_", "bio_", "speed")
 
@@ -37,6 +40,52 @@ def evaluate(model: str | Path, data: Path, *, limit: int = 0) -> dict[str, Any]
     if scores.get("ents_f") is None:
         raise nothing_to_measure(model, nlp, data)
     return {key: scores[key] for key in sorted(scores) if key.startswith(FIGURES)}
+
+
+class Calibration(NamedTuple):
+    """What `calibrate` has done to a pipeline."""
+
+    #: Of each component `lstm_ner`, by name.
+    temperatures: dict[str, float]
+    #: The expected calibration error on the data, before and after.
+    ece: tuple[float | None, float | None]
+
+
+def calibrate(model: Path, data: Path) -> Calibration:
+    """Make the probabilities of a saved pipeline fit how often it is right: see
+    `LSTMEntityRecognizer.calibrate`. In its folder only the temperatures change.
+
+    model (Path): Folder of the pipeline.
+    data (Path): A .spacy file, or a dataset file in any format that `convert` reads.
+    RETURNS (Calibration): The new temperatures; none where there is no `lstm_ner`.
+    RAISES (OSError, ValueError): For a pipeline or a file that cannot be used.
+    """
+    if not (model / "config.cfg").is_file():
+        raise OSError(f"{model} is no folder of a pipeline, in which it could be kept")
+    nlp = spacy.load(model)
+    components = {
+        name: pipe
+        for name, pipe in nlp.pipeline
+        if isinstance(pipe, LSTMEntityRecognizer)
+    }
+
+    def error() -> float | None:
+        return nlp.evaluate(list(read_examples(data, nlp))).get("ents_ece")
+
+    before = error()
+    for name, pipe in components.items():
+        examples = list(read_examples(data, nlp))
+        not_yet = nlp.pipe_names[nlp.pipe_names.index(name) :]
+        docs = nlp.pipe((eg.predicted for eg in examples), disable=not_yet)
+        pipe.calibrate(
+            Example(doc, eg.reference) for doc, eg in zip(docs, examples, strict=True)
+        )
+    after = error()
+    temperatures = {}
+    for name, pipe in components.items():
+        pipe.to_disk(model / name, exclude=["model", "vocab"])
+        temperatures[name] = pipe.temperature
+    return Calibration(temperatures, (before, after))
 
 
 def nothing_to_measure(model: str | Path, nlp: Language, data: Path) -> ValueError:

@@ -17,6 +17,7 @@ from spacy.vocab import Vocab
 from thinc.api import Config, Model, Optimizer, set_dropout_rate, to_numpy
 from thinc.types import Floats2d, Ints1d, Ragged
 
+from .calibration import fit_temperature
 from .layers.crf import (
     best_paths,
     crf_divergence,
@@ -213,7 +214,12 @@ class LSTMEntityRecognizer(TrainablePipe):
         # `nlp.resume_training` puts a copy of the model here.
         self._rehearsal_model: Model[list[Doc], list[Floats2d]] | None = None
         # These belong to the weights, and are saved with them.
-        self.cfg: dict[str, Any] = {"labels": [], "scheme": scheme, "unit": unit}
+        self.cfg: dict[str, Any] = {
+            "labels": [],
+            "scheme": scheme,
+            "unit": unit,
+            "temperature": 1.0,
+        }
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -229,6 +235,12 @@ class LSTMEntityRecognizer(TrainablePipe):
     def tags(self) -> TagSet:
         """The tags that the model scores."""
         return _tag_set(self.labels, self.cfg["scheme"])
+
+    @property
+    def temperature(self) -> float:
+        """What all scores are divided by before they become probabilities: `calibrate`
+        sets it."""
+        return self.cfg["temperature"]
 
     @property
     def _units(self) -> Units:
@@ -307,8 +319,10 @@ class LSTMEntityRecognizer(TrainablePipe):
         ]
         asked = self.tags.stretches(in_batch)
         crf = self.model.get_ref("crf")
-        found = stretch_probabilities(crf, emissions, self.tags.rules, asked).tolist()
-        rest = iter(found)
+        found = stretch_probabilities(
+            crf, emissions, self.tags.rules, asked, temperature=self.temperature
+        )
+        rest = iter(found.tolist())
         return [list(islice(rest, len(few))) for few in spans]
 
     def probabilities(
@@ -392,7 +406,9 @@ class LSTMEntityRecognizer(TrainablePipe):
         crf = self.model.get_ref("crf")
         tags = self.tags
         emissions = self._emissions(docs, counts)
-        paths, log_probs = n_best_paths(crf, emissions, tags.rules, n)
+        paths, log_probs = n_best_paths(
+            crf, emissions, tags.rules, n, temperature=self.temperature
+        )
         analyses, start = [], 0
         for doc, count, doc_log_probs in zip(docs, counts, log_probs, strict=True):
             probabilities: dict[tuple[Span, ...], float] = {}
@@ -407,6 +423,55 @@ class LSTMEntityRecognizer(TrainablePipe):
             analyses.append(sorted(found, key=lambda x: -x.probability))
             start += count
         return analyses
+
+    def calibrate(self, examples: Iterable[Example]) -> float:
+        """Make probabilities fit how often the component is right: find the temperature
+        at which they do best on examples that it was not trained on, and keep it. The
+        entities that are found stay the same (but for those below a threshold): see
+        calibration.py.
+
+        examples (Iterable[Example]): The examples, with predicted Docs as the component
+            would get them. Entities on tokens without annotation do not count.
+        RETURNS (float): The temperature.
+        RAISES (ValueError): Where no entity is found that is known to be right or
+            wrong.
+        """
+        examples = list(examples)
+        docs = [eg.predicted for eg in examples]
+        counts = [self._units.count(doc) for doc in docs]
+        self._require_initialized()
+        if not any(counts):
+            raise ValueError(f"[{self.name}] There is no text to calibrate with.")
+        emissions = self._emissions(docs, counts)
+        tags = self.tags
+        paths = best_paths(self.model.get_ref("crf"), emissions, tags.rules)
+        spans: list[list[Span]] = []
+        is_right: list[bool] = []
+        for eg, path in zip(examples, _by_doc(paths, counts), strict=True):
+            gold = self._units.aligned_spans(eg, list(eg.reference.ents))
+            unknown = self._gold_tags(eg) == MISSING
+            found = self._new_spans(eg.predicted, tags.spans_from_ids(path))
+            spans.append([s for s in found if not unknown[s.start : s.end].any()])
+            is_right.extend(span in gold for span in spans[-1])
+        if not is_right:
+            raise ValueError(
+                f"[{self.name}] No entity was found in {len(docs)} texts that is known "
+                f"to be right or wrong: there is nothing to calibrate with."
+            )
+
+        def probabilities(temperature: float) -> np.ndarray:
+            self.cfg["temperature"] = temperature
+            return np.concatenate(self._probabilities(emissions, spans))
+
+        before = self.temperature
+        try:
+            # So that it is the same once it was saved.
+            best = round(fit_temperature(probabilities, np.array(is_right)), 4)
+        except BaseException:
+            self.cfg["temperature"] = before
+            raise
+        self.cfg["temperature"] = best
+        return best
 
     def _in_characters(self, doc: Doc, spans: Iterable[Span]) -> Iterator[Span]:
         for span in spans:
@@ -719,6 +784,7 @@ class LSTMEntityRecognizer(TrainablePipe):
             without the other.
         """
         validate_get_examples(get_examples, "LSTMEntityRecognizer.initialize")
+        self.cfg["temperature"] = 1.0
         if labels is None:
             found = {ent.label_ for eg in get_examples() for ent in eg.reference.ents}
             labels = sorted(found)

@@ -32,6 +32,15 @@ def test_the_component_learns_the_sentence():
     assert sum(names["probabilities"]) <= 1
 
 
+def test_looking_inside(capsys):
+    names = run_block('add_pipe("lstm_ner")')
+    names = run_block("open_gates", names)
+    assert names["gates"].layers[0].forget_gate.shape == (2, len(names["text"]), 128)
+    assert len(names["why"].entities) == 3
+    assert abs(names["follows"].correlation) > 0.5
+    assert "ORG" in capsys.readouterr().out
+
+
 def test_the_layers_run():
     names = run_block("from spacy_lstm_ner.layers import")
     assert names["Y"].data.shape == (7, 64)

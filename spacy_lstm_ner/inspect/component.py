@@ -45,12 +45,21 @@ def prepared(nlp: Language, docs: Iterable[Doc], name: str) -> list[Doc]:
 
 
 def lstm_cells(nlp: Language, ner: LSTMEntityRecognizer) -> list[Model]:
-    """The LSTM cells of a component, and of the tok2vec that it shares with others."""
+    """The LSTM cells of a component, and of the tok2vec that it shares with others.
+
+    RAISES (ValueError): Where there are none.
+    """
     nodes = list(ner.model.walk())
     for _, pipe in nlp.pipeline:
         if isinstance(pipe, Tok2Vec) and not set(pipe.listeners).isdisjoint(nodes):
             nodes.extend(pipe.model.walk())
-    return [node for node in nodes if node.name == "lstm_cell"]
+    cells = [node for node in nodes if node.name == "lstm_cell"]
+    if not cells:
+        raise ValueError(
+            f"[{ner.name}] The model has no LSTM to look into: set "
+            f'@architectures = "spacy-lstm-ner.LSTMEncoder.v1" as its encoder.'
+        )
+    return cells
 
 
 def in_characters(

@@ -80,11 +80,6 @@ def open_gates(
     """
     name, ner = find_component(nlp, component)
     cells = lstm_cells(nlp, ner)
-    if not cells:
-        raise ValueError(
-            f"[{name}] The model has no LSTM to look into: set "
-            f'@architectures = "spacy-lstm-ner.LSTMEncoder.v1" as its encoder.'
-        )
     doc = nlp.make_doc(text) if isinstance(text, str) else text
     if not doc.text:
         raise ValueError("The text is empty: there is nothing to look at.")

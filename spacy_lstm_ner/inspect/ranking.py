@@ -83,8 +83,11 @@ def rank_units(
     ]
     return {
         label: [
-            RankedUnit(label, *owners[k], float(correlation[k]))
-            for k in np.argsort(-np.abs(correlation), kind="stable")
+            RankedUnit(label, layer, direction, unit, r)
+            for r, (layer, direction, unit) in sorted(
+                zip(correlation.tolist(), owners, strict=True),
+                key=lambda ranked: -abs(ranked[0]),
+            )
         ]
         for label, correlation in sums.correlations()
     }

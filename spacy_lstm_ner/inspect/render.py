@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 
-import numpy as np
 from spacy.tokens import Doc
 
 from ..pages.entities import Entity, entities_html
@@ -55,17 +54,11 @@ class Rendered:
 def scored_entities(doc: Doc, spans_key: str) -> list[Entity]:
     """The entities of a document in characters, each with its probability if there is
     one."""
-    group = doc.spans[spans_key] if spans_key in doc.spans else None
     scores = {}
+    group = doc.spans.get(spans_key)
     if group is not None and "scores" in group.attrs:
-        values = np.asarray(group.attrs["scores"]).tolist()
-        scores = dict(
-            zip(
-                ((span.start, span.end, span.label) for span in group),
-                values,
-                strict=True,
-            )
-        )
+        places = [(span.start, span.end, span.label) for span in group]
+        scores = dict(zip(places, map(float, group.attrs["scores"]), strict=True))
     return [
         (
             ent.start_char,

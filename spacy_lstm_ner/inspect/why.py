@@ -11,6 +11,7 @@ from spacy.tokens import Doc
 from thinc.types import Floats1d, Floats2d
 
 from ..pipeline import Analysis, LSTMEntityRecognizer
+from ..progress import with_progress
 from ..tagging import ScoredSpan, Span
 from ..units import UNITS
 from .component import find_component, in_characters, prepared
@@ -19,6 +20,8 @@ from .component import find_component, in_characters, prepared
 UNKNOWN = "\ue000\ue001\ue002"
 # Of so many analyses one has to lack an entity, to tell what would stand there.
 _ANALYSES = 20
+# So many units are put out of sight at once.
+_PLACES = 16
 # Probabilities are told apart from 0 and 1 up to here.
 _NEAREST = 1e-9
 
@@ -65,16 +68,19 @@ class Explanation(NamedTuple):
         return frame(why_page(self), "Why these entities")
 
 
-def explain(nlp: Language, text: str, *, component: str | None = None) -> Explanation:
-    """Tell why a pipeline finds what it finds: by *occlusion*, as Zeiler & Fergus (2014)
-    do with pictures. Each character (token) in turn is put out of sight: a character
-    stands there that the model does not know, one of three, and results are averaged.
-    What the probability of an entity loses by it, the character has added. The text is
-    read whole; n characters take as long as 3 n² of them, some seconds for 300.
+def explain(
+    nlp: Language, text: str, *, component: str | None = None, progress: bool = False
+) -> Explanation:
+    """Tell why a pipeline finds what it finds: by *occlusion*, as Zeiler & Fergus
+    (2014) do with pictures. Each character (token) in turn is put out of sight: one
+    stands there that the model does not know (three of these, whose results are
+    averaged). What the probability of an entity loses by it, the character has added.
+    A text of n characters takes as long as 3 n² characters: some seconds for 300.
 
     nlp (Language): The pipeline.
     text (str): The text.
     component (str | None): Name of the component; default: the first `lstm_ner`.
+    progress (bool): Show a progress bar if it takes long.
     RETURNS (Explanation): What each unit adds to each entity, and what would have been
         found instead.
     RAISES (ValueError): Where there is no such component, or it is not trained.
@@ -86,7 +92,11 @@ def explain(nlp: Language, text: str, *, component: str | None = None) -> Explan
     (analyses,) = ner.n_best([read], _ANALYSES)
     (reading,) = ner.read([read])
     found = in_characters(ner, read, reading)
-    added = _added(nlp, name, doc, places, found)
+    added = np.zeros((len(places), len(found)))
+    if found:
+        for k in with_progress(range(0, len(places), _PLACES), progress, "Why"):
+            some = slice(k, k + _PLACES)
+            added[some] = _added(nlp, name, doc, places[some], found)
     return Explanation(
         text,
         places,
@@ -105,16 +115,16 @@ def _added(
     places: list[tuple[int, int]],
     entities: list[ScoredSpan],
 ) -> Floats2d:
-    """(units, entities) what each unit adds to the log-odds of each entity."""
+    """(places, entities) what the unit in each place adds to the log-odds of each
+    entity."""
     _, ner = find_component(nlp, name)
-    if not entities:
-        return np.zeros((len(places), 0))
-    hidden = [_without_unit(nlp, ner, doc, *place) for place in places]
-    asked = [entity[:3] for entity in entities]
+    hidden = (_without_unit(nlp, ner, doc, *place) for place in places)
     docs = prepared(nlp, chain.from_iterable(hidden), name)
-    scores = np.array(ner.probabilities(docs, [asked] * len(docs)))
-    by_unit = _log_odds(scores).reshape((len(places), len(UNKNOWN), -1))
-    return _log_odds(np.array([e.score for e in entities])) - by_unit.mean(axis=1)
+    asked = [entity[:3] for entity in entities]
+    without = np.array(ner.probabilities(docs, [asked] * len(docs)))
+    log_odds = _log_odds(without).reshape((len(places), len(UNKNOWN), len(entities)))
+    scores = np.array([entity.score for entity in entities])
+    return _log_odds(scores) - log_odds.mean(axis=1)
 
 
 def _without_unit(

@@ -78,7 +78,7 @@ def tags_in_words(gates: Gates, position: int) -> str:
     if chosen != best[0]:
         said += (
             f" Not the highest one: with {_sign(scores[chosen])}, {gates.tags[chosen]} "
-            f"fits better to the tags around it."
+            f"fits the tags around it better."
         )
     return said
 

@@ -316,7 +316,7 @@ def best_paths(crf: Model, emissions: Ragged, rules: Rules) -> Ints1d:
 
 
 def n_best_paths(
-    crf: Model, emissions: Ragged, rules: Rules, n: int
+    crf: Model, emissions: Ragged, rules: Rules, n: int, *, temperature: float = 1.0
 ) -> tuple[Ints2d, Floats2d]:
     """The n legal paths with the highest scores, for each sequence of a batch.
 
@@ -327,12 +327,14 @@ def n_best_paths(
     emissions (Ragged): (N, T) scores of the tags. Minus infinity rules a tag out.
     rules (Rules): The legal paths.
     n (int): How many, at least 1.
+    temperature (float): All scores are divided by it, those of the layer, too. It
+        changes probabilities, but not which paths are the best.
     RETURNS (tuple[Ints2d, Floats2d]): (n, N) tag numbers, the best paths first; and
         (B, n) the logarithms of their probabilities, minus infinity where a sequence
         has fewer legal paths. An empty sequence has one.
     RAISES (ValueError): Where a sequence has no legal path.
     """
-    data = to_numpy(emissions.dataXd).astype("float64")
+    data = to_numpy(emissions.dataXd).astype("float64") / temperature
     lengths = to_numpy(emissions.lengths)
     log_probs = np.full((len(lengths), n), -np.inf)
     log_probs[:, 0] = 0.0
@@ -341,7 +343,7 @@ def n_best_paths(
     packing = pack(_OPS, lengths, len(data))
     data = data[packing.forwards]
     steps = packing.steps()
-    chain = _Chain(crf, rules)
+    chain = _Chain(crf, rules, temperature=temperature)
     log_z = forward_backward(data, packing, chain).log_z
     n_tags = data.shape[1]
     score = np.empty((*data.shape, n))  # of the n best paths to each tag
@@ -390,7 +392,12 @@ class Stretches(NamedTuple):
 
 
 def stretch_probabilities(
-    crf: Model, emissions: Ragged, rules: Rules, stretches: Stretches
+    crf: Model,
+    emissions: Ragged,
+    rules: Rules,
+    stretches: Stretches,
+    *,
+    temperature: float = 1.0,
 ) -> Floats1d:
     """How probable each stretch is: the probability of all paths that have just these
     tags there, and go on with another one.
@@ -406,6 +413,7 @@ def stretch_probabilities(
     rules (Rules): The legal paths.
     stretches (Stretches): K stretches, none of them empty, none over the end of a
         sequence.
+    temperature (float): All scores are divided by it, those of the layer, too.
     RETURNS (Floats1d): (K,) float64 probabilities.
     RAISES (ValueError): Where a sequence has no legal path.
     """
@@ -417,10 +425,10 @@ def stretch_probabilities(
     asked[np.repeat(np.arange(len(lengths)), lengths)[starts]] = True
     kept = np.repeat(asked, lengths)
     new_row = np.cumsum(kept) - 1
-    data = to_numpy(emissions.dataXd)[kept].astype("float64")
+    data = to_numpy(emissions.dataXd)[kept].astype("float64") / temperature
     lengths = lengths[asked]
     packing = pack(_OPS, lengths, len(data))
-    chain = _Chain(crf, rules)
+    chain = _Chain(crf, rules, temperature=temperature)
     lattice = forward_backward(data[packing.forwards], packing, chain)
     place = np.empty(len(data), dtype="int64")  # of each row in the lattice
     place[packing.forwards] = np.arange(len(data))
@@ -478,9 +486,12 @@ class _Chain:
         *,
         dtype="float64",
         tags: Ints1d | None = None,  # to choose or repeat some
+        temperature: float = 1.0,
     ):
         def masked(name: str, legal: np.ndarray) -> np.ndarray:
             scores = to_numpy(crf.get_param(name)).astype(dtype)
+            if temperature != 1.0:
+                scores /= temperature
             if tags is not None:
                 scores = scores[np.ix_(*[tags] * scores.ndim)]
             return np.where(legal, scores, scores.dtype.type(-np.inf))

@@ -19,6 +19,10 @@ from .why import why_html
 _STEPS = 127
 # So many of the units that follow a type are listed.
 _RANKED = 5
+#: A page with more characters would be too large, and nobody would read it.
+MOST_UNITS = 2_000
+#: To explain the entities of more characters takes many seconds.
+MOST_EXPLAINED = 300
 
 
 def gates_page(
@@ -80,8 +84,8 @@ def gates_page(
 _HELP = """<p class="note">Each column is a character, each row of the picture a hidden
 unit. Point at it, or go through the characters with the arrow keys: below stands what
 happens there. A forget gate that is open (1) keeps the memory of its unit, and one that
-is closed (0) drops it; an open input gate writes the candidate to it; an open output gate
-shows it as the hidden state, which the layers above read.</p>"""
+is closed (0) drops it; an open input gate writes the candidate to it; an open output
+gate shows it as the hidden state, which the layers above read.</p>"""
 
 
 def _layer(layer) -> dict[str, Any]:

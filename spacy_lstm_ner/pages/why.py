@@ -24,11 +24,11 @@ def why_html(explanation: Explanation) -> str:
     return "\n".join(parts)
 
 
-_KEY = """<p class="note">The colour of a character says what it adds to the entity: by how
-much its log-odds are lower if an unknown character stands there.
+_KEY = """<p class="note">The colour of a character says what it adds to the entity: by
+how much its log-odds are lower if an unknown character stands there.
 <span class="adds" style="--much: 80%">It adds</span>
-<span class="takes" style="--much: 80%">it takes away</span>. The numbers of those that add
-most stand below.</p>"""
+<span class="takes" style="--much: 80%">it takes away</span>. The numbers of those that
+add most stand below.</p>"""
 
 
 def _second(explanation: Explanation) -> str:
@@ -38,8 +38,8 @@ def _second(explanation: Explanation) -> str:
     first, second = explanation.analyses[:2]
     return (
         f"<p>The whole text: the best analysis has the probability "
-        f"{confidence(first.probability)}; the next one {confidence(second.probability)}"
-        f" (margin {margin:.2f}). It differs in: "
+        f"{confidence(first.probability)}; the next one "
+        f"{confidence(second.probability)} (margin {margin:.2f}). It differs in: "
         f"{_difference(explanation.text, second, first)}.</p>"
     )
 
