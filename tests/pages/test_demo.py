@@ -110,6 +110,7 @@ def test_entities_come_while_typing_with_their_confidences(open_demo, trained):
     assert status.startswith(f"{len(doc.ents)} of {len(doc.ents)} entities")
     assert f"{doc.ents[0].text} {labels[0]}" in status
     page.locator("#table summary").click()
+    page.locator("#table tbody tr").first.wait_for()
     rows = page.locator("#table tbody tr").all_inner_texts()
     assert [row.split("\t")[:2] for row in rows] == [
         [ent.text, ent.label_] for ent in doc.ents
@@ -154,6 +155,7 @@ def test_hostile_text_is_shown_as_text(open_demo, trained):
     # In the table, and in the frame of the gates.
     read(page, "".join(HOSTILE).encode("utf8", "replace").decode() + TEXT)
     page.locator("#table summary").click()
+    page.locator("#table tbody tr").first.wait_for()
     page.locator("#open-gates").click()
     page.frame_locator("#gates").locator("#units").wait_for()
     assert "run" not in page.title()
