@@ -67,6 +67,8 @@ class Demo:
         self.page = demo_page(
             name="{lang}_{name} {version}".format_map(self._nlp.meta),
             components=self._nlp.pipe_names,
+            # "xx" is spaCy's own, for several languages.
+            lang="" if self._nlp.lang in (None, "xx") else self._nlp.lang,
             example=_EXAMPLE if self._nlp.lang == "zh" else "",
             threshold=self._threshold,
             limits=LIMITS,

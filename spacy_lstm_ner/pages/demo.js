@@ -135,6 +135,7 @@ function draw() {
     done = entity.end;
   }
   add(points.slice(done).join(""));
+  $("result").classList.toggle("long", lines.length > 100);
   $("result").replaceChildren(...lines);
   drawLabels(wanted);
   drawTable();

@@ -10,6 +10,7 @@ def demo_page(
     *,
     name: str,
     components: Sequence[str],
+    lang: str,
     example: str,
     threshold: float,
     limits: Mapping[str, int],
@@ -20,6 +21,7 @@ def demo_page(
 
     name (str): Name of the pipeline.
     components (Sequence[str]): Names of its components.
+    lang (str): The language of its texts, for screen readers; empty: any.
     example (str): The text that is there first.
     threshold (float): Where the slider is first.
     limits (Mapping[str, int]): How much is read at once: see demo.py.
@@ -33,8 +35,8 @@ def demo_page(
             f"({text_html(', '.join(components))}). What you type or open goes to the "
             f"server of this page and nowhere else.</p>",
             "<noscript><p>This page needs JavaScript.</p></noscript>",
-            _text(example, limits),
-            _result(threshold),
+            _text(lang, example, limits),
+            _result(lang, threshold),
             _gates(limits, no_gates),
             _file(limits),
         ]
@@ -51,11 +53,11 @@ def demo_page(
     )
 
 
-def _text(example: str, limits: Mapping[str, int]) -> str:
+def _text(lang: str, example: str, limits: Mapping[str, int]) -> str:
     return f"""<section>
 <label for="text">Text</label>
-<textarea id="text" rows="4" dir="auto" spellcheck="false" autocomplete="off"
- aria-describedby="text-note text-problem">
+<textarea id="text" lang="{lang}" rows="4" dir="auto" spellcheck="false"
+ autocomplete="off" aria-describedby="text-note text-problem">
 {html.escape(example)}</textarea>
 <div class="controls">
 <button id="read">Find entities</button>
@@ -68,7 +70,7 @@ seconds.</p>
 </section>"""
 
 
-def _result(threshold: float) -> str:
+def _result(lang: str, threshold: float) -> str:
     return f"""<section aria-labelledby="result-title">
 <h2 id="result-title">Entities</h2>
 <div class="controls">
@@ -78,7 +80,7 @@ def _result(threshold: float) -> str:
 </div>
 <p id="summary" role="status"></p>
 <ul id="labels" aria-label="Labels"></ul>
-<div id="result" class="text" tabindex="0" role="group"
+<div id="result" lang="{lang}" class="text" tabindex="0" role="group"
  aria-label="The text with its entities"></div>
 <details id="table"><summary>The same as a table</summary>
 <div class="wide"><table>
