@@ -1,0 +1,495 @@
+"""The page of a report."""
+
+import html
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from ..doubts import Doubt
+from ..errors import KINDS, Error
+from ..loggers import Log
+from ..predictions import Record, outside, overlap
+from ..report import (
+    BOUNDARY,
+    INVENTED,
+    MISSED,
+    Report,
+    confusion,
+    reliability,
+    scores,
+    worst,
+)
+from ..scorers import expected_error
+from ..tagging import Span
+from .charts import Line, key, line_chart, reliability_chart
+from .entities import confidence, entities_html
+from .page import asset, page, text_html
+
+_MISTAKES, _DOUBTS = 30, 10
+# So many characters are shown before and after the entities of a mistake, and so many
+# of the entities themselves.
+_AROUND, _LONGEST = 60, 160
+# Lines in one chart: more would be a tangle.
+_LINES = 16
+_TO_GET_CURVES = """
+[training.logger]
+@loggers = "spacy.ChainLogger.v1"
+
+[training.logger.logger1]
+@loggers = "spacy.ConsoleLogger.v3"
+progress_bar = "eval"
+
+[training.logger.logger2]
+@loggers = "spacy-lstm-ner.ReportLogger.v1"
+path = "training/log.jsonl"
+"""
+
+
+def report_page(report: Report) -> str:
+    """A report as a page.
+
+    report (Report): What it says.
+    RETURNS (str): The page, as HTML.
+    """
+    title = f"{report.pipeline} on {report.data}"
+    sections = [
+        f"<h1>{text_html(report.pipeline)}</h1>",
+        _summary(report),
+        _section("Training", _training(report)),
+        _section("Which types are taken for which", _confusion(report)),
+        _section("How far the probabilities can be trusted", _reliability(report)),
+        _section("The worst mistakes", _mistakes(report)),
+        _section("Annotation that is probably wrong", _doubts(report)),
+        _section("Configuration", _configuration(report)),
+        _section("Versions", _versions(report)),
+    ]
+    style = asset("charts.css") + asset("report.css")
+    return page(title, "\n".join(sections), style=style)
+
+
+def _section(title: str, body: str) -> str:
+    return f"<section><h2>{title}</h2>\n{body}\n</section>" if body else ""
+
+
+def _note(text: str) -> str:
+    return f'<p class="note">{text}</p>'
+
+
+def _table(
+    header: Sequence[str], rows: Iterable[Sequence[str]], *, caption: str = ""
+) -> str:
+    """A table; its cells are HTML, and the first one of a row is its name."""
+    head = "".join(f'<th scope="col">{cell}</th>' for cell in header)
+    body = "\n".join(
+        f'<tr><th scope="row">{name}</th>'
+        + "".join(f"<td>{cell}</td>" for cell in cells)
+        + "</tr>"
+        for name, *cells in rows
+    )
+    caption = f"<caption>{caption}</caption>" if caption else ""
+    # So that it can be scrolled with the keyboard, too.
+    return (
+        f'<div class="wide" tabindex="0"><table>{caption}<thead><tr>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
+    )
+
+
+def _label(label: str) -> str:
+    """A type; its characters must not turn what stands around it."""
+    return f"<bdi>{text_html(label)}</bdi>"
+
+
+def _percent(figure: float | None) -> str:
+    return "–" if figure is None else f"{100 * figure:.2f}"
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:,.6g}"
+
+
+# Summary
+
+
+def _summary(report: Report) -> str:
+    findings, log = report.findings, report.log
+    of_all = scores(findings)[""]
+    facts = {
+        "F1 here": _percent(of_all.fscore),
+        **({"F1 on test": _percent(report.figures["ents_f"])} if report.figures else {}),
+        "data": text_html(report.data),
+        "records": f"{len(findings.records):,}",
+        "entities": f"{findings.gold.total():,}",
+        "calibration error": _percent(expected_error(reliability(findings))),
+    }
+    if log and log.best:
+        last = log.evaluations[-1]
+        facts |= {
+            "best step": f"{log.best['step']:,} of {last['step']:,}",
+            "epochs": f"{last['epoch'] + 1:,}",
+            "training": _duration(last["seconds"]),
+        }
+    listed = "".join(
+        f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in facts.items()
+    )
+    return f'<dl class="facts">{listed}</dl>\n{_by_type(report)}'
+
+
+def _duration(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    return f"{minutes:,} min {seconds} s" if minutes else f"{seconds} s"
+
+
+def _by_type(report: Report) -> str:
+    """Precision, recall and F1 of each type, here and on test."""
+    figures = report.figures or {}
+    on_test = {**(figures.get("ents_per_type") or {})}
+    on_test[""] = {x: figures.get(f"ents_{x}") for x in "prf"}
+    here = scores(report.findings)
+    labels = sorted({*here, *on_test} - {""})
+    rows = []
+    for label in (*labels, ""):
+        prf = here.get(label)
+        row = [_label(label) if label else "all"]
+        row.append(f"{report.findings.gold[label]:,}" if label else "")
+        row += [
+            _percent(figure)
+            for figure in ((prf.precision, prf.recall, prf.fscore) if prf else [None] * 3)
+        ]
+        if figures:
+            row += [_percent((on_test.get(label) or {}).get(x)) for x in "prf"]
+        rows.append(row)
+    rows[-1][1] = f"{report.findings.gold.total():,}"
+    header = ["Type", "entities", "P", "R", "F1"]
+    caption = "Precision, recall and F1 in percent"
+    if figures:
+        header += ["P on test", "R on test", "F1 on test"]
+    return _table(header, rows, caption=caption)
+
+
+# Training
+
+
+def _training(report: Report) -> str:
+    log = report.log
+    if log is None:
+        return _note(
+            "The curves need the log of the training: let the config name the logger "
+            "below, train, and give the file to the report with "
+            "<code>--log training/log.jsonl</code>."
+        ) + f"<pre>{html.escape(_TO_GET_CURVES.strip())}</pre>"
+    if not log.evaluations:
+        return _note("The log has no evaluation yet.")
+    unit = log.header["unit"] if log.header["unit"] == "characters" else "tokens"
+    scored = [line["scores"] for line in log.evaluations]
+    per_type = [scores.get("ents_per_type", {}) for scores in scored]
+    gold = report.findings.gold
+    types = sorted({label for by_label in per_type for label in by_label})
+    types.sort(key=lambda label: -gold[label])
+    charts = [
+        _curves(log, "loss", "Loss a step", "loss", _losses(log)),
+        _curves(
+            log,
+            "scores",
+            "F1, precision and recall",
+            "percent",
+            {
+                name: [_in_percent(scores.get(f"ents_{x}")) for scores in scored]
+                for name, x in {"F1": "f", "precision": "p", "recall": "r"}.items()
+                if any(f"ents_{x}" in scores for scores in scored)
+            },
+        ),
+        _curves(
+            log,
+            "types",
+            "F1 of each type",
+            "percent",
+            {
+                label: [
+                    _in_percent(by_label.get(label, {}).get("f"))
+                    for by_label in per_type
+                ]
+                for label in types
+            },
+        ),
+        _curves(
+            log,
+            "rate",
+            "Learning rate",
+            "rate",
+            {"learning rate": [line["learn_rate"] for line in log.evaluations]},
+        ),
+        _curves(
+            log,
+            "speed",
+            f"{unit.capitalize()} a second",
+            "",
+            {f"{unit} a second": [line["speed"] for line in log.evaluations]},
+        ),
+    ]
+    best = ""
+    if log.best:
+        best = (
+            f"The dotted line is step {log.best['step']:,}, whose pipeline was kept. "
+        )
+    note = _note(
+        f"{best}A value belongs to the steps since the one before it; the speed is that "
+        "of training, without the time of evaluation."
+    )
+    return f'{note}<div class="charts">{"".join(charts)}</div>'
+
+
+def _losses(log: Log) -> dict[str, list[float | None]]:
+    """The loss of each component. spaCy sums it up from evaluation to evaluation."""
+    names = dict.fromkeys(name for line in log.evaluations for name in line["losses"])
+    before = [-1, *(line["step"] for line in log.evaluations)]
+    steps = [line["step"] - b for line, b in zip(log.evaluations, before, strict=False)]
+    return {
+        name: [
+            line["losses"][name] / max(n, 1) if name in line["losses"] else None
+            for line, n in zip(log.evaluations, steps, strict=True)
+        ]
+        for name in names
+    }
+
+
+def _in_percent(figure: float | None) -> float | None:
+    return None if figure is None else 100 * figure
+
+
+def _curves(
+    log: Log, name: str, title: str, unit: str, lines: dict[str, list[float | None]]
+) -> str:
+    """A chart with its legend and its values; nothing where there are none."""
+    if not any(value is not None for values in lines.values() for value in values):
+        return ""
+    steps = [line["step"] for line in log.evaluations]
+    drawn = list(lines)[:_LINES]
+    best = log.best["step"] if log.best else None
+    said = f"Chart: {title} over the steps of the training; the values follow."
+    svg = line_chart(
+        name, said, [Line(steps, lines[key]) for key in drawn], best=best, unit=unit
+    )
+    legend = ""
+    if len(lines) > 1:
+        entries = (f"<li>{key(i)}{_label(line)}</li>" for i, line in enumerate(drawn))
+        more = len(lines) - len(drawn)
+        rest = f"<li>and {more:,} more, among the values</li>" if more else ""
+        legend = f'<ul class="legend">{"".join(entries)}{rest}</ul>'
+    table = _table(
+        ["Step", *map(_label, lines)],
+        (
+            [f"{step:,}", *map(_number, row)]
+            for step, *row in zip(steps, *lines.values(), strict=True)
+        ),
+    )
+    return _chart(title, svg, legend, table)
+
+
+def _chart(title: str, svg: str, legend: str, table: str) -> str:
+    return (
+        f'<figure class="chart"><figcaption>{title}</figcaption>{svg}{legend}'
+        f"<details><summary>Values</summary>{table}</details></figure>"
+    )
+
+
+# Confusion
+
+
+def _confusion(report: Report) -> str:
+    findings = report.findings
+    counts = confusion(findings)
+    labels = sorted({x for pair in counts for x in pair if isinstance(x, str)})
+    columns: list[str | int] = [*labels, BOUNDARY, MISSED]
+    header = ["Type", *map(_label, labels), "wrong boundary", "missed", "all"]
+    rows = []
+    for label in labels:
+        total = findings.gold[label]
+        cells = [
+            _shaded(counts[label, column], total, right=label == column)
+            for column in columns
+        ]
+        rows.append([_label(label), *cells, f"{total:,}"])
+    invented = [counts[INVENTED, label] for label in labels]
+    total = sum(invented)
+    cells = [_shaded(n, total, right=False) for n in invented]
+    rows.append(["nothing", *cells, "", "", f"{total:,}"])
+    note = _note(
+        "A row is a type of the annotation, and sums up: of its entities so many are "
+        "right (its own column), were found with another type (at their place, or one "
+        "that overlaps it), were found with a wrong boundary, or were missed. The last "
+        "row is what was predicted where no entity, or one that is counted already, is "
+        "annotated. The shade is the share of the row; that of errors is the root of "
+        "it, so that rare ones are seen."
+    )
+    return f'<div class="confusion">{_table(header, rows)}</div>{note}'
+
+
+def _shaded(n: int, total: int, *, right: bool) -> str:
+    share = n / total if total else 0.0
+    if not n:
+        return '<span class="none">0</span>'
+    kind = "right" if right else "wrong"
+    shade = share if right else share**0.5
+    return f'<span class="shade {kind}" style="--share: {shade:.3f}">{n:,}</span>'
+
+
+# Probabilities
+
+
+def _reliability(report: Report) -> str:
+    bins = reliability(report.findings)
+    if not bins:
+        return _note("The pipeline tells no probabilities: it has no lstm_ner.")
+    error = _percent(expected_error(bins))
+    said = (
+        "Chart: of the entities of like probability, the share that is right, and how "
+        "many there are; the values follow."
+    )
+    table = _table(
+        ["Probability", "entities", "on average", "right"],
+        (
+            [
+                f"{one.low:.1f} to {one.high:.1f}",
+                f"{one.number:,}",
+                f"{one.probability:.3f}",
+                f"{one.right:.3f}",
+            ]
+            for one in bins
+        ),
+    )
+    svg = reliability_chart("reliability", said, bins)
+    chart = _chart("Share that is right, by probability", svg, "", table)
+    note = _note(
+        "A bar is the share of entities that are right, a dot the same over their mean "
+        "probability. On the dotted line, probabilities are just right; below it, they "
+        f"are too high. The expected calibration error is {error} percent."
+    )
+    return chart + note
+
+
+# Mistakes
+
+
+def _mistakes(report: Report) -> str:
+    findings = report.findings
+    errors = worst(findings, _MISTAKES)
+    if not errors:
+        return _note("There are none.")
+    first = (
+        "those first of which the pipeline was most certain"
+        if findings.has_p
+        else "the first ones in the data, since the pipeline tells no probabilities"
+    )
+    note = _note(
+        f"{len(errors):,} of {len(findings.errors):,}, {first}. Numbers are "
+        "probabilities to the pipeline."
+    )
+    return f"{note}<ol>{''.join(map(_mistake, errors))}</ol>"
+
+
+def _mistake(error: Error) -> str:
+    gold = [error.gold] if error.gold else []
+    predicted = [error.predicted] if error.predicted else []
+    said = f"{_label(error.own.label)}, {KINDS[error.kind]}"
+    p = error.p_gold, error.p_predicted
+    return _compared(error.record, gold, predicted, p, said)
+
+
+def _doubts(report: Report) -> str:
+    doubts = report.findings.doubts
+    if not report.findings.has_p or not doubts:
+        return ""
+    note = _note(
+        f"{min(len(doubts), _DOUBTS):,} of {len(doubts):,}: annotation to which the "
+        "pipeline gives next to no probability, to be looked at again. <code>python -m "
+        "spacy lstm-ner errors</code> shows the rest, and compares with the training "
+        "data."
+    )
+    return f"{note}<ol>{''.join(map(_doubt, doubts[:_DOUBTS]))}</ol>"
+
+
+def _doubt(doubt: Doubt) -> str:
+    nothing = doubt.record.p.get(outside((doubt.start, doubt.end)))
+    p = nothing, nothing
+    return _compared(doubt.record, doubt.annotated, doubt.predicted, p, "")
+
+
+def _compared(
+    record: Record,
+    gold: list[Span],
+    predicted: list[Span],
+    p_nothing: tuple[float | None, float | None],
+    said: str,
+) -> str:
+    """A place in a text, as it is annotated and as it was predicted."""
+    # All of what overlaps what is in question tells what happened there.
+    place = _around((*gold, *predicted))
+    sides = [
+        [span for span in spans if overlap(span, place) > 0]
+        for spans in (record.gold, record.predicted)
+    ]
+    start, end = _around((*sides[0], *sides[1]))
+    rows = []
+    for name, spans, p in zip(
+        ("annotated", "predicted"), sides, p_nothing, strict=True
+    ):
+        shown = "nothing" if p is None else f"nothing, {confidence(p)}"
+        if spans:
+            shown = _excerpt(record, spans, start, end)
+        rows.append(f"<dt>{name}</dt><dd>{shown}</dd>")
+    title = " · ".join(part for part in (said, f"record {record.number:,}") if part)
+    return f"<li><h3>{title}</h3><dl>{''.join(rows)}</dl></li>"
+
+
+def _around(spans: Sequence[Span]) -> tuple[int, int]:
+    return min(span.start for span in spans), max(span.end for span in spans)
+
+
+def _excerpt(record: Record, spans: list[Span], start: int, end: int) -> str:
+    """Entities in the text around them. What is left out is a "…"."""
+    text = record.text
+    first, last = max(0, start - _AROUND), min(len(text), end + _AROUND)
+    pieces = [(first, last)]
+    if end - start > _LONGEST:
+        half = _LONGEST // 2
+        pieces = [(first, start + half), (end - half, last)]
+    shown = "…" if first > 0 else ""
+    moved = []
+    for begins, ends in pieces:
+        moved.append((begins, ends, len(shown) - begins))
+        shown += text[begins:ends]
+        shown += "…" if ends < len(text) else ""
+
+    def place(i: int) -> int:
+        for begins, ends, by in moved:
+            if i <= ends:
+                return max(i, begins) + by
+        return moved[-1][1] + moved[-1][2]
+
+    return entities_html(
+        shown, [(place(s.start), place(s.end), s.label, record.p.get(s)) for s in spans]
+    )
+
+
+# What it was made with
+
+
+def _configuration(report: Report) -> str:
+    return (
+        "<details><summary>All settings</summary>"
+        f'<pre tabindex="0">{text_html(report.config.strip())}</pre></details>'
+    )
+
+
+def _versions(report: Report) -> str:
+    now = report.versions
+    then: dict[str, Any] = report.log.header["versions"] if report.log else {}
+    header = ["", *(["trained with"] if then else []), "this report"]
+    rows = [
+        [
+            text_html(name),
+            *([text_html(str(then.get(name, "–")))] if then else []),
+            text_html(now.get(name, "–")),
+        ]
+        for name in {**now, **then}
+    ]
+    return _table(header, rows)
