@@ -160,17 +160,12 @@ def reliability(findings: Findings) -> list[Bin]:
     return calibration([p for p, _ in judged], [right for _, right in judged])
 
 
-def worst(findings: Findings, limit: int) -> list[Error]:
-    """The errors of which the pipeline is most certain; without probabilities, the
-    first ones in the data.
-
-    findings (Findings): The errors.
-    limit (int): How many.
-    RETURNS (list[Error]): The worst one first.
-    """
+def worst(findings: Findings) -> list[Error]:
+    """RETURNS (list[Error]): The errors, those first of which the pipeline is most
+    certain; without probabilities, as they come in the data."""
 
     def order(error: Error) -> tuple:
         p = error.p_predicted
         return 0.0 if p is None else -p, error.record.number, error.own.start
 
-    return sorted(findings.errors, key=order)[:limit]
+    return sorted(findings.errors, key=order)

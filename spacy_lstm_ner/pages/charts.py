@@ -46,7 +46,13 @@ def require_matplotlib() -> None:
 
 
 def line_chart(
-    name: str, said: str, lines: Sequence[Line], *, best: int | None, unit: str = ""
+    name: str,
+    said: str,
+    lines: Sequence[Line],
+    *,
+    best: int | None,
+    unit: str = "",
+    logarithmic: bool = False,
 ) -> str:
     """Draw lines over the steps of a training.
 
@@ -55,6 +61,7 @@ def line_chart(
     lines (Sequence[Line]): The lines; the i-th one looks like `key(i)`.
     best (int | None): The step to mark.
     unit (str): What is drawn, at the axis.
+    logarithmic (bool): Give each factor the same space, if all values are above 0.
     RETURNS (str): The chart as SVG.
     """
     figure, (axes,) = _panels(1)
@@ -73,6 +80,10 @@ def line_chart(
             markersize=4,
             linewidth=1.6,
         )
+    if logarithmic and all(v is None or v > 0 for one in lines for v in one.values):
+        axes.set_yscale("log")
+    else:
+        axes.set_ylim(bottom=0)
     axes.set_xlabel("step")
     axes.set_ylabel(unit)
     axes.locator_params(axis="x", nbins=6, integer=True)

@@ -2,6 +2,7 @@
 
 import html
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from ..doubts import Doubt
@@ -112,14 +113,12 @@ def _number(value: float | None) -> str:
 def _summary(report: Report) -> str:
     findings, log = report.findings, report.log
     of_all = scores(findings)[""]
-    facts = {
-        "F1 here": _percent(of_all.fscore),
-        **({"F1 on test": _percent(report.figures["ents_f"])} if report.figures else {}),
-        "data": text_html(report.data),
-        "records": f"{len(findings.records):,}",
-        "entities": f"{findings.gold.total():,}",
-        "calibration error": _percent(expected_error(reliability(findings))),
-    }
+    name = text_html(Path(report.data).stem)
+    facts = {f"F1 on {name}": f"{_percent(of_all.fscore)}%"}
+    if report.figures:
+        facts["F1 on test"] = f"{_percent(report.figures['ents_f'])}%"
+    if bins := reliability(findings):
+        facts["calibration error"] = f"{_percent(expected_error(bins))}%"
     if log and log.best:
         last = log.evaluations[-1]
         facts |= {
@@ -130,7 +129,11 @@ def _summary(report: Report) -> str:
     listed = "".join(
         f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in facts.items()
     )
-    return f'<dl class="facts">{listed}</dl>\n{_by_type(report)}'
+    tried = _note(
+        f"Tried on {text_html(report.data)}: {len(findings.records):,} records, "
+        f"{findings.gold.total():,} entities."
+    )
+    return f'{tried}<dl class="facts">{listed}</dl>\n{_by_type(report)}'
 
 
 def _duration(seconds: float) -> str:
@@ -185,7 +188,7 @@ def _training(report: Report) -> str:
     types = sorted({label for by_label in per_type for label in by_label})
     types.sort(key=lambda label: -gold[label])
     charts = [
-        _curves(log, "loss", "Loss a step", "loss", _losses(log)),
+        _curves(log, "loss", "Loss a step", "", _losses(log), logarithmic=True),
         _curves(
             log,
             "scores",
@@ -256,7 +259,13 @@ def _in_percent(figure: float | None) -> float | None:
 
 
 def _curves(
-    log: Log, name: str, title: str, unit: str, lines: dict[str, list[float | None]]
+    log: Log,
+    name: str,
+    title: str,
+    unit: str,
+    lines: dict[str, list[float | None]],
+    *,
+    logarithmic: bool = False,
 ) -> str:
     """A chart with its legend and its values; nothing where there are none."""
     if not any(value is not None for values in lines.values() for value in values):
@@ -266,7 +275,12 @@ def _curves(
     best = log.best["step"] if log.best else None
     said = f"Chart: {title} over the steps of the training; the values follow."
     svg = line_chart(
-        name, said, [Line(steps, lines[key]) for key in drawn], best=best, unit=unit
+        name,
+        said,
+        [Line(steps, lines[line]) for line in drawn],
+        best=best,
+        unit=unit,
+        logarithmic=logarithmic,
     )
     legend = ""
     if len(lines) > 1:
@@ -361,7 +375,7 @@ def _reliability(report: Report) -> str:
     note = _note(
         "A bar is the share of entities that are right, a dot the same over their mean "
         "probability. On the dotted line, probabilities are just right; below it, they "
-        f"are too high. The expected calibration error is {error} percent."
+        f"are too high. The expected calibration error is {error}%."
     )
     return chart + note
 
@@ -371,27 +385,32 @@ def _reliability(report: Report) -> str:
 
 def _mistakes(report: Report) -> str:
     findings = report.findings
-    errors = worst(findings, _MISTAKES)
-    if not errors:
+    # Errors that overlap are shown once, at the place of the worst one.
+    places: dict[tuple[int, int, int], list[Error]] = {}
+    for error in worst(findings):
+        spans = [span for span in (error.gold, error.predicted) if span]
+        place = _region(error.record, *_around(spans))
+        places.setdefault((error.record.number, *place), []).append(error)
+    if not places:
         return _note("There are none.")
+    shown = list(places.items())[:_MISTAKES]
     first = (
         "those first of which the pipeline was most certain"
         if findings.has_p
         else "the first ones in the data, since the pipeline tells no probabilities"
     )
     note = _note(
-        f"{len(errors):,} of {len(findings.errors):,}, {first}. Numbers are "
-        "probabilities to the pipeline."
+        f"{len(findings.errors):,} mistakes in {len(places):,} places; "
+        f"{len(shown):,} are shown, {first}. Numbers are probabilities to the pipeline."
     )
-    return f"{note}<ol>{''.join(map(_mistake, errors))}</ol>"
+    items = (_mistake(start, end, errors) for (_, start, end), errors in shown)
+    return f"{note}<ol>{''.join(items)}</ol>"
 
 
-def _mistake(error: Error) -> str:
-    gold = [error.gold] if error.gold else []
-    predicted = [error.predicted] if error.predicted else []
-    said = f"{_label(error.own.label)}, {KINDS[error.kind]}"
-    p = error.p_gold, error.p_predicted
-    return _compared(error.record, gold, predicted, p, said)
+def _mistake(start: int, end: int, errors: list[Error]) -> str:
+    kinds = (f"{_label(error.own.label)}, {KINDS[error.kind]}" for error in errors)
+    p = errors[0].p_gold, errors[0].p_predicted
+    return _compared(errors[0].record, start, end, p, "; ".join(kinds))
 
 
 def _doubts(report: Report) -> str:
@@ -408,33 +427,31 @@ def _doubts(report: Report) -> str:
 
 
 def _doubt(doubt: Doubt) -> str:
+    place = _region(doubt.record, doubt.start, doubt.end)
     nothing = doubt.record.p.get(outside((doubt.start, doubt.end)))
-    p = nothing, nothing
-    return _compared(doubt.record, doubt.annotated, doubt.predicted, p, "")
+    return _compared(doubt.record, *place, (nothing, nothing), "")
 
 
 def _compared(
     record: Record,
-    gold: list[Span],
-    predicted: list[Span],
+    start: int,
+    end: int,
     p_nothing: tuple[float | None, float | None],
     said: str,
 ) -> str:
-    """A place in a text, as it is annotated and as it was predicted."""
-    # All of what overlaps what is in question tells what happened there.
-    place = _around((*gold, *predicted))
-    sides = [
-        [span for span in spans if overlap(span, place) > 0]
-        for spans in (record.gold, record.predicted)
-    ]
-    start, end = _around((*sides[0], *sides[1]))
+    """A place in a text, as it is annotated and as it was predicted. Where one of these
+    is nothing, it has a probability, too."""
     rows = []
-    for name, spans, p in zip(
-        ("annotated", "predicted"), sides, p_nothing, strict=True
+    for name, entities, p in zip(
+        ("annotated", "predicted"),
+        (record.gold, record.predicted),
+        p_nothing,
+        strict=True,
     ):
+        there = [span for span in entities if overlap(span, (start, end)) > 0]
         shown = "nothing" if p is None else f"nothing, {confidence(p)}"
-        if spans:
-            shown = _excerpt(record, spans, start, end)
+        if there:
+            shown = _excerpt(record, there, start, end)
         rows.append(f"<dt>{name}</dt><dd>{shown}</dd>")
     title = " · ".join(part for part in (said, f"record {record.number:,}") if part)
     return f"<li><h3>{title}</h3><dl>{''.join(rows)}</dl></li>"
@@ -442,6 +459,17 @@ def _compared(
 
 def _around(spans: Sequence[Span]) -> tuple[int, int]:
     return min(span.start for span in spans), max(span.end for span in spans)
+
+
+def _region(record: Record, start: int, end: int) -> tuple[int, int]:
+    """From where to where entities overlap a place, or each other there."""
+    spans = [*record.gold, *record.predicted]
+    while True:
+        there = [span for span in spans if overlap(span, (start, end)) > 0]
+        wider = _around([Span(start, end, ""), *there])
+        if wider == (start, end):
+            return wider
+        start, end = wider
 
 
 def _excerpt(record: Record, spans: list[Span], start: int, end: int) -> str:
