@@ -356,9 +356,7 @@ def report_cli(
     msg = Printer()
     setup_gpu(gpu_id, silent=gpu_id < 0)
     with _failures_told(msg):
-        write_report(
-            model, data, output, log=log, metrics=metrics, progress=not quiet
-        )
+        write_report(model, data, output, log=log, metrics=metrics, progress=not quiet)
         if not quiet:
             _print_written(msg, output)
 

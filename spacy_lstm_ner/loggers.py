@@ -60,7 +60,7 @@ def report_logger(path: str | Path | None = None) -> Setup:
         if path is None:
             return lambda info: None, lambda: None
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        file = Path(path).open("w", encoding="utf8")
+        file = Path(path).open("w", encoding="utf8")  # noqa: SIM115 (see `finalize`)
 
         def write(line: dict[str, Any]) -> None:
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
@@ -95,7 +95,8 @@ def report_logger(path: str | Path | None = None) -> Setup:
             )
             watch.evaluated(info["words"])
 
-        return log_step, file.close
+        finalize = file.close
+        return log_step, finalize
 
     return setup
 
@@ -178,12 +179,12 @@ def read_log(path: Path) -> Log:
     RAISES (OSError, ValueError): For a file that cannot be read, or is not such a log.
         The message names the line.
     """
-    *lines, rest = path.read_bytes().split(b"\n")
+    *lines, _ = path.read_bytes().split(b"\n")
     parsed = [
         _parsed(line, f"{path}:{number}") for number, line in enumerate(lines, start=1)
     ]
     header, *evaluations = parsed or [{}]
-    if header.get("format") != FORMAT or not _HEADER <= header.keys():
+    if header.get("format") != FORMAT or not header.keys() >= _HEADER:
         raise ValueError(f"{path}:1: this is not the header that {FORMAT} writes")
     for number, line in enumerate(evaluations, start=2):
         if missing := _EVALUATION.keys() - line.keys():

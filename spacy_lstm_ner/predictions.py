@@ -1,8 +1,9 @@
 """What a pipeline makes of annotated texts, and how probable it is to the pipeline."""
 
-from collections.abc import Iterable, Iterator
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import islice, takewhile
 
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -47,6 +48,14 @@ def outside(span: tuple) -> Span:
 def overlap(one: tuple, other: tuple) -> int:
     """How many characters two spans have in common; 0 or less where they have none."""
     return min(one[1], other[1]) - max(one[0], other[0])
+
+
+def overlapping(spans: Sequence[Span], place: tuple) -> list[Span]:
+    """RETURNS (list[Span]): Those that have characters in common with a place, of spans
+    in the order of the text that do not overlap each other."""
+    first = bisect_right(spans, place[0], key=lambda span: span.end)
+    rest = islice(spans, first, None)
+    return list(takewhile(lambda span: span.start < place[1], rest))
 
 
 def judged(annotated: Annotated, predicted: Iterable[Span]) -> list[Span]:

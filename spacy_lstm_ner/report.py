@@ -100,8 +100,8 @@ def read_figures(path: Path) -> dict[str, Any]:
 
 
 def scores(findings: Findings) -> dict[str, PRFScore]:
-    """RETURNS (dict[str, PRFScore]): Precision, recall and F1 of each type, in the order
-    of their names; and at last those of all entities, under ""."""
+    """RETURNS (dict[str, PRFScore]): Precision, recall and F1 of each type, in the
+    order of their names; and at last those of all entities, under ""."""
     predicted = Counter(
         span.label for record in findings.records for span in record.predicted
     )
@@ -151,13 +151,14 @@ def confusion(findings: Findings) -> Counter[tuple[str | int, str | int]]:
 def reliability(findings: Findings) -> list[Bin]:
     """RETURNS (list[Bin]): How many of the predicted entities of like probability are
     right; empty where the pipeline tells no probabilities."""
-    judged = [
-        (record.p[span], span in record.gold)
-        for record in findings.records
-        for span in record.predicted
-        if span in record.p
-    ]
-    return calibration([p for p, _ in judged], [right for _, right in judged])
+    p: list[float] = []
+    is_right: list[bool] = []
+    for record in findings.records:
+        gold = set(record.gold)
+        known = [span for span in record.predicted if span in record.p]
+        p.extend(record.p[span] for span in known)
+        is_right.extend(span in gold for span in known)
+    return calibration(p, is_right)
 
 
 def worst(findings: Findings) -> list[Error]:

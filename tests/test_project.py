@@ -69,7 +69,9 @@ def test_the_report_has_curves_and_figures_of_test(ran):
     page = (ran / "reports/sample.html").read_text("utf8")
     assert "F1 on test" in page and "Learning rate" in page
     log = ran / "training/sample/lstm_ner/seed-0/log.jsonl"
-    steps = [json.loads(line).get("step") for line in log.read_text("utf8").splitlines()]
+    steps = [
+        json.loads(line).get("step") for line in log.read_text("utf8").splitlines()
+    ]
     assert steps == [None, 0, 30]
 
 

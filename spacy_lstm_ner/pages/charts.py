@@ -157,10 +157,16 @@ def _panels(
     from matplotlib.figure import Figure
 
     colours = dict.fromkeys(
-        ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"),
+        (
+            "text.color",
+            "axes.labelcolor",
+            "axes.edgecolor",
+            "xtick.color",
+            "ytick.color",
+        ),
         _INK,
     )
-    settings: dict[str, Any] = {
+    settings: Any = {
         **colours,
         "font.size": _FONT_SIZE,
         "axes.labelsize": _FONT_SIZE,
@@ -195,7 +201,9 @@ def _svg(figure: "Figure", name: str, said: str) -> str:
     # Only the element: its styles are in charts.css, and its font is that of the page.
     svg = file.getvalue()
     svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<style.*?</style>|<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(
+        r"<style.*?</style>|<metadata>.*?</metadata>", "", svg, flags=re.DOTALL
+    )
     svg = re.sub(r' (?:width|height)="[\d.]+pt"', "", svg)
     svg = re.sub(r" font-family: [^;\"]*;?", "", svg)
     svg = re.sub(r"font: ([\d.]+px) [^;\"]*", r"font-size: \1", svg)

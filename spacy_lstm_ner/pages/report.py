@@ -8,7 +8,7 @@ from typing import Any
 from ..doubts import Doubt
 from ..errors import KINDS, Error
 from ..loggers import Log
-from ..predictions import Record, outside, overlap
+from ..predictions import Record, outside, overlapping
 from ..report import (
     BOUNDARY,
     INVENTED,
@@ -26,6 +26,8 @@ from .entities import confidence, entities_html
 from .page import asset, page, text_html
 
 _MISTAKES, _DOUBTS = 30, 10
+# So many kinds of errors are named where several overlap.
+_KINDS = 4
 # So many characters are shown before and after the entities of a mistake, and so many
 # of the entities themselves.
 _AROUND, _LONGEST = 60, 160
@@ -155,7 +157,9 @@ def _by_type(report: Report) -> str:
         row.append(f"{report.findings.gold[label]:,}" if label else "")
         row += [
             _percent(figure)
-            for figure in ((prf.precision, prf.recall, prf.fscore) if prf else [None] * 3)
+            for figure in (
+                (prf.precision, prf.recall, prf.fscore) if prf else [None] * 3
+            )
         ]
         if figures:
             row += [_percent((on_test.get(label) or {}).get(x)) for x in "prf"]
@@ -174,11 +178,14 @@ def _by_type(report: Report) -> str:
 def _training(report: Report) -> str:
     log = report.log
     if log is None:
-        return _note(
-            "The curves need the log of the training: let the config name the logger "
-            "below, train, and give the file to the report with "
-            "<code>--log training/log.jsonl</code>."
-        ) + f"<pre>{html.escape(_TO_GET_CURVES.strip())}</pre>"
+        return (
+            _note(
+                "The curves need the log of the training: name the logger below in the "
+                "config, train, and give the file to the report with "
+                "<code>--log training/log.jsonl</code>."
+            )
+            + f"<pre>{html.escape(_TO_GET_CURVES.strip())}</pre>"
+        )
     if not log.evaluations:
         return _note("The log has no evaluation yet.")
     unit = log.header["unit"] if log.header["unit"] == "characters" else "tokens"
@@ -234,8 +241,8 @@ def _training(report: Report) -> str:
             f"The dotted line is step {log.best['step']:,}, whose pipeline was kept. "
         )
     note = _note(
-        f"{best}A value belongs to the steps since the one before it; the speed is that "
-        "of training, without the time of evaluation."
+        f"{best}A loss and a speed are those of the steps since the point before; the "
+        "time of evaluation is left out."
     )
     return f'{note}<div class="charts">{"".join(charts)}</div>'
 
@@ -387,10 +394,13 @@ def _mistakes(report: Report) -> str:
     findings = report.findings
     # Errors that overlap are shown once, at the place of the worst one.
     places: dict[tuple[int, int, int], list[Error]] = {}
+    regions: dict[int, list[Span]] = {}
     for error in worst(findings):
-        spans = [span for span in (error.gold, error.predicted) if span]
-        place = _region(error.record, *_around(spans))
-        places.setdefault((error.record.number, *place), []).append(error)
+        number = error.record.number
+        if number not in regions:
+            regions[number] = _regions(error.record)
+        place = _widened(error.own, regions[number])
+        places.setdefault((number, *place), []).append(error)
     if not places:
         return _note("There are none.")
     shown = list(places.items())[:_MISTAKES]
@@ -408,7 +418,10 @@ def _mistakes(report: Report) -> str:
 
 
 def _mistake(start: int, end: int, errors: list[Error]) -> str:
-    kinds = (f"{_label(error.own.label)}, {KINDS[error.kind]}" for error in errors)
+    kinds = [f"{_label(error.own.label)}, {KINDS[error.kind]}" for error in errors]
+    kinds = list(dict.fromkeys(kinds))
+    if len(kinds) > _KINDS:
+        kinds[_KINDS:] = ["and more"]
     p = errors[0].p_gold, errors[0].p_predicted
     return _compared(errors[0].record, start, end, p, "; ".join(kinds))
 
@@ -427,7 +440,7 @@ def _doubts(report: Report) -> str:
 
 
 def _doubt(doubt: Doubt) -> str:
-    place = _region(doubt.record, doubt.start, doubt.end)
+    place = _widened((doubt.start, doubt.end), _regions(doubt.record))
     nothing = doubt.record.p.get(outside((doubt.start, doubt.end)))
     return _compared(doubt.record, *place, (nothing, nothing), "")
 
@@ -448,7 +461,7 @@ def _compared(
         p_nothing,
         strict=True,
     ):
-        there = [span for span in entities if overlap(span, (start, end)) > 0]
+        there = overlapping(entities, (start, end))
         shown = "nothing" if p is None else f"nothing, {confidence(p)}"
         if there:
             shown = _excerpt(record, there, start, end)
@@ -457,19 +470,23 @@ def _compared(
     return f"<li><h3>{title}</h3><dl>{''.join(rows)}</dl></li>"
 
 
-def _around(spans: Sequence[Span]) -> tuple[int, int]:
-    return min(span.start for span in spans), max(span.end for span in spans)
+def _regions(record: Record) -> list[Span]:
+    """The places of a text where entities overlap, gold and predicted ones."""
+    regions: list[Span] = []
+    for start, end, _ in sorted([*record.gold, *record.predicted]):
+        if regions and start < regions[-1].end:
+            start, before, _ = regions.pop()
+            end = max(end, before)
+        regions.append(Span(start, end, ""))
+    return regions
 
 
-def _region(record: Record, start: int, end: int) -> tuple[int, int]:
-    """From where to where entities overlap a place, or each other there."""
-    spans = [*record.gold, *record.predicted]
-    while True:
-        there = [span for span in spans if overlap(span, (start, end)) > 0]
-        wider = _around([Span(start, end, ""), *there])
-        if wider == (start, end):
-            return wider
-        start, end = wider
+def _widened(place: tuple, regions: list[Span]) -> tuple[int, int]:
+    """A place, and all regions that it overlaps."""
+    there = overlapping(regions, place)
+    if not there:
+        return place[0], place[1]
+    return min(place[0], there[0].start), max(place[1], there[-1].end)
 
 
 def _excerpt(record: Record, spans: list[Span], start: int, end: int) -> str:
@@ -493,8 +510,10 @@ def _excerpt(record: Record, spans: list[Span], start: int, end: int) -> str:
                 return max(i, begins) + by
         return moved[-1][1] + moved[-1][2]
 
+    entities = [(place(s.start), place(s.end), s.label, record.p.get(s)) for s in spans]
+    # What is all in the gap is empty.
     return entities_html(
-        shown, [(place(s.start), place(s.end), s.label, record.p.get(s)) for s in spans]
+        shown, [entity for entity in entities if entity[0] < entity[1]]
     )
 
 
