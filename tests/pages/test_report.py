@@ -264,6 +264,12 @@ def test_each_chart_has_its_values_as_text(page, open_page):
 def test_it_fits_a_phone(page, open_page):
     opened = open_page(page, viewport=PHONE)
     assert fits_the_width(opened)
+    # Short labels are on one line, and long ones on many.
+    heights = [
+        opened.locator("tbody th bdi", has_text=label).first.bounding_box()["height"]
+        for label in ("NAME", "script")
+    ]
+    assert heights[0] < 30 < 300 < heights[1]
     for chart in opened.locator("figure svg[role=img]").all():
         box = chart.bounding_box()
         assert 300 < box["width"] <= PHONE["width"]
