@@ -94,7 +94,8 @@ def read_figures(path: Path) -> dict[str, Any]:
         figures = srsly.json_loads(path.read_text("utf8"))
     except ValueError as error:
         raise ValueError(f"{path}: this is not JSON: {error}") from None
-    if not isinstance(figures, dict) or "ents_f" not in figures:
+    known = isinstance(figures, dict) and isinstance(figures.get("ents_f"), int | float)
+    if not known:
         raise ValueError(f"{path}: no figures that `lstm-ner evaluate` wrote")
     return figures
 

@@ -1,7 +1,8 @@
 """The page of a report."""
 
 import html
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -188,53 +189,6 @@ def _training(report: Report) -> str:
         )
     if not log.evaluations:
         return _note("The log has no evaluation yet.")
-    unit = log.header["unit"] if log.header["unit"] == "characters" else "tokens"
-    scored = [line["scores"] for line in log.evaluations]
-    per_type = [scores.get("ents_per_type", {}) for scores in scored]
-    gold = report.findings.gold
-    types = sorted({label for by_label in per_type for label in by_label})
-    types.sort(key=lambda label: -gold[label])
-    charts = [
-        _curves(log, "loss", "Loss a step", "", _losses(log), logarithmic=True),
-        _curves(
-            log,
-            "scores",
-            "F1, precision and recall",
-            "percent",
-            {
-                name: [_in_percent(scores.get(f"ents_{x}")) for scores in scored]
-                for name, x in {"F1": "f", "precision": "p", "recall": "r"}.items()
-                if any(f"ents_{x}" in scores for scores in scored)
-            },
-        ),
-        _curves(
-            log,
-            "types",
-            "F1 of each type",
-            "percent",
-            {
-                label: [
-                    _in_percent(by_label.get(label, {}).get("f"))
-                    for by_label in per_type
-                ]
-                for label in types
-            },
-        ),
-        _curves(
-            log,
-            "rate",
-            "Learning rate",
-            "rate",
-            {"learning rate": [line["learn_rate"] for line in log.evaluations]},
-        ),
-        _curves(
-            log,
-            "speed",
-            f"{unit.capitalize()} a second",
-            "",
-            {f"{unit} a second": [line["speed"] for line in log.evaluations]},
-        ),
-    ]
     best = ""
     if log.best:
         best = (
@@ -244,7 +198,49 @@ def _training(report: Report) -> str:
         f"{best}A loss and a speed are those of the steps since the point before; the "
         "time of evaluation is left out."
     )
-    return f'{note}<div class="charts">{"".join(charts)}</div>'
+    charts = "".join(_charts(log, report.findings.gold))
+    return f'{note}<div class="charts">{charts}</div>'
+
+
+def _charts(log: Log, gold: Counter[str]) -> Iterator[str]:
+    """All curves of a training.
+
+    log (Log): Its log.
+    gold (Counter[str]): How frequent types are: those that are most come first.
+    YIELDS (str): A chart each.
+    """
+    yield _curves(log, "loss", "Loss a step", "", _losses(log), logarithmic=True)
+    names = {"F1": "f", "precision": "p", "recall": "r"}
+    figures = {n: _series(log, "scores", f"ents_{x}") for n, x in names.items()}
+    yield _curves(log, "scores", "F1, precision and recall", "percent", figures)
+    types = {
+        label
+        for line in log.evaluations
+        for label in line["scores"].get("ents_per_type", ())
+    }
+    by_type = {
+        label: _series(log, "scores", "ents_per_type", label, "f")
+        for label in sorted(types, key=lambda label: (-gold[label], label))
+    }
+    yield _curves(log, "types", "F1 of each type", "percent", by_type)
+    rate = {"learning rate": _series(log, "learn_rate")}
+    yield _curves(log, "rate", "Learning rate", "rate", rate)
+    unit = log.header["unit"]
+    speed = {f"{unit} a second": _series(log, "speed")}
+    yield _curves(log, "speed", f"{text_html(unit).capitalize()} a second", "", speed)
+
+
+def _series(log: Log, *keys: str) -> list[float | None]:
+    """A value of each evaluation; scores in percent."""
+    series: list[float | None] = []
+    for line in log.evaluations:
+        value: Any = line
+        for name in keys:
+            value = value.get(name) if isinstance(value, dict) else None
+        percent = 100 if keys[0] == "scores" else 1
+        is_number = isinstance(value, int | float)
+        series.append(percent * value if is_number else None)
+    return series
 
 
 def _losses(log: Log) -> dict[str, list[float | None]]:
@@ -259,10 +255,6 @@ def _losses(log: Log) -> dict[str, list[float | None]]:
         ]
         for name in names
     }
-
-
-def _in_percent(figure: float | None) -> float | None:
-    return None if figure is None else 100 * figure
 
 
 def _curves(
