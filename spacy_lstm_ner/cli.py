@@ -5,7 +5,8 @@ imported in the command.
 """
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -211,17 +212,12 @@ def evaluate_cli(
 
     msg = Printer()
     setup_gpu(gpu_id, silent=gpu_id < 0)
-    try:
+    with _failures_told(msg):
         figures = evaluate(model, data, limit=limit)
         print_figures(figures, msg)
         if output is not None:
             write_figures(figures, output)
-            msg.good("Written:")
-            print(output)
-    except (OSError, ValueError) as error:
-        msg.fail("That did not work:")
-        print(error)
-        raise typer.Exit(1) from None
+            _print_written(msg, output)
 
 
 @lstm_ner_cli.command("calibrate", no_args_is_help=True)
@@ -255,7 +251,7 @@ def calibrate_cli(
 
     msg = Printer()
     setup_gpu(gpu_id, silent=gpu_id < 0)
-    try:
+    with _failures_told(msg):
         temperatures, ece = calibrate(model, data)
         if not temperatures:
             msg.info("No component lstm_ner: nothing to calibrate")
@@ -264,12 +260,7 @@ def calibrate_cli(
         msg.table(rows, header=("Component", "Temperature"), divider=True)
         before, after = ("-" if e is None else f"{100 * e:.2f}" for e in ece)
         print(f"Expected calibration error on {data}: {before} before, {after} after")
-        msg.good("Written:")
-        print(model)
-    except (OSError, ValueError) as error:
-        msg.fail("That did not work:")
-        print(error)
-        raise typer.Exit(1) from None
+        _print_written(msg, model)
 
 
 @lstm_ner_cli.command("errors", no_args_is_help=True)
@@ -341,7 +332,7 @@ def errors_cli(
     _replace_what_the_console_cannot_show()
     msg = Printer()
     setup_gpu(gpu_id, silent=gpu_id < 0)
-    try:
+    with _failures_told(msg):
         check_kinds(kinds or [])
         findings = find_errors(
             model, data, train=train, max_support=max_support, progress=not quiet
@@ -354,12 +345,63 @@ def errors_cli(
         print_doubts(findings, limit=doubts, types=types or [])
         if output is not None:
             write_findings(findings, output)
-            msg.good("Written:")
-            print(output)
-    except (OSError, ValueError) as error:
-        msg.fail("That did not work:")
-        print(error)
-        raise typer.Exit(1) from None
+            _print_written(msg, output)
+
+
+@lstm_ner_cli.command("report", no_args_is_help=True)
+def report_cli(
+    model: Annotated[str, Arg(help="Folder or installed package of a pipeline")],
+    data: Annotated[
+        Path, Arg(help="dev: a .spacy file, or a dataset file that `convert` reads")
+    ],
+    output: Annotated[Path, Arg(metavar="OUT", help="The page to write, .html")],
+    log: Annotated[
+        Path | None, Opt("--log", help="Log of the training, for its curves")
+    ] = None,
+    metrics: Annotated[
+        Path | None,
+        Opt("--metrics", help="Figures of test that `evaluate --output` wrote"),
+    ] = None,
+    gpu_id: Annotated[
+        int, Opt("--gpu-id", "-g", help="Number of the GPU; -1: the CPU")
+    ] = -1,
+    quiet: Annotated[
+        bool, Opt("--quiet", "-q", help="Print nothing but problems")
+    ] = False,
+) -> None:
+    """Write a page that shows how training went, and what came of it.
+
+    It has precision, recall and F1 of each type; curves of loss, scores, learning rate
+    and speed; which types are taken for which; how far the probabilities can be
+    trusted; the worst mistakes in their context; annotation that is probably wrong; and
+    the configuration. It is one file for any browser, and needs no network.
+
+    Give it dev, not test: who has looked at the mistakes on test, and changed something
+    for them, can no longer measure anything on test. The figures of test come from a
+    file (--metrics).
+
+    The curves need a log (--log), which the logger spacy-lstm-ner.ReportLogger.v1
+    writes: the configs of the project name it, with a path that is given in training.
+    The log can be read while training goes on.
+
+    Example:
+
+    \b
+    python -m spacy train configs/lstm_ner.cfg --output training --paths.log training/log.jsonl --paths.train corpus/train.spacy --paths.dev corpus/dev.spacy
+    python -m spacy lstm-ner evaluate training/model-best corpus/test.spacy --output metrics.json
+    python -m spacy lstm-ner report training/model-best corpus/dev.spacy report.html --log training/log.jsonl --metrics metrics.json
+    """  # noqa: E501
+    from spacy.cli._util import setup_gpu
+
+    from .report import write_report
+
+    _replace_what_the_console_cannot_show()
+    msg = Printer()
+    setup_gpu(gpu_id, silent=gpu_id < 0)
+    with _failures_told(msg):
+        write_report(model, data, output, log=log, metrics=metrics, progress=not quiet)
+        if not quiet:
+            _print_written(msg, output)
 
 
 @lstm_ner_cli.command("gates", no_args_is_help=True)
@@ -411,7 +453,7 @@ def gates_cli(
     _replace_what_the_console_cannot_show()
     msg = Printer()
     setup_gpu(gpu_id, silent=gpu_id < 0)
-    try:
+    with _failures_told(msg):
         nlp = spacy.load(model)
         gates = open_gates(
             nlp, sys.stdin.read().strip() if text == "-" else text, component=component
@@ -439,12 +481,7 @@ def gates_cli(
         html = gates_page(gates, explanation=explanation, ranking=ranking)
         with written_whole(output) as new:
             new.write_text(html, "utf8")
-        msg.good("Written:")
-        print(output)
-    except (OSError, ValueError) as error:
-        msg.fail("That did not work:")
-        print(error)
-        raise typer.Exit(1) from None
+        _print_written(msg, output)
 
 
 @lstm_ner_cli.command("visualize", no_args_is_help=True)
@@ -494,13 +531,8 @@ def visualize_cli(
         return spacy.load(model)
 
     msg = Printer()
-    try:
+    with _failures_told(msg):
         server = DemoServer(Demo(load), host, port)
-    # spaCy raises ImportError for a language or a package that it does not have.
-    except (OSError, ValueError, ImportError) as error:
-        msg.fail("That did not work:")
-        print(error)
-        raise typer.Exit(1) from None
     if not is_loopback(host):
         msg.warn(f"Everybody who reaches {host} can use this page, unencrypted.")
     msg.good("Open this page; Ctrl+C ends it:")
@@ -513,6 +545,23 @@ def visualize_cli(
         print()
     finally:
         server.close()
+
+
+@contextmanager
+def _failures_told(msg: Printer) -> Iterator[None]:
+    """What cannot be used ends the command with a sentence."""
+    try:
+        yield
+    # What is not installed is an ImportError.
+    except (OSError, ValueError, ImportError) as error:
+        msg.fail("That did not work:")
+        print(error)
+        raise typer.Exit(1) from None
+
+
+def _print_written(msg: Printer, path: Path) -> None:
+    msg.good("Written:")
+    print(path)
 
 
 def _replace_what_the_console_cannot_show() -> None:

@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from math import sqrt
 from typing import NamedTuple
 
-from .predictions import Record, outside, overlap
+from .predictions import Record, outside, overlapping
 from .tagging import Span
 
 # Below this a probability tells nothing more.
@@ -136,7 +136,7 @@ def _claims(
         p = record.p.get(place)
         yield _Claim(
             place,
-            [span for span in wrong if overlap(span, place) > 0],
+            overlapping(wrong, place),
             support(p, uses.get(text, Counter()), place.label, counted=counted),
         )
 
@@ -169,8 +169,8 @@ def _doubt(
         record,
         start,
         end,
-        [span for span in record.gold if overlap(span, region) > 0],
-        [span for span in record.predicted if overlap(span, region) > 0],
+        overlapping(record.gold, region),
+        overlapping(record.predicted, region),
         min(claim.support for claim in claims),
         [Use(t, label, uses[t]) for t, label in in_question if uses.get(t)],
     )

@@ -30,7 +30,7 @@ from .data.annotation import Surfaces, annotated_text, count_uses
 from .data.corpus import read_examples
 from .doubts import Doubt, find_doubts
 from .evaluate import nothing_to_measure
-from .pipeline import LSTMEntityRecognizer
+from .pipeline import recognizers
 from .predictions import Record, outside, overlap, predict_records
 from .progress import with_progress
 from .tagging import Span
@@ -89,6 +89,8 @@ class Findings(NamedTuple):
     doubts: list[Doubt]
     #: Does the pipeline tell probabilities?
     has_p: bool
+    #: The texts, with the annotation and what was found.
+    records: list[Record]
 
     def check_types(self, types: Iterable[str]) -> None:
         """RAISES (ValueError): For a type that is neither annotated nor predicted."""
@@ -178,7 +180,7 @@ def _kind(gold: Span, found: Span) -> str:
 
 
 def find_errors(
-    model: str | Path,
+    model: str | Path | Language,
     data: Path,
     *,
     train: Path | None = None,
@@ -187,7 +189,7 @@ def find_errors(
 ) -> Findings:
     """Find the errors of a pipeline, and annotation that is probably wrong.
 
-    model (str | Path): Folder or installed package of the pipeline.
+    model (str | Path | Language): The pipeline, or its folder or installed package.
     data (Path): A .spacy file, or a dataset file in any format that `convert` reads.
     train (Path | None): The training data, in such a file: to tell how the same text is
         annotated there. It may be the same file as the data.
@@ -200,9 +202,9 @@ def find_errors(
     for path in (data, *([train] if train else [])):
         if not path.exists():
             raise OSError(f"{path}: no such file")
-    nlp = spacy.load(model)
-    recognizers = [p for _, p in nlp.pipeline if isinstance(p, LSTMEntityRecognizer)]
-    for pipe in recognizers:
+    nlp = model if isinstance(model, Language) else spacy.load(model)
+    has_p = bool(recognizers(nlp))
+    for pipe in recognizers(nlp).values():
         # Without this its probabilities would not be told.
         pipe.spans_key = pipe.spans_key or pipe.name
     corpus = []
@@ -215,7 +217,8 @@ def find_errors(
     if not any(record.gold or record.predicted for record in records) or not (
         any(record.predicted for record in records) or _finds_entities(nlp)
     ):
-        raise nothing_to_measure(model, nlp, data)
+        name = nlp.meta["name"] if isinstance(model, Language) else model
+        raise nothing_to_measure(name, nlp, data)
     right: Counter[str] = Counter()
     gold: Counter[str] = Counter()
     errors: list[Error] = []
@@ -240,7 +243,12 @@ def find_errors(
         max_support=max_support,
     )
     return Findings(
-        right, gold, sorted(errors, key=_order), doubts, has_p=bool(recognizers)
+        right,
+        gold,
+        sorted(errors, key=_order),
+        doubts,
+        has_p=has_p,
+        records=records,
     )
 
 

@@ -18,7 +18,7 @@ from spacy.training import Example
 from wasabi import Printer
 
 from .data.corpus import read_examples
-from .pipeline import LSTMEntityRecognizer
+from .pipeline import recognizers
 
 FIGURES = ("ents_", "bio_", "speed")
 
@@ -63,11 +63,7 @@ def calibrate(model: Path, data: Path) -> Calibration:
     if not (model / "config.cfg").is_file():
         raise OSError(f"{model} is no folder of a pipeline, in which it could be kept")
     nlp = spacy.load(model)
-    components = {
-        name: pipe
-        for name, pipe in nlp.pipeline
-        if isinstance(pipe, LSTMEntityRecognizer)
-    }
+    components = recognizers(nlp)
 
     def error() -> float | None:
         return nlp.evaluate(list(read_examples(data, nlp))).get("ents_ece")

@@ -860,6 +860,15 @@ class LSTMEntityRecognizer(TrainablePipe):
                 )
 
 
+def recognizers(nlp: Language) -> dict[str, LSTMEntityRecognizer]:
+    """The components `lstm_ner` of a pipeline, by their names, in their order."""
+    return {
+        name: pipe
+        for name, pipe in nlp.pipeline
+        if isinstance(pipe, LSTMEntityRecognizer)
+    }
+
+
 def _stretches(doc: Doc, chosen: np.ndarray) -> list[DocSpan]:
     """The tokens that are chosen, in spans that are as long as can be."""
     edges = np.flatnonzero(np.diff(chosen, prepend=False, append=False)).tolist()

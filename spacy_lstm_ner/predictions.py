@@ -1,15 +1,16 @@
 """What a pipeline makes of annotated texts, and how probable it is to the pipeline."""
 
-from collections.abc import Iterable, Iterator
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import islice, takewhile
 
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 
 from .data.annotation import Annotated, Surfaces, annotated_text, mentions
-from .pipeline import LSTMEntityRecognizer
+from .pipeline import LSTMEntityRecognizer, recognizers
 from .tagging import Span
 
 _BATCH = 256
@@ -49,6 +50,14 @@ def overlap(one: tuple, other: tuple) -> int:
     return min(one[1], other[1]) - max(one[0], other[0])
 
 
+def overlapping(spans: Sequence[Span], place: tuple) -> list[Span]:
+    """RETURNS (list[Span]): Those that have characters in common with a place, of spans
+    in the order of the text that do not overlap each other."""
+    first = bisect_right(spans, place[0], key=lambda span: span.end)
+    rest = islice(spans, first, None)
+    return list(takewhile(lambda span: span.start < place[1], rest))
+
+
 def judged(annotated: Annotated, predicted: Iterable[Span]) -> list[Span]:
     """The predicted entities that are right or wrong. Others stand where annotation is
     missing. Where they overlap a gold entity, it tells enough.
@@ -80,18 +89,14 @@ def predict_records(
     YIELDS (Record): One an example.
     """
     names = nlp.pipe_names
-    recognizers = [
-        (i, pipe)
-        for i, (_, pipe) in enumerate(nlp.pipeline)
-        if isinstance(pipe, LSTMEntityRecognizer)
-    ]
-    first = recognizers[0][0] if recognizers else 0
+    found = recognizers(nlp)
+    first = names.index(next(iter(found))) if found else 0
     rest = enumerate(examples, start=1)
     while batch := list(islice(rest, _BATCH)):
         annotated = [annotated_text(eg) for _, eg in batch]
         # Once an entity is in doc.ents, it is certain to the component: ask before.
         docs = list(nlp.pipe((eg.predicted for _, eg in batch), disable=names[first:]))
-        before = [doc.copy() for doc in docs] if recognizers else docs
+        before = [doc.copy() for doc in docs] if found else docs
         docs = list(nlp.pipe(docs, disable=names[:first]))
         records = [
             Record(number, text, judged(text, _entities(doc)))
@@ -99,10 +104,10 @@ def predict_records(
         ]
         for record in records:
             record.mentions = list(mentions(record.annotated, surfaces))
-        if recognizers:
-            _ask(recognizers[0][1], before, records)
+        if found:
+            _ask(next(iter(found.values())), before, records)
         for record, doc in zip(records, docs, strict=True):
-            for _, pipe in recognizers:
+            for pipe in found.values():
                 record.p.update(_scores(doc, pipe.spans_key))
         yield from records
 

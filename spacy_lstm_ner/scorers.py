@@ -1,8 +1,8 @@
 """Token-level figures beside spaCy's entity figures; what scores are worth."""
 
 from collections import Counter
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from spacy.scorer import get_ner_prf
@@ -97,11 +97,50 @@ def calibration_error(
             if None not in gold_tags[ent.start : ent.end]:
                 scores.append(score)
                 is_right.append((ent.start_char, ent.end_char, ent.label_) in gold)
-    if not scores:
-        return None
+    return expected_error(calibration(scores, is_right, bins=bins))
+
+
+class Bin(NamedTuple):
+    """Predictions of like probability."""
+
+    #: Their probabilities are from here up to there.
+    low: float
+    high: float
+    number: int
+    #: Their probabilities, and how many of them are right, on average.
+    probability: float
+    right: float
+
+
+def calibration(
+    scores: Sequence[float], is_right: Sequence[bool], *, bins: int = 10
+) -> list[Bin]:
+    """How many predictions of like probability are right.
+
+    scores (Sequence[float]): Their probabilities.
+    is_right (Sequence[bool]): Which of them are right.
+    bins (int): How many, all as wide.
+    RETURNS (list[Bin]): The bins that have predictions, from low to high.
+    """
     bin_of = np.minimum((np.array(scores) * bins).astype("int64"), bins - 1)
-    surplus = np.bincount(bin_of, np.array(scores) - np.array(is_right))
-    return float(np.abs(surplus).sum() / len(scores))
+    number, probability, right = (
+        np.bincount(bin_of, weights, minlength=bins)
+        for weights in (None, scores, np.array(is_right, dtype="float64"))
+    )
+    return [
+        Bin(i / bins, (i + 1) / bins, int(n), float(p / n), float(r / n))
+        for i, (n, p, r) in enumerate(zip(number, probability, right, strict=True))
+        if n
+    ]
+
+
+def expected_error(bins: list[Bin]) -> float | None:
+    """The expected calibration error of `calibration_error`; None where there are no
+    predictions."""
+    if not bins:
+        return None
+    surplus = sum(one.number * abs(one.probability - one.right) for one in bins)
+    return surplus / sum(one.number for one in bins)
 
 
 def make_ner_scorer():

@@ -13,6 +13,7 @@ GROUPS = {
     "spacy_factories": "factories",
     "spacy_architectures": "architectures",
     "spacy_scorers": "scorers",
+    "spacy_loggers": "loggers",
     "spacy_readers": "readers",
     "spacy_cli": "cli",
     "thinc_layers": "layers",

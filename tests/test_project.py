@@ -65,6 +65,16 @@ def test_all_makes_corpus_pipeline_figures_and_wheel(ran):
     assert {"NAME", "TITLE", "COU", "EQU"} <= set(nlp.get_pipe("lstm_ner").labels)
 
 
+def test_the_report_has_curves_and_figures_of_test(ran):
+    page = (ran / "reports/sample.html").read_text("utf8")
+    assert "F1 on test" in page and "Learning rate" in page
+    log = ran / "training/sample/lstm_ner/seed-0/log.jsonl"
+    steps = [
+        json.loads(line).get("step") for line in log.read_text("utf8").splitlines()
+    ]
+    assert steps == [None, 0, 30]
+
+
 def test_wheel_requires_the_plugin_and_nothing_is_installed(ran):
     (wheel,) = (ran / "packages").rglob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
@@ -79,7 +89,7 @@ def test_wheel_requires_the_plugin_and_nothing_is_installed(ran):
 def test_a_second_run_does_nothing_again(ran):
     code, output = run(ran, "run", "all")
     assert code == 0
-    assert output.count("nothing changed") == 4, output
+    assert output.count("nothing changed") == 5, output
 
 
 def test_one_seed_gives_the_same_weights_byte_for_byte(ran):

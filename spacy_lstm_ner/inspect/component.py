@@ -7,7 +7,7 @@ from spacy.pipeline import Tok2Vec
 from spacy.tokens import Doc
 from thinc.api import Model
 
-from ..pipeline import LSTMEntityRecognizer, Reading
+from ..pipeline import LSTMEntityRecognizer, Reading, recognizers
 from ..tagging import ScoredSpan
 from ..units import UNITS
 
@@ -19,11 +19,7 @@ def find_component(
 
     RAISES (ValueError): Where there is none.
     """
-    found = {
-        pipe_name: pipe
-        for pipe_name, pipe in nlp.pipeline
-        if isinstance(pipe, LSTMEntityRecognizer)
-    }
+    found = recognizers(nlp)
     if not found:
         raise ValueError(
             f"The pipeline has no component lstm_ner, only {nlp.pipe_names}: nothing "

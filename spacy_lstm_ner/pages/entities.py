@@ -41,7 +41,7 @@ def mark_html(text: str, label: str, score: float | None, *, start: int = 0) -> 
     said = label if score is None else f"{label} {confidence(score)}"
     return (
         f"<mark {listed}>{text_html(text)}"
-        f'<span class="label">{html.escape(said)}</span></mark>'
+        f'<span class="label">{text_html(said)}</span></mark>'
     )
 
 

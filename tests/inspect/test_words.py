@@ -63,7 +63,9 @@ def test_tags():
     assert tags_in_words(gates, 0) == (
         "The best path has B-A here; highest scores: B-A +1.50, O 0.00, I-A −2.00."
     )
-    assert "Not the highest one: with +0.50, I-A fits the tags" in tags_in_words(gates, 1)
+    assert "Not the highest one: with +0.50, I-A fits the tags" in tags_in_words(
+        gates, 1
+    )
     assert "inf" not in tags_in_words(gates, 2)
 
 

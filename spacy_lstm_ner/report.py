@@ -1,0 +1,173 @@
+"""How a training went, and what came of it: `python -m spacy lstm-ner report`.
+
+What a report says is found here; what it looks like stands in pages/report.py.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import spacy
+import srsly
+from spacy.scorer import PRFScore
+
+from .errors import Error, Findings, find_errors
+from .evaluate import written_whole
+from .loggers import Log, read_log, unit, versions
+from .scorers import Bin, calibration
+
+
+@dataclass
+class Report:
+    """What a report says."""
+
+    #: The name and version of the pipeline, and the file that it was tried on.
+    pipeline: str
+    data: str
+    findings: Findings
+    config: str
+    #: Of what is installed now.
+    versions: dict[str, str]
+    #: What the tokens of the pipeline are: "characters" or "tokens".
+    unit: str
+    log: Log | None = None
+    #: Figures of other data, as `evaluate` writes them.
+    figures: dict[str, Any] | None = None
+
+
+def write_report(
+    model: str | Path,
+    data: Path,
+    output: Path,
+    *,
+    log: Path | None = None,
+    metrics: Path | None = None,
+    progress: bool = False,
+) -> None:
+    """Write a report of a pipeline as a page of HTML, whole or not at all.
+
+    model (str | Path): Folder or installed package of the pipeline.
+    data (Path): A .spacy file, or a dataset file in any format that `convert` reads.
+    output (Path): The page.
+    log (Path | None): What `spacy-lstm-ner.ReportLogger.v1` wrote in training.
+    metrics (Path | None): Figures that `evaluate` wrote, of test.
+    progress (bool): Show a progress bar if it takes long.
+    RAISES (OSError, ValueError): For a pipeline or a file that cannot be used.
+    RAISES (ImportError): Without matplotlib.
+    """
+    from .pages.charts import require_matplotlib
+    from .pages.report import report_page
+
+    # What takes no time fails first.
+    require_matplotlib()
+    read = read_log(log) if log else None
+    figures = read_figures(metrics) if metrics else None
+    if not data.exists():
+        raise OSError(f"{data}: no such file")
+    nlp = spacy.load(model)
+    findings = find_errors(nlp, data, progress=progress)
+    report = Report(
+        pipeline=f"{nlp.lang}_{nlp.meta['name']} {nlp.meta['version']}",
+        data=str(data),
+        findings=findings,
+        # That of the log is the one that trained.
+        config=read.header["config"] if read else nlp.config.interpolate().to_str(),
+        versions=versions(),
+        unit=unit(nlp),
+        log=read,
+        figures=figures,
+    )
+    page = report_page(report)
+    with written_whole(output) as new:
+        new.write_text(page, encoding="utf8")
+
+
+def read_figures(path: Path) -> dict[str, Any]:
+    """Read figures that `evaluate` wrote.
+
+    path (Path): The file.
+    RETURNS (dict[str, Any]): The figures.
+    RAISES (OSError, ValueError): For a file that cannot be read or has no such figures.
+    """
+    try:
+        figures = srsly.json_loads(path.read_text("utf8"))
+    except ValueError as error:
+        raise ValueError(f"{path}: this is not JSON: {error}") from None
+    known = isinstance(figures, dict) and isinstance(figures.get("ents_f"), int | float)
+    if not known:
+        raise ValueError(f"{path}: no figures that `lstm-ner evaluate` wrote")
+    return figures
+
+
+def scores(findings: Findings) -> dict[str, PRFScore]:
+    """RETURNS (dict[str, PRFScore]): Precision, recall and F1 of each type, in the
+    order of their names; and at last those of all entities, under ""."""
+    predicted = Counter(
+        span.label for record in findings.records for span in record.predicted
+    )
+    counts = {
+        label: (findings.right[label], predicted[label], findings.gold[label])
+        for label in sorted({*findings.gold, *predicted})
+    }
+    counts[""] = findings.right.total(), predicted.total(), findings.gold.total()
+    return {
+        label: PRFScore(tp=right, fp=found - right, fn=gold - right)
+        for label, (right, found, gold) in counts.items()
+    }
+
+
+#: In `confusion`: what was found with the right type and a wrong boundary; what was not
+#: found; and, as a row, what was predicted without a gold entity of its own. They are
+#: no labels, since a label is a string.
+BOUNDARY, MISSED, INVENTED = range(3)
+
+
+def confusion(findings: Findings) -> Counter[tuple[str | int, str | int]]:
+    """Which types are taken for which.
+
+    Each gold entity counts once, so the counts of a row sum up to those of its type:
+    under its own type where it is right; under another one where it was found with that
+    type, at its place or one that overlaps it; or else under BOUNDARY or MISSED. What
+    was predicted and is no gold entity's is in the row INVENTED.
+
+    RETURNS (Counter[tuple[str | int, str | int]]): By the gold and the predicted type.
+    """
+    counts: Counter[tuple[str | int, str | int]] = Counter()
+    for label, n in findings.right.items():
+        counts[label, label] += n
+    for error in findings.errors:
+        gold, predicted = error.gold, error.predicted
+        if gold is None or error.shared == "gold":
+            counts[INVENTED, error.own.label] += 1
+        elif predicted is None:
+            counts[gold.label, MISSED] += 1
+        elif gold.label == predicted.label:
+            counts[gold.label, BOUNDARY] += 1
+        else:
+            counts[gold.label, predicted.label] += 1
+    return counts
+
+
+def reliability(findings: Findings) -> list[Bin]:
+    """RETURNS (list[Bin]): How many of the predicted entities of like probability are
+    right; empty where the pipeline tells no probabilities."""
+    p: list[float] = []
+    is_right: list[bool] = []
+    for record in findings.records:
+        gold = set(record.gold)
+        known = [span for span in record.predicted if span in record.p]
+        p.extend(record.p[span] for span in known)
+        is_right.extend(span in gold for span in known)
+    return calibration(p, is_right)
+
+
+def worst(findings: Findings) -> list[Error]:
+    """RETURNS (list[Error]): The errors, those first of which the pipeline is most
+    certain; without probabilities, as they come in the data."""
+
+    def order(error: Error) -> tuple:
+        p = error.p_predicted
+        return 0.0 if p is None else -p, error.record.number, error.own.start
+
+    return sorted(findings.errors, key=order)
