@@ -10,7 +10,7 @@ from thinc.api import Adam, fix_random_seed
 
 from spacy_lstm_ner.data.corpus import BIOCorpus
 
-from .browser import browser, open_page  # noqa: F401
+from .browser import browser, draws_chinese, open_page  # noqa: F401
 
 REPOSITORY = Path(__file__).parent.parent
 
