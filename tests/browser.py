@@ -35,6 +35,19 @@ def browser():
         launched.close()
 
 
+@pytest.fixture(scope="session")
+def draws_chinese(browser):
+    """Tests of what Chinese looks like are skipped where there is no font for it."""
+    page = browser.new_page()
+    page.set_content("<span style='font-size: 40px'>王</span>")
+    one = page.screenshot()
+    page.set_content("<span style='font-size: 40px'>芳</span>")
+    other = page.screenshot()
+    page.close()
+    if one == other:
+        pytest.skip("needs a font for Chinese (apt install fonts-noto-cjk)")
+
+
 @pytest.fixture
 def open_page(browser, tmp_path):
     """Opens HTML as a file, with no network. Errors on the page, in `open_page.errors`,

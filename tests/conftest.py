@@ -13,7 +13,7 @@ from spacy_lstm_ner.data.corpus import BIOCorpus
 from spacy_lstm_ner.demo import Demo
 from spacy_lstm_ner.visualize import DemoServer
 
-from .browser import browser, open_page  # noqa: F401
+from .browser import browser, draws_chinese, open_page  # noqa: F401
 
 REPOSITORY = Path(__file__).parent.parent
 

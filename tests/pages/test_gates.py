@@ -187,7 +187,7 @@ def test_hostile_text_is_shown_as_text(open_page, trained, text):
         assert "\u202e" not in page.inner_text("body")
 
 
-def test_chinese_is_drawn(open_page, trained):
+def test_chinese_is_drawn(draws_chinese, open_page, trained):
     """Two characters differ on the screen: they are no boxes."""
     page = open_page(gates_page(open_gates(trained, "王芳")))
     one, other = (page.locator(".char").nth(k).screenshot() for k in (0, 1))

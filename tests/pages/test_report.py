@@ -324,7 +324,7 @@ def blended(papers):
     return f"rgb({', '.join(map(str, colour))})"
 
 
-def test_chinese_is_drawn(page, open_page):
+def test_chinese_is_drawn(draws_chinese, page, open_page):
     """A character that no font has is drawn as a box, always the same."""
     opened = open_page(page)
     opened.locator("mark").first.evaluate(
