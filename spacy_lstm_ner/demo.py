@@ -14,7 +14,7 @@ from .inspect.render import scored_entities
 from .pages.demo import demo_page
 from .pages.entities import Entity, hue
 from .pages.gates import MOST_EXPLAINED, gates_page
-from .pipeline import LSTMEntityRecognizer
+from .pipeline import recognizers
 
 #: How much is read at once, in characters if nothing else is said. The time of "why"
 #: grows with the square of them.
@@ -53,16 +53,13 @@ class Demo:
     def __init__(self, load: Callable[[], Language]):
         self._thread = ThreadPoolExecutor(max_workers=1)
         self._nlp = self._thread.submit(load).result()
-        recognizers = [
-            pipe for _, pipe in self._nlp.pipeline
-            if isinstance(pipe, LSTMEntityRecognizer)
-        ]  # fmt: skip
-        self._threshold = max((pipe.threshold for pipe in recognizers), default=0.0)
-        for pipe in recognizers:
+        components = recognizers(self._nlp).values()
+        self._threshold = max((pipe.threshold for pipe in components), default=0.0)
+        for pipe in components:
             pipe.threshold = 0.0
             # Without this its probabilities would not be told.
             pipe.spans_key = pipe.spans_key or pipe.name
-        self._spans_keys = [str(pipe.spans_key) for pipe in recognizers]
+        self._spans_keys = [str(pipe.spans_key) for pipe in components]
         #: The page.
         self.page = demo_page(
             name="{lang}_{name} {version}".format_map(self._nlp.meta),

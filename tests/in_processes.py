@@ -1,6 +1,6 @@
 """What test_processes.py runs in a process of its own, as `spawn` wants it:
 
-python in_processes.py METHOD PIPELINE TEXTS
+python -m tests.in_processes METHOD PIPELINE TEXTS
 """
 
 import json

@@ -6,12 +6,11 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 import spacy
 
-from .conftest import found, loaded_again, train
+from .conftest import REPOSITORY, found, loaded_again, train
 
 LAYERS = ["LSTMEncoder", "TorchLSTMEncoder"]
 
@@ -44,11 +43,11 @@ def test_two_processes_give_what_one_gives(both_layers, examples, method):
     """Neither do they hang, with the threads of BLAS and PyTorch as they come."""
     if method == "fork" and not hasattr(os, "fork"):
         pytest.skip("there is no fork here")
-    script = Path(__file__).parent / "in_processes.py"
     texts = json.dumps([eg.text for eg in examples[:30]])
     env = {**os.environ, "OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"}
     result = subprocess.run(
-        [sys.executable, script, method, both_layers, texts],
+        [sys.executable, "-m", "tests.in_processes", method, both_layers, texts],
+        cwd=REPOSITORY,
         capture_output=True,
         text=True,
         timeout=120,

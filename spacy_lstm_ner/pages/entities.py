@@ -25,7 +25,7 @@ def entities_html(text: str, entities: Iterable[Entity]) -> str:
         parts.append(mark_html(text[start:end], label, score, start=start))
         done = end
     parts.append(text_html(text[done:]))
-    return f'<div class="text" dir="auto">{"".join(parts)}</div>'
+    return f'<div class="text">{"".join(parts)}</div>'
 
 
 def mark_html(text: str, label: str, score: float | None, *, start: int = 0) -> str:

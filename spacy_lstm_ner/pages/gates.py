@@ -17,6 +17,8 @@ from .why import why_html
 
 # Values are sent as whole numbers from -_STEPS to _STEPS, in one byte each.
 _STEPS = 127
+# Letters of a label that fit into a column.
+_LETTERS = 4
 # So many of the units that follow a type are listed.
 _RANKED = 5
 #: A page with more characters would be too large, and nobody would read it.
@@ -162,11 +164,14 @@ def _picture(gates: Gates, shown: list[str], explanation: Explanation | None) ->
         if first is None or last is None:
             continue
         said = f"{label} {confidence(score)}"
+        # Over short entities there is room for a part of it.
+        room = (last + 1 - first) * _LETTERS
+        inside = next((s for s in (said, label) if len(s) <= room), label[:room])
         button = "button" if explanation else "span"
         bars.append(
             f'<{button} class="bar" data-entity="{number}" style="--hue: {hue(label)}; '
             f'grid-column: {first + 1} / {last + 2}" title="{html.escape(said)}">'
-            f"{html.escape(said)}</{button}>"
+            f"{html.escape(inside)}</{button}>"
         )
     characters = "".join(
         f'<span class="char{" named" if len(char) > 2 else ""}" data-at="{k}">'

@@ -82,7 +82,7 @@ def _entity(explanation: Explanation, why: Why) -> str:
         )
     return (
         f"<section class='why'><h3>{mark_html(text[start:end], label, score)}</h3>"
-        f"<div class='text' dir='auto'>{''.join(pieces)}</div>"
+        f"<div class='text'>{''.join(pieces)}</div>"
         f"<p>{listed or 'No single character matters.'}</p><p>{runner_up}</p></section>"
     )
 
