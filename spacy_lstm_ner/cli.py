@@ -29,6 +29,17 @@ lstm_ner_cli = typer.Typer(
 )
 app.add_typer(lstm_ner_cli)
 
+# What several commands take.
+Model = Annotated[str, Arg(help="Folder or installed package of a pipeline")]
+Data = Annotated[
+    Path, Arg(help="A .spacy file, or a dataset file that `convert` reads")
+]
+DevData = Annotated[
+    Path, Arg(help="dev: a .spacy file, or a dataset file that `convert` reads")
+]
+GpuId = Annotated[int, Opt("--gpu-id", "-g", help="Number of the GPU; -1: the CPU")]
+NoProgress = Annotated[bool, Opt("--quiet", "-q", help="Show no progress bar")]
+
 
 @lstm_ner_cli.command("convert", no_args_is_help=True)
 def convert_cli(
@@ -181,19 +192,15 @@ def check_cli(
 
 @lstm_ner_cli.command("evaluate", no_args_is_help=True)
 def evaluate_cli(
-    model: Annotated[str, Arg(help="Folder or installed package of a pipeline")],
-    data: Annotated[
-        Path, Arg(help="A .spacy file, or a dataset file that `convert` reads")
-    ],
+    model: Model,
+    data: Data,
     output: Annotated[
         Path | None, Opt("--output", "-o", help="Write the figures here, as JSON")
     ] = None,
     limit: Annotated[
         int, Opt("--limit", "-n", help="Only the first records; 0: all", min=0)
     ] = 0,
-    gpu_id: Annotated[
-        int, Opt("--gpu-id", "-g", help="Number of the GPU; -1: the CPU")
-    ] = -1,
+    gpu_id: GpuId = -1,
 ) -> None:
     """Measure a pipeline: entities, and tags token by token.
 
@@ -223,12 +230,8 @@ def evaluate_cli(
 @lstm_ner_cli.command("calibrate", no_args_is_help=True)
 def calibrate_cli(
     model: Annotated[Path, Arg(help="Folder of a pipeline, which is changed")],
-    data: Annotated[
-        Path, Arg(help="dev: a .spacy file, or a dataset file that `convert` reads")
-    ],
-    gpu_id: Annotated[
-        int, Opt("--gpu-id", "-g", help="Number of the GPU; -1: the CPU")
-    ] = -1,
+    data: DevData,
+    gpu_id: GpuId = -1,
 ) -> None:
     """Make the probabilities of entities fit how often they are right.
 
@@ -265,10 +268,8 @@ def calibrate_cli(
 
 @lstm_ner_cli.command("errors", no_args_is_help=True)
 def errors_cli(
-    model: Annotated[str, Arg(help="Folder or installed package of a pipeline")],
-    data: Annotated[
-        Path, Arg(help="A .spacy file, or a dataset file that `convert` reads")
-    ],
+    model: Model,
+    data: Data,
     train: Annotated[
         Path | None,
         Opt("--train", help="Training data, to compare the annotation with"),
@@ -292,10 +293,8 @@ def errors_cli(
     output: Annotated[
         Path | None, Opt("--output", "-o", help="Write all of it here, in JSON lines")
     ] = None,
-    gpu_id: Annotated[
-        int, Opt("--gpu-id", "-g", help="Number of the GPU; -1: the CPU")
-    ] = -1,
-    quiet: Annotated[bool, Opt("--quiet", "-q", help="Show no progress bar")] = False,
+    gpu_id: GpuId = -1,
+    quiet: NoProgress = False,
 ) -> None:
     """Show what a pipeline gets wrong, and which labels are probably wrong.
 
@@ -350,10 +349,8 @@ def errors_cli(
 
 @lstm_ner_cli.command("report", no_args_is_help=True)
 def report_cli(
-    model: Annotated[str, Arg(help="Folder or installed package of a pipeline")],
-    data: Annotated[
-        Path, Arg(help="dev: a .spacy file, or a dataset file that `convert` reads")
-    ],
+    model: Model,
+    data: DevData,
     output: Annotated[Path, Arg(metavar="OUT", help="The page to write, .html")],
     log: Annotated[
         Path | None, Opt("--log", help="Log of the training, for its curves")
@@ -362,9 +359,7 @@ def report_cli(
         Path | None,
         Opt("--metrics", help="Figures of test that `evaluate --output` wrote"),
     ] = None,
-    gpu_id: Annotated[
-        int, Opt("--gpu-id", "-g", help="Number of the GPU; -1: the CPU")
-    ] = -1,
+    gpu_id: GpuId = -1,
     quiet: Annotated[
         bool, Opt("--quiet", "-q", help="Print nothing but problems")
     ] = False,
@@ -406,7 +401,7 @@ def report_cli(
 
 @lstm_ner_cli.command("gates", no_args_is_help=True)
 def gates_cli(
-    model: Annotated[str, Arg(help="Folder or installed package of a pipeline")],
+    model: Model,
     text: Annotated[str, Arg(help="The text to read; -: from standard input")],
     output: Annotated[Path, Arg(metavar="OUT", help="The page, an .html file")],
     corpus: Annotated[
@@ -419,10 +414,8 @@ def gates_cli(
     component: Annotated[
         str | None, Opt(help="Name of the component; default: the first lstm_ner")
     ] = None,
-    gpu_id: Annotated[
-        int, Opt("--gpu-id", "-g", help="Number of the GPU; -1: the CPU")
-    ] = -1,
-    quiet: Annotated[bool, Opt("--quiet", "-q", help="Show no progress bar")] = False,
+    gpu_id: GpuId = -1,
+    quiet: NoProgress = False,
 ) -> None:
     """Open the gates of the LSTM on a text, as a page for the browser.
 
@@ -486,7 +479,7 @@ def gates_cli(
 
 @lstm_ner_cli.command("visualize", no_args_is_help=True)
 def visualize_cli(
-    model: Annotated[str, Arg(help="Folder or installed package of a pipeline")],
+    model: Model,
     port: Annotated[
         int | None,
         Opt(
@@ -499,9 +492,7 @@ def visualize_cli(
     browser: Annotated[
         bool, Opt("--browser/--no-browser", help="Open the page in a browser")
     ] = True,
-    gpu_id: Annotated[
-        int, Opt("--gpu-id", "-g", help="Number of the GPU; -1: the CPU")
-    ] = -1,
+    gpu_id: GpuId = -1,
 ) -> None:
     """Try a pipeline in the browser, on a local page.
 
