@@ -10,7 +10,8 @@ A path that had a higher score than another one still has it. So nothing else is
 only probabilities change, towards even ones for T > 1. T is chosen on data that the
 network was not trained on, such that the probabilities p of the entities that it finds
 tell best which of them are right: the log loss -log p for those that are, -log(1 - p)
-for those that are not, summed up, is lowest.
+for those that are not, summed up, is lowest. To it (log T)² / 2 is added: where there
+is little to go by, T stays near 1.
 """
 
 from collections.abc import Callable
@@ -25,20 +26,25 @@ _PRECISION = 0.01
 _GOLDEN = (5**0.5 - 1) / 2
 
 
+class NotCalibrated(ValueError):
+    """There is nothing to calibrate with."""
+
+
 def fit_temperature(
     probabilities: Callable[[float], Floats1d], is_right: np.ndarray
 ) -> float:
-    """Find the temperature with the lowest log loss, by golden-section search over its
+    """Find the temperature with the lowest loss, by golden-section search over its
     logarithm.
 
     probabilities (Callable[[float], Floats1d]): Gives the probabilities (n,) at a
         temperature.
     is_right (np.ndarray): (n,) bool, what is right; at least one.
-    RETURNS (float): The temperature, from `LOWEST` to `HIGHEST`. 1.0 if none is better.
+    RETURNS (float): The temperature, from `LOWEST` to `HIGHEST`.
     """
 
     def loss(log_temperature: float) -> float:
-        return log_loss(probabilities(exp(log_temperature)), is_right)
+        p = probabilities(exp(log_temperature))
+        return log_loss(p, is_right) + log_temperature**2 / 2
 
     low, high = log(LOWEST), log(HIGHEST)
     left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
@@ -52,8 +58,7 @@ def fit_temperature(
             low, left, loss_left = left, right, loss_right
             right = low + _GOLDEN * (high - low)
             loss_right = loss(right)
-    best = (low + high) / 2
-    return exp(best) if loss(best) < loss(0.0) else 1.0
+    return exp((low + high) / 2)
 
 
 def log_loss(probabilities: Floats1d, is_right: np.ndarray) -> float:

@@ -255,10 +255,15 @@ def calibrate_cli(
     msg = Printer()
     setup_gpu(gpu_id, silent=gpu_id < 0)
     with _failures_told(msg):
-        temperatures, ece = calibrate(model, data)
+        temperatures, problems, ece = calibrate(model, data)
         if not temperatures:
             msg.info("No component lstm_ner: nothing to calibrate")
             return
+        if problems:
+            msg.warn("Left as it was:")
+            print(*problems, sep="\n")
+            if len(problems) == len(temperatures):
+                return
         rows = [(name, f"{value:.2f}") for name, value in temperatures.items()]
         msg.table(rows, header=("Component", "Temperature"), divider=True)
         before, after = ("-" if e is None else f"{100 * e:.2f}" for e in ece)

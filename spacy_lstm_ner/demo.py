@@ -13,7 +13,7 @@ from .inspect import explain, open_gates
 from .inspect.render import scored_entities
 from .pages.demo import demo_page
 from .pages.entities import Entity, hue
-from .pages.gates import MOST_EXPLAINED, gates_page
+from .pages.gates import MOST_EXPLAINED, MOST_UNITS, gates_page
 from .pipeline import recognizers
 
 #: How much is read at once, in characters if nothing else is said. The time of "why"
@@ -21,7 +21,7 @@ from .pipeline import recognizers
 LIMITS: dict[str, int] = {
     "text": 100_000,
     "texts": 1_000,  # in a request
-    "gates": 1_000,
+    "gates": MOST_UNITS,
     "why": MOST_EXPLAINED,
     "file": 20_000_000,  # bytes; the page cuts a file into requests
 }

@@ -217,7 +217,7 @@ def find_errors(
     if not any(record.gold or record.predicted for record in records) or not (
         any(record.predicted for record in records) or _finds_entities(nlp)
     ):
-        name = nlp.meta["name"] if isinstance(model, Language) else model
+        name = nlp.path or nlp.meta["name"] if isinstance(model, Language) else model
         raise nothing_to_measure(name, nlp, data)
     right: Counter[str] = Counter()
     gold: Counter[str] = Counter()

@@ -17,6 +17,7 @@ from spacy.language import Language
 from spacy.training import Example
 from wasabi import Printer
 
+from .calibration import NotCalibrated
 from .data.corpus import read_examples
 from .pipeline import recognizers
 
@@ -47,6 +48,8 @@ class Calibration(NamedTuple):
 
     #: Of each component `lstm_ner`, by name.
     temperatures: dict[str, float]
+    #: Why some of them stay as they were.
+    problems: list[str]
     #: The expected calibration error on the data, before and after.
     ece: tuple[float | None, float | None]
 
@@ -65,23 +68,28 @@ def calibrate(model: Path, data: Path) -> Calibration:
     nlp = spacy.load(model)
     components = recognizers(nlp)
 
-    def error() -> float | None:
+    def ece() -> float | None:
         return nlp.evaluate(list(read_examples(data, nlp))).get("ents_ece")
 
-    before = error()
+    before = ece()
+    problems: list[str] = []
     for name, pipe in components.items():
         examples = list(read_examples(data, nlp))
         not_yet = nlp.pipe_names[nlp.pipe_names.index(name) :]
         docs = nlp.pipe((eg.predicted for eg in examples), disable=not_yet)
-        pipe.calibrate(
-            Example(doc, eg.reference) for doc, eg in zip(docs, examples, strict=True)
-        )
-    after = error()
+        try:
+            pipe.calibrate(
+                Example(doc, eg.reference)
+                for doc, eg in zip(docs, examples, strict=True)
+            )
+        except NotCalibrated as error:
+            problems.append(str(error))
+    after = ece()
     temperatures = {}
     for name, pipe in components.items():
         pipe.to_disk(model / name, exclude=["model", "vocab"])
         temperatures[name] = pipe.temperature
-    return Calibration(temperatures, (before, after))
+    return Calibration(temperatures, problems, (before, after))
 
 
 def nothing_to_measure(model: str | Path, nlp: Language, data: Path) -> ValueError:
@@ -103,6 +111,8 @@ def written_whole(path: Path) -> Iterator[Path]:
     """Gives another path to write to; the file comes to its place at the end, whole, or
     after an error not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_dir():
+        raise OSError(f"{path} is a folder: name a file.")
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         new = Path(folder) / path.name
         yield new

@@ -57,7 +57,7 @@ def report_logger(path: str | Path | None = None) -> Setup:
     """
 
     def setup(nlp: Language, stdout: IO, stderr: IO) -> tuple[LogStep, Callable]:
-        if path is None:
+        if not path:
             return lambda info: None, lambda: None
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         file = Path(path).open("w", encoding="utf8")  # noqa: SIM115 (see `finalize`)

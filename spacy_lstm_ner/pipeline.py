@@ -17,7 +17,7 @@ from spacy.vocab import Vocab
 from thinc.api import Config, Model, Optimizer, set_dropout_rate, to_numpy
 from thinc.types import Floats2d, Ints1d, Ragged
 
-from .calibration import fit_temperature
+from .calibration import NotCalibrated, fit_temperature
 from .layers.crf import (
     best_paths,
     crf_divergence,
@@ -326,7 +326,11 @@ class LSTMEntityRecognizer(TrainablePipe):
         return [list(islice(rest, len(few))) for few in spans]
 
     def probabilities(
-        self, docs: Iterable[Doc], spans: Iterable[Iterable[tuple[int, int, str]]]
+        self,
+        docs: Iterable[Doc],
+        spans: Iterable[Iterable[tuple[int, int, str]]],
+        *,
+        whole: bool = False,
     ) -> list[list[float]]:
         """How probable any entities are, found or not. The documents are not changed,
         and should be as the component would get them: see `n_best`.
@@ -336,6 +340,7 @@ class LSTMEntityRecognizer(TrainablePipe):
             of ``(start, end, label)`` in characters of doc.text; they may overlap. An
             empty label asks for the probability that no entity has any of these
             characters.
+        whole (bool): Read documents whole, as `n_best` does, and not in windows.
         RETURNS (list[list[float]]): For each document the probabilities of its spans.
             What the component cannot find has 0: a label that it does not know, an
             entity that is too long for a window, and with ``unit = "token"`` one that
@@ -353,7 +358,7 @@ class LSTMEntityRecognizer(TrainablePipe):
             asked.append(sorted(some, key=lambda numbered: numbered[1].start))
         in_question = (
             window
-            for window in windows(docs, self._units, self.window)
+            for window in windows(docs, self._units, None if whole else self.window)
             if any(window.asked(asked[window.number]))
         )
         for batch in batches(in_question, _BATCH_UNITS):
@@ -433,45 +438,68 @@ class LSTMEntityRecognizer(TrainablePipe):
         examples (Iterable[Example]): The examples, with predicted Docs as the component
             would get them. Entities on tokens without annotation do not count.
         RETURNS (float): The temperature.
-        RAISES (ValueError): Where no entity is found that is known to be right or
-            wrong.
+        RAISES (NotCalibrated): Where no entity is found, or none that is right. The
+            temperature stays as it was.
         """
         examples = list(examples)
-        docs = [eg.predicted for eg in examples]
-        counts = [self._units.count(doc) for doc in docs]
+        validate_examples(examples, "LSTMEntityRecognizer.calibrate")
         self._require_initialized()
-        if not any(counts):
-            raise ValueError(f"[{self.name}] There is no text to calibrate with.")
-        emissions = self._emissions(docs, counts)
         tags = self.tags
-        paths = best_paths(self.model.get_ref("crf"), emissions, tags.rules)
-        spans: list[list[Span]] = []
+        crf = self.model.get_ref("crf")
+        asked: list[tuple[Ragged, list[list[Span]]]] = []
         is_right: list[bool] = []
-        for eg, path in zip(examples, _by_doc(paths, counts), strict=True):
-            gold = self._units.aligned_spans(eg, list(eg.reference.ents))
-            unknown = self._gold_tags(eg) == MISSING
-            found = self._new_spans(eg.predicted, tags.spans_from_ids(path))
-            spans.append([s for s in found if not unknown[s.start : s.end].any()])
-            is_right.extend(span in gold for span in spans[-1])
-        if not is_right:
-            raise ValueError(
-                f"[{self.name}] No entity was found in {len(docs)} texts that is known "
-                f"to be right or wrong: there is nothing to calibrate with."
+        docs = [eg.predicted for eg in examples]
+        for batch in batches(windows(docs, self._units, self.window), _BATCH_UNITS):
+            counts = [window.size for window in batch]
+            if not any(counts):
+                continue
+            emissions = self._emissions([window.doc for window in batch], counts)
+            paths = _by_doc(best_paths(crf, emissions, tags.rules), counts)
+            spans: list[list[Span]] = []
+            for window, path in zip(batch, paths, strict=True):
+                found = self._new_spans(window.doc, tags.spans_from_ids(path))
+                judged = self._judged(examples[window.number], window, found)
+                spans.append([span for span, _ in judged])
+                is_right.extend(right for _, right in judged)
+            asked.append((emissions, spans))
+        if not any(is_right):
+            raise NotCalibrated(
+                f"[{self.name}] Of {len(is_right)} entities that were found in "
+                f"{len(docs)} texts none is right: there is nothing to calibrate with."
             )
 
         def probabilities(temperature: float) -> np.ndarray:
             self.cfg["temperature"] = temperature
-            return np.concatenate(self._probabilities(emissions, spans))
+            return np.concatenate(
+                [p for few in asked for p in self._probabilities(*few)]
+            )
 
         before = self.temperature
         try:
-            # So that it is the same once it was saved.
+            # Rounded, so that it is the same once it was saved.
             best = round(fit_temperature(probabilities, np.array(is_right)), 4)
         except BaseException:
             self.cfg["temperature"] = before
             raise
         self.cfg["temperature"] = best
         return best
+
+    def _judged(
+        self, example: Example, window: Window, spans: list[Span]
+    ) -> list[tuple[Span, bool]]:
+        """The entities of a window that count, and which of them are right. On tokens
+        without annotation they are neither right nor wrong."""
+        gold = set(self._units.aligned_spans(example, list(example.reference.ents)))
+        # Labels that the component does not know cannot be found, but are no mistake.
+        others = {span.label for span in gold}.difference(self.labels)
+        tags = _tag_set((*self.labels, *sorted(others)), self.cfg["scheme"])
+        unknown = self._units.gold_tags(example, tags) == MISSING
+        judged = []
+        for own in window.own(ScoredSpan(*span, 0.0) for span in spans):
+            if not unknown[own.start : own.end].any():
+                place = own.start - window.before, own.end - window.before
+                judged.append((Span(*place, own.label), Span(*own[:3]) in gold))
+        return judged
 
     def _in_characters(self, doc: Doc, spans: Iterable[Span]) -> Iterator[Span]:
         for span in spans:

@@ -30,6 +30,9 @@ class Record:
     #: Probabilities of entities, and of stretches without any (with an empty label).
     #: What is not in here the pipeline cannot tell.
     p: dict[Span, float] = field(default_factory=dict)
+    #: The probabilities of what a component has found itself: not of what was there
+    #: before it ran, which is certain to it.
+    scores: dict[Span, float] = field(default_factory=dict)
 
     @property
     def text(self) -> str:
@@ -108,7 +111,8 @@ def predict_records(
             _ask(next(iter(found.values())), before, records)
         for record, doc in zip(records, docs, strict=True):
             for pipe in found.values():
-                record.p.update(_scores(doc, pipe.spans_key))
+                record.scores.update(_scores(doc, pipe.spans_key))
+            record.p.update(record.scores)
         yield from records
 
 

@@ -10,7 +10,9 @@ from typing import Any
 
 import spacy
 import srsly
+from spacy.language import Language
 from spacy.scorer import PRFScore
+from thinc.api import Config
 
 from .errors import Error, Findings, find_errors
 from .evaluate import written_whole
@@ -66,6 +68,8 @@ def write_report(
     if not data.exists():
         raise OSError(f"{data}: no such file")
     nlp = spacy.load(model)
+    if read:
+        check_log(read, nlp, f"{log}")
     findings = find_errors(nlp, data, progress=progress)
     report = Report(
         pipeline=f"{nlp.lang}_{nlp.meta['name']} {nlp.meta['version']}",
@@ -81,6 +85,16 @@ def write_report(
     page = report_page(report)
     with written_whole(output) as new:
         new.write_text(page, encoding="utf8")
+
+
+def check_log(log: Log, nlp: Language, path: str) -> None:
+    """RAISES (ValueError): For a log of the training of another pipeline."""
+    components = Config().from_str(log.header["config"]).get("components", {})
+    if set(components) != set(nlp.config["components"]):
+        raise ValueError(
+            f"{path} is the log of another pipeline: it has {', '.join(components)}, "
+            f"and this one {', '.join(nlp.config['components'])}."
+        )
 
 
 def read_figures(path: Path) -> dict[str, Any]:
@@ -156,8 +170,8 @@ def reliability(findings: Findings) -> list[Bin]:
     is_right: list[bool] = []
     for record in findings.records:
         gold = set(record.gold)
-        known = [span for span in record.predicted if span in record.p]
-        p.extend(record.p[span] for span in known)
+        known = [span for span in record.predicted if span in record.scores]
+        p.extend(record.scores[span] for span in known)
         is_right.extend(span in gold for span in known)
     return calibration(p, is_right)
 

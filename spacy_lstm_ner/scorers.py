@@ -87,14 +87,17 @@ def calibration_error(
     is_right: list[bool] = []
     for example in examples:
         group = example.predicted.spans.get(spans_key)
-        gold_tags = example.get_aligned_ner()
+        x2y, iob = example.alignment.x2y, example.reference.to_array("ENT_IOB")
         gold = {
             (ent.start_char, ent.end_char, ent.label_) for ent in example.reference.ents
         }
         if group is None or "scores" not in group.attrs:
             continue
         for ent, score in zip(group, group.attrs["scores"], strict=True):
-            if None not in gold_tags[ent.start : ent.end]:
+            # What is not annotated there (0), as spaCy's own scorer has it: gold that
+            # fits other tokens is annotation, too.
+            tokens = x2y[ent.start : ent.end]
+            if len(tokens) and iob[tokens[0] : tokens[-1] + 1].all():
                 scores.append(score)
                 is_right.append((ent.start_char, ent.end_char, ent.label_) in gold)
     return expected_error(calibration(scores, is_right, bins=bins))

@@ -5,12 +5,12 @@ import json
 import numpy as np
 import pytest
 import spacy
-from spacy.tokens import DocBin
+from spacy.tokens import Doc, DocBin
 from spacy.training import Example
 from thinc.types import Ragged
 from typer.testing import CliRunner
 
-from spacy_lstm_ner.calibration import fit_temperature, log_loss
+from spacy_lstm_ner.calibration import NotCalibrated, fit_temperature, log_loss
 from spacy_lstm_ner.cli import lstm_ner_cli
 from spacy_lstm_ner.data.corpus import BIOCorpus
 from spacy_lstm_ner.layers.crf import CRF, n_best_paths, stretch_probabilities
@@ -148,12 +148,48 @@ def test_what_is_not_annotated_does_not_count(trained, unread):
 def test_nothing_to_calibrate_with(trained, unread):
     nlp = loaded_again(trained)
     ner = nlp.get_pipe("lstm_ner")
-    with pytest.raises(ValueError, match="There is no text to calibrate with"):
-        ner.calibrate([])
     doc = nlp.make_doc("。。。。")
-    with pytest.raises(ValueError, match="No entity was found in 1 texts"):
-        ner.calibrate([Example(doc, doc.copy())])
-    assert ner.temperature == 1.0
+    # Nothing is annotated as an entity: all that is found is wrong.
+    outside = [eg.reference.copy() for eg in unread]
+    for reference in outside:
+        reference.set_ents([])
+    wrong = [Example(nlp.make_doc(r.text), r) for r in outside]
+    for examples in ([], [Example(doc, doc.copy())], wrong):
+        with pytest.raises(NotCalibrated, match="none is right: there is nothing"):
+            ner.calibrate(examples)
+        assert ner.temperature == 1.0
+    with pytest.raises(TypeError):
+        ner.calibrate([doc])
+
+
+def test_a_few_examples_change_little(trained, unread):
+    """All of a few entities are right, which says little of how sure one may be."""
+    nlp = loaded_again(trained)
+    ner = nlp.get_pipe("lstm_ner")
+    right = [eg for eg in unread if found(nlp(eg.text)) == found(eg.reference)][:5]
+    assert 0.3 < ner.calibrate(copy_of(nlp, eg) for eg in right) < 2
+
+
+def test_labels_that_it_does_not_know_are_no_mistakes_of_its_own(trained, unread):
+    nlp = loaded_again(trained)
+    ner = nlp.get_pipe("lstm_ner")
+    expected = ner.calibrate(copy_of(nlp, eg) for eg in unread)
+    doc = nlp.make_doc("某某")
+    reference = nlp.make_doc("某某")
+    reference.ents = [reference.char_span(0, 2, label="UNKNOWN")]
+    examples = [copy_of(nlp, eg) for eg in unread] + [Example(doc, reference)]
+    assert ner.calibrate(examples) == pytest.approx(expected, rel=0.05)
+
+
+def test_windows_make_little_difference(trained, unread):
+    """A long document is calibrated as it is read."""
+    nlp = loaded_again(trained)
+    ner = nlp.get_pipe("lstm_ner")
+    long = Doc.from_docs([eg.reference for eg in unread], ensure_whitespace=False)
+    ner.window = 200
+    temperature = ner.calibrate([Example(nlp.make_doc(long.text), long)])
+    by_text = ner.calibrate(copy_of(nlp, eg) for eg in unread)
+    assert temperature == pytest.approx(by_text, rel=0.3)
 
 
 # The command
@@ -195,6 +231,18 @@ def test_entities_from_before_are_not_its_own(folder, trained, unread):
     )
     nlp.to_disk(folder / "ruled")
     assert run(folder / "ruled", folder / "dev.spacy").exit_code == 0
+
+
+def test_the_command_leaves_alone_what_it_cannot_calibrate(folder, unread):
+    outside = [eg.reference.copy() for eg in unread]
+    for reference in outside:
+        reference.set_ents([])
+    DocBin(docs=outside).to_disk(folder / "outside.spacy")
+    before = (folder / "model/lstm_ner/cfg").read_bytes()
+    result = run(folder / "model", folder / "outside.spacy")
+    assert result.exit_code == 0, result.output
+    assert "Left as it was" in result.output and "none is right" in result.output
+    assert (folder / "model/lstm_ner/cfg").read_bytes() == before
 
 
 def test_the_command_says_what_is_wrong(folder):

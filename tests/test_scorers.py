@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import spacy
-from spacy.tokens import Span, SpanGroup
+from spacy.tokens import Doc, Span, SpanGroup
 from spacy.training import Example
 
 from spacy_lstm_ner.scorers import calibration_error, ner_score, score_bio_tags
@@ -116,3 +116,17 @@ def test_calibration_error():
     # Nobody knows whether this one is right.
     assert error([(*right, 0.95), (*wrong, 0.9)], missing=[7]) == pytest.approx(0.05)
     assert calibration_error([scored(nlp, gold, [])], "elsewhere") is None
+
+
+def test_calibration_error_where_gold_entities_end_inside_tokens():
+    """The annotation is there, though it fits other tokens: what overlaps it is
+    wrong."""
+    vocab = spacy.blank("zh").vocab
+    predicted = Doc(vocab, words=["一二三", "四"], spaces=[False, False])
+    reference = Doc(vocab, words=list("一二三四"), spaces=[False] * 4)
+    reference.ents = [Span(reference, 0, 2, "A")]
+    predicted.spans["s"] = SpanGroup(
+        predicted, spans=[Span(predicted, 0, 1, "A")], attrs={"scores": np.array([0.7])}
+    )
+    error = calibration_error([Example(predicted, reference)], "s")
+    assert error == pytest.approx(0.7)

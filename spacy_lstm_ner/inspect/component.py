@@ -7,7 +7,7 @@ from spacy.pipeline import Tok2Vec
 from spacy.tokens import Doc
 from thinc.api import Model
 
-from ..pipeline import LSTMEntityRecognizer, Reading, recognizers
+from ..pipeline import LSTMEntityRecognizer, recognizers
 from ..tagging import ScoredSpan
 from ..units import UNITS
 
@@ -34,10 +34,22 @@ def find_component(
     return name, found[name]
 
 
+def fresh(nlp: Language, text: str | Doc) -> Doc:
+    """A text as the tokenizer makes it; of a Doc only its tokens are taken, since what
+    is annotated already would not be found any more."""
+    if isinstance(text, str):
+        return nlp.make_doc(text)
+    words = [token.text for token in text]
+    spaces = [bool(token.whitespace_) for token in text]
+    return Doc(nlp.vocab, words=words, spaces=spaces)
+
+
 def prepared(nlp: Language, docs: Iterable[Doc], name: str) -> list[Doc]:
     """Documents as the component of this name gets them."""
-    names = nlp.pipe_names
-    return list(nlp.pipe(docs, disable=names[names.index(name) :]))
+    docs, names = list(docs), nlp.pipe_names
+    # In one batch, so that a shared tok2vec runs once.
+    size = max(1, len(docs))
+    return list(nlp.pipe(docs, disable=names[names.index(name) :], batch_size=size))
 
 
 def lstm_cells(nlp: Language, ner: LSTMEntityRecognizer) -> list[Model]:
@@ -59,13 +71,13 @@ def lstm_cells(nlp: Language, ner: LSTMEntityRecognizer) -> list[Model]:
 
 
 def in_characters(
-    ner: LSTMEntityRecognizer, doc: Doc, reading: Reading
+    ner: LSTMEntityRecognizer, doc: Doc, spans: Iterable[ScoredSpan]
 ) -> list[ScoredSpan]:
     """The entities of a reading, in characters of the text."""
     units = UNITS[ner.cfg["unit"]]
     found = [
         ScoredSpan(*units.characters(doc, start, end), label, score)
-        for start, end, label, score in reading.spans
+        for start, end, label, score in spans
     ]
     # Those that are all white space are none.
     return [span for span in found if span.start < span.end]

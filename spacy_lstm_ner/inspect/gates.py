@@ -1,5 +1,6 @@
 """The gates of an LSTM, opened: what it does with a text, character by character."""
 
+import html
 from typing import NamedTuple
 
 from spacy.language import Language
@@ -9,7 +10,13 @@ from thinc.types import Floats2d, Ints1d
 from ..layers.lstm import States, watched
 from ..tagging import ScoredSpan
 from ..units import UNITS
-from .component import find_component, in_characters, lstm_cells, prepared
+from .component import (
+    find_component,
+    fresh,
+    in_characters,
+    lstm_cells,
+    prepared,
+)
 
 
 class Gates(NamedTuple):
@@ -30,13 +37,20 @@ class Gates(NamedTuple):
     emissions: Floats2d
     #: (n,) the numbers of the tags on the best path.
     path: Ints1d
-    #: The entities on it, in characters of the text, and how probable each is.
+    #: The entities on it, in characters of the text, and how probable each is. Those
+    #: that other components have found before are not among them.
     entities: list[ScoredSpan]
 
     @property
     def units(self) -> list[str]:
         """The text of each unit."""
         return [self.text[start:end] for start, end in self.places]
+
+    @property
+    def unit_name(self) -> str:
+        """What a unit is: "character" or "token"."""
+        by_character = all(end - start == 1 for start, end in self.places)
+        return "character" if by_character else "token"
 
     @property
     def path_tags(self) -> list[str]:
@@ -55,9 +69,11 @@ class Gates(NamedTuple):
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
-        from ..pages.gates import gates_page
+        from ..pages.gates import MOST_UNITS, gates_page
         from ..pages.page import frame
 
+        if len(self.places) > MOST_UNITS:
+            return f"<p>{html.escape(repr(self))}: drawn are up to {MOST_UNITS:,}.</p>"
         return frame(gates_page(self), "The gates of the LSTM")
 
 
@@ -71,8 +87,8 @@ def open_gates(
         gates.layers[0].forget_gate[0, 3]  # forwards, at the fourth character
 
     nlp (Language): The pipeline.
-    text (str | Doc): The text; or a Doc as the tokenizer makes it, which is changed by
-        the components before this one.
+    text (str | Doc): The text; or a Doc, whose tokens are taken, but not what is
+        annotated there.
     component (str | None): Name of the component; default: the first `lstm_ner`.
     RETURNS (Gates): What the LSTM did, and what came of it.
     RAISES (ValueError): Where there is no such component, it is not trained or has no
@@ -80,7 +96,7 @@ def open_gates(
     """
     name, ner = find_component(nlp, component)
     cells = lstm_cells(nlp, ner)
-    doc = nlp.make_doc(text) if isinstance(text, str) else text
+    doc = fresh(nlp, text)
     if not doc.text:
         raise ValueError("The text is empty: there is nothing to look at.")
     with watched(cells) as layers:
@@ -93,5 +109,5 @@ def open_gates(
         tags=ner.tags.names,
         emissions=reading.emissions,
         path=reading.path,
-        entities=in_characters(ner, doc, reading),
+        entities=in_characters(ner, doc, reading.spans),
     )

@@ -28,7 +28,7 @@ class RankedUnit(NamedTuple):
 
 def rank_units(
     nlp: Language,
-    docs: Iterable[Doc],
+    docs: Doc | Iterable[Doc],
     *,
     state: str = "hidden",
     component: str | None = None,
@@ -41,8 +41,9 @@ def rank_units(
         rank_units(nlp, corpus)["ORG"][0]
 
     nlp (Language): The pipeline, which reads the texts anew.
-    docs (Iterable[Doc]): The corpus: annotated, to see what the units have to do with
-        the truth; or read by the pipeline, to see what they have to do with its output.
+    docs (Doc | Iterable[Doc]): The corpus: annotated, to see what the units have to do
+        with the truth; or read by the pipeline, to see what they have to do with its
+        output.
     state (str): Which value of a unit: "hidden" or "cell", or one of the gates, as they
         are named in `Gates.layers`.
     component (str | None): Name of the component; default: the first `lstm_ner`.
@@ -58,6 +59,7 @@ def rank_units(
     units = UNITS[ner.cfg["unit"]]
     sums: _Sums | None = None
     shapes: list[tuple[int, int]] = []
+    docs = [docs] if isinstance(docs, Doc) else docs
     annotated = (doc for doc in docs if doc.text)
     while batch := list(islice(annotated, _BATCH)):
         with watched(cells) as layers:

@@ -8,18 +8,19 @@ from typing import NamedTuple
 import numpy as np
 from spacy.language import Language
 from spacy.tokens import Doc
-from thinc.types import Floats1d, Floats2d
+from thinc.types import Floats1d, Floats2d, Ragged
 
-from ..pipeline import Analysis, LSTMEntityRecognizer
+from ..layers.crf import best_paths_without, path_scores
+from ..pipeline import Analysis, LSTMEntityRecognizer, Reading
 from ..progress import with_progress
 from ..tagging import ScoredSpan, Span
 from ..units import UNITS
-from .component import find_component, in_characters, prepared
+from .component import find_component, fresh, in_characters, prepared
 
 # Characters for private use: no text has them, and so no model knows them.
 UNKNOWN = "\ue000\ue001\ue002"
-# Of so many analyses one has to lack an entity, to tell what would stand there.
-_ANALYSES = 20
+# Of the whole text so many analyses are told.
+_ANALYSES = 5
 # So many units are put out of sight at once.
 _PLACES = 16
 # Probabilities are told apart from 0 and 1 up to here.
@@ -34,7 +35,7 @@ class Why(NamedTuple):
     #: an unknown character stands in its place. Negative: without it the entity would
     #: be more probable.
     added: Floats1d
-    #: The best analysis without this entity; None where none of the 20 best lacks it.
+    #: The best analysis without this entity; None where there is none.
     runner_up: Analysis | None
     #: How much more probable the best analysis is than that one, as the logarithm of
     #: the ratio.
@@ -47,7 +48,7 @@ class Explanation(NamedTuple):
     text: str
     #: (n,) where each unit begins and ends in the text.
     places: list[tuple[int, int]]
-    #: The best analyses, the most probable first, at most 20.
+    #: The best analyses, the most probable first, at most 5.
     analyses: list[Analysis]
     #: One for each entity that was found.
     entities: list[Why]
@@ -69,7 +70,11 @@ class Explanation(NamedTuple):
 
 
 def explain(
-    nlp: Language, text: str, *, component: str | None = None, progress: bool = False
+    nlp: Language,
+    text: str | Doc,
+    *,
+    component: str | None = None,
+    progress: bool = False,
 ) -> Explanation:
     """Tell why a pipeline finds what it finds: by *occlusion*, as Zeiler & Fergus
     (2014) do with pictures. Each character (token) in turn is put out of sight: one
@@ -78,7 +83,8 @@ def explain(
     A text of n characters takes as long as 3 n² characters: some seconds for 300.
 
     nlp (Language): The pipeline.
-    text (str): The text.
+    text (str | Doc): The text; or a Doc, whose tokens are taken, but not what is
+        annotated there.
     component (str | None): Name of the component; default: the first `lstm_ner`.
     progress (bool): Show a progress bar if it takes long.
     RETURNS (Explanation): What each unit adds to each entity, and what would have been
@@ -86,45 +92,49 @@ def explain(
     RAISES (ValueError): Where there is no such component, or it is not trained.
     """
     name, ner = find_component(nlp, component)
-    doc = nlp.make_doc(text)
+    doc = fresh(nlp, text)
     places = UNITS[ner.cfg["unit"]].places(doc)
-    (read,) = prepared(nlp, [doc], name)
+    (read,) = prepared(nlp, [fresh(nlp, doc)], name)
     (analyses,) = ner.n_best([read], _ANALYSES)
     (reading,) = ner.read([read])
-    found = in_characters(ner, read, reading)
-    added = np.zeros((len(places), len(found)))
-    if found:
+    entities = in_characters(ner, read, reading.spans)
+    added = np.zeros((len(places), len(entities)))
+    if entities:
+        asked = [entity[:3] for entity in entities]
+        (scores,) = ner.probabilities([read], [asked], whole=True)
         for k in with_progress(range(0, len(places), _PLACES), progress, "Why"):
             some = slice(k, k + _PLACES)
-            added[some] = _added(nlp, name, doc, places[some], found)
+            without = _scores_without(nlp, name, ner, doc, places[some], asked)
+            added[some] = _log_odds(np.array(scores)) - without
+    runners_up = _runners_up(ner, read, reading, entities, analyses[0])
     return Explanation(
-        text,
+        doc.text,
         places,
         analyses,
         [
-            Why(entity, column, *_without(entity, analyses))
-            for entity, column in zip(found, added.T, strict=True)
+            Why(entity, column, *runner_up)
+            for entity, column, runner_up in zip(
+                entities, added.T, runners_up, strict=True
+            )
         ],
     )
 
 
-def _added(
+def _scores_without(
     nlp: Language,
     name: str,
+    ner: LSTMEntityRecognizer,
     doc: Doc,
     places: list[tuple[int, int]],
-    entities: list[ScoredSpan],
+    asked: list[tuple[int, int, str]],
 ) -> Floats2d:
-    """(places, entities) what the unit in each place adds to the log-odds of each
-    entity."""
-    _, ner = find_component(nlp, name)
+    """(places, entities) the log-odds of entities where the unit in each place is out
+    of sight."""
     hidden = (_without_unit(nlp, ner, doc, *place) for place in places)
     docs = prepared(nlp, chain.from_iterable(hidden), name)
-    asked = [entity[:3] for entity in entities]
-    without = np.array(ner.probabilities(docs, [asked] * len(docs)))
-    log_odds = _log_odds(without).reshape((len(places), len(UNKNOWN), len(entities)))
-    scores = np.array([entity.score for entity in entities])
-    return _log_odds(scores) - log_odds.mean(axis=1)
+    scores = np.array(ner.probabilities(docs, [asked] * len(docs), whole=True))
+    by_unit = _log_odds(scores).reshape((len(places), len(UNKNOWN), len(asked)))
+    return by_unit.mean(axis=1)
 
 
 def _without_unit(
@@ -148,14 +158,31 @@ def _log_odds(p: np.ndarray) -> np.ndarray:
     return np.log(p) - np.log1p(-p)
 
 
-def _without(
-    entity: ScoredSpan, analyses: list[Analysis]
-) -> tuple[Analysis | None, float | None]:
-    """The best analysis without an entity, and how far it is behind."""
-    for analysis in analyses:
-        if Span(*entity[:3]) not in analysis.entities:
-            return analysis, _log_ratio(analyses[0], analysis)
-    return None, None
+def _runners_up(
+    ner: LSTMEntityRecognizer,
+    doc: Doc,
+    reading: Reading,
+    entities: list[ScoredSpan],
+    best: Analysis,
+) -> Iterator[tuple[Analysis | None, float | None]]:
+    """For each entity the best analysis without it, and how far it is behind."""
+    if not entities:
+        return
+    crf = ner.model.get_ref("crf")
+    emissions = Ragged(reading.emissions, np.array([len(reading.path)]))
+    (best_score,) = path_scores(crf, emissions, reading.path)
+    spans = [s for s in reading.spans if in_characters(ner, doc, [s])]
+    asked = ner.tags.stretches([span[:3] for span in spans])
+    paths, scores = best_paths_without(crf, emissions, ner.tags.rules, asked)
+    for entity, path, score in zip(entities, paths, scores, strict=True):
+        found = [ScoredSpan(*s, 0.0) for s in ner.tags.spans_from_ids(path)]
+        others = tuple(Span(*s[:3]) for s in in_characters(ner, doc, found))
+        # With white space at an edge it would be the same one again.
+        if np.isneginf(score) or Span(*entity[:3]) in others:
+            yield None, None
+            continue
+        margin = float(best_score - score) / ner.temperature
+        yield Analysis(best.probability * float(np.exp(-margin)), others), margin
 
 
 def _log_ratio(one: Analysis, other: Analysis) -> float:

@@ -14,6 +14,8 @@ NAMES: dict[str, str] = {
     "cell": "cell state",
     "hidden": "hidden state",
 }
+# Less than this of a memory is not much.
+_LITTLE = 0.2
 DIRECTIONS = ("forwards", "backwards")
 
 
@@ -53,17 +55,18 @@ def step_in_words(gates: Gates, layer: int, direction: int, position: int) -> st
 
 def _forgets(f: np.ndarray, f_before: np.ndarray, c_before: np.ndarray) -> str:
     """Which unit loses most of what it remembered."""
-    unit = int((np.abs(c_before) * (1 - f)).argmax())
+    losses = np.abs(c_before) * (1 - f)
+    unit = int(losses.argmax())
     now, then = f[unit], f_before[unit]
     memory = f"what is left of its memory of {_sign(c_before[unit])} is "
-    memory += f"{_sign(f[unit] * c_before[unit])}."
+    memory += f"{_sign(now * c_before[unit])}."
+    if losses[unit] < _LITTLE:
+        said = f"Nothing much is forgotten; most by unit {unit}, whose forget gate is "
+        return f"{said}at {_gate(now)}: {memory}"
     if now < 0.5:
         verb = "closes" if then >= 0.5 else "stays closed"
         return f"The forget gate of unit {unit} {verb} ({_gate(now)}): {memory}"
-    return (
-        f"Nothing much is forgotten; most by unit {unit}, whose forget gate is at "
-        f"{_gate(now)}: {memory}"
-    )
+    return f"Unit {unit} forgets most, its forget gate is at {_gate(now)}: {memory}"
 
 
 def tags_in_words(gates: Gates, position: int) -> str:

@@ -33,6 +33,8 @@ from .packing import Packing, pack
 _OPS = NumpyOps()
 # Below this a sum of probabilities loses digits.
 _TINY = 1e-250
+# What is added to the score of a forbidden tag where infinity could leave no path.
+_FORBIDDEN = -1e9
 SeqT = TypeVar("SeqT", Ragged, list[Floats2d])
 
 
@@ -456,6 +458,70 @@ def stretch_probabilities(
     probabilities[followed] *= 1 - given(next_rows, goes_on[followed], last_tags)
     # Rounding must not make it more than certain.
     return np.clip(probabilities, 0.0, 1.0)
+
+
+def path_scores(crf: Model, emissions: Ragged, paths: Ints1d) -> Floats1d:
+    """The scores of paths, as above.
+
+    crf (Model): A `CRF` layer.
+    emissions (Ragged): (N, T) scores of the tags; no sequence is empty.
+    paths (Ints1d): (N,) tag numbers, sequences end to end.
+    RETURNS (Floats1d): (B,) float64 scores. Whether a path is legal is not looked at.
+    """
+    data = to_numpy(emissions.dataXd).astype("float64")
+    starts, transitions, ends = (
+        to_numpy(crf.get_param(name)).astype("float64")
+        for name in ("starts", "transitions", "ends")
+    )
+    lasts = np.cumsum(to_numpy(emissions.lengths)) - 1
+    firsts = np.append(0, lasts[:-1] + 1)
+    by_row = data[np.arange(len(paths)), paths]
+    by_row[1:] += transitions[paths[:-1], paths[1:]]
+    # Nothing leads from one sequence to the next.
+    by_row[firsts[1:]] -= transitions[paths[lasts[:-1]], paths[firsts[1:]]]
+    by_row[firsts] += starts[paths[firsts]]
+    by_row[lasts] += ends[paths[lasts]]
+    return np.add.reduceat(by_row, firsts)
+
+
+def best_paths_without(
+    crf: Model, emissions: Ragged, rules: Rules, stretches: Stretches
+) -> tuple[Ints2d, Floats1d]:
+    """For each of some stretches of one sequence the best legal path without it.
+
+    A path lacks a stretch where it has another tag at one of its rows, or goes on after
+    it. So it is the best one of those with one tag forbidden, and of those that go on.
+
+    crf (Model): A `CRF` layer.
+    emissions (Ragged): (N, T) scores of the tags of one sequence.
+    rules (Rules): The legal paths.
+    stretches (Stretches): K stretches.
+    RETURNS (tuple[Ints2d, Floats1d]): (K, N) tag numbers; and (K,) the scores of the
+        paths, minus infinity where there is none without the stretch.
+    RAISES (ValueError): Where the sequence has no legal path.
+    """
+    data = to_numpy(emissions.dataXd).astype("float64")
+    n, n_tags = data.shape
+    paths = np.zeros((len(stretches.starts), n), dtype="int64")
+    scores = np.full(len(paths), -np.inf)
+    first = 0
+    places = zip(stretches.starts, stretches.ends, stretches.goes_on, strict=True)
+    for k, (start, end, goes_on) in enumerate(places):
+        tags = stretches.tags[first : first + end - start]
+        first += end - start
+        copies = np.repeat(data[None], end - start + (end < n), axis=0)
+        rows = np.arange(end - start)
+        copies[rows, start + rows, tags] += _FORBIDDEN
+        if end < n:
+            copies[-1, end, np.arange(n_tags) != goes_on] += _FORBIDDEN
+        batch = Ragged(copies.reshape((-1, n_tags)), np.full(len(copies), n))
+        found = best_paths(crf, batch, rules)
+        found_scores = path_scores(crf, batch, found)
+        best = int(found_scores.argmax())
+        if found_scores[best] > _FORBIDDEN / 2:
+            paths[k] = found.reshape((-1, n))[best]
+            scores[k] = found_scores[best]
+    return paths, scores
 
 
 class Lattice(NamedTuple):

@@ -5,12 +5,12 @@ const data = JSON.parse(document.getElementById("data").textContent);
 const $ = (id) => document.getElementById(id);
 const picture = $("picture");
 const n = data.units.length;
-const COLUMN = 26; // pixels, as in gates.css
+const COLUMN = data.column; // pixels
 const TAG = 14;
 // A unit is as high as there is room, so that wide layers do not make endless pages.
 const unitHeight = (width) => Math.max(2, Math.min(8, Math.floor(560 / width)));
 const GATES = new Set(["input_gate", "forget_gate", "output_gate"]);
-const STEPS = 127;
+const STEPS = { int8: 127, int16: 32767 };
 
 let at = null; // the character that is explained
 let row = null; // the hidden unit under the pointer, if there is one
@@ -19,7 +19,8 @@ let chosen = null; // the entity whose characters are coloured
 
 function unpack(packed) {
   const bytes = Uint8Array.from(atob(packed.bytes), (char) => char.charCodeAt(0));
-  return { largest: packed.largest, values: new Int8Array(bytes.buffer) };
+  const values = packed.type === "int16" ? new Int16Array(bytes.buffer) : new Int8Array(bytes.buffer);
+  return { largest: packed.largest, steps: STEPS[packed.type], values };
 }
 
 const unpacked = new Map();
@@ -35,7 +36,7 @@ function value(name, position, unit) {
   const [layer, direction] = reading();
   const packed = values(layer, direction, name);
   const step = packed.values[position * data.layers[layer].width + unit];
-  return (step / STEPS) * packed.largest;
+  return (step / packed.steps) * packed.largest;
 }
 
 function reading() {
@@ -85,7 +86,7 @@ function draw() {
   const packed = values(layer, direction, name);
   order = rows(layer, direction);
   paint($("units"), order.length, unitHeight(width) * order.length, (position, k) =>
-    colour(packed.values[position * width + order[k]] / STEPS, isGate));
+    colour(packed.values[position * width + order[k]] / packed.steps, isGate));
   const names = $("unit-names");
   names.textContent = `${width} hidden units, ${data.directions[direction]}`;
   names.style.height = `${unitHeight(width) * order.length}px`;
@@ -125,7 +126,7 @@ function legend(isGate, largest) {
 
 const emissions = unpack(data.emissions);
 const score = (position, tag) =>
-  (emissions.values[position * data.tags.length + tag] / STEPS) * emissions.largest;
+  (emissions.values[position * data.tags.length + tag] / emissions.steps) * emissions.largest;
 
 function drawTags() {
   const canvas = $("tags");
@@ -173,8 +174,9 @@ function explain() {
   const [layer, direction] = reading();
   const cursor = $("cursor");
   cursor.hidden = at === null;
+  $("words").classList.toggle("on", at !== null);
   if (at === null) {
-    $("words").replaceChildren(paragraph("Point at a character, or go through the text with the arrow keys."));
+    $("words").replaceChildren(paragraph(`Point at a ${data.unit}, or go through the text with the arrow keys.`));
     return;
   }
   cursor.style.left = `${at * COLUMN}px`;
@@ -183,7 +185,7 @@ function explain() {
   const strong = document.createElement("strong");
   strong.textContent = data.units[at];
   strong.dir = "auto";
-  here.append(strong, `, character ${at + 1} of ${n}, read ${data.directions[direction]}. ${$(`t${at}`).textContent}`);
+  here.append(strong, `, ${data.unit} ${at + 1} of ${n}, read ${data.directions[direction]}. ${$(`t${at}`).textContent}`);
   said.push(here);
   if (row !== null) {
     const parts = data.names.map(([name, spoken]) => {
@@ -194,7 +196,7 @@ function explain() {
   }
   said.push(paragraph($(`w${layer}-${direction}-${at}`).textContent));
   if (chosen !== null) {
-    said.push(paragraph(`The character adds ${number(data.why[chosen][at])} to the log-odds of the chosen entity.`));
+    said.push(paragraph(`The ${data.unit} adds ${number(data.why[chosen][at])} to the log-odds of the chosen entity.`));
   }
   $("words").replaceChildren(...said);
 }

@@ -2,6 +2,7 @@
 
 import base64
 import html
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,14 +16,15 @@ from .entities import confidence, entities_html, hue
 from .page import asset, code_point, is_shapeless, page, text_html
 from .why import why_html
 
-# Values are sent as whole numbers from -_STEPS to _STEPS, in one byte each.
-_STEPS = 127
-# Letters of a label that fit into a column.
-_LETTERS = 4
+# Values are sent as whole numbers from -1 to 1 times this, in one byte each; cell
+# states, which may be large, in two.
+_STEPS = {"int8": 127, "int16": 32767}
+# Width of the column of a character in pixels, and that of a letter of a label.
+_COLUMN, _LETTER = 26, 6.5
 # So many of the units that follow a type are listed.
 _RANKED = 5
-#: A page with more characters would be too large, and nobody would read it.
-MOST_UNITS = 2_000
+#: Browsers draw no picture that is much wider, and nobody would read it.
+MOST_UNITS = 1_000
 #: To explain the entities of more characters takes many seconds.
 MOST_EXPLAINED = 300
 
@@ -47,6 +49,8 @@ def gates_page(
     shown = [_shown(unit) for unit in gates.units]
     data: dict[str, Any] = {
         "units": shown,
+        "unit": gates.unit_name,
+        "column": _column(gates),
         "names": [[field, NAMES[field]] for field in gates.layers[0]._fields],
         "layers": [_layer(layer) for layer in gates.layers],
         "directions": DIRECTIONS,
@@ -65,7 +69,7 @@ def gates_page(
         [
             "<h1>The gates of the LSTM</h1>",
             entities_html(gates.text, gates.entities),
-            _HELP,
+            _HELP.replace("character", gates.unit_name),
             _controls(gates, ranking or {}),
             _picture(gates, shown, explanation),
             '<div id="words" aria-live="polite"></div>',
@@ -96,18 +100,24 @@ def _layer(layer) -> dict[str, Any]:
     return {
         "width": width,
         "values": {
-            name: [_packed(array[k]) for k in range(directions)]
+            name: [
+                _packed(array[k], "int16" if name == "cell" else "int8")
+                for k in range(directions)
+            ]
             for name, array in layer._asdict().items()
         },
     }
 
 
-def _packed(array: np.ndarray) -> dict[str, Any]:
-    """Numbers in one byte each, and the largest there is: precise to 1/127 of it."""
+def _packed(array: np.ndarray, dtype: str = "int8") -> dict[str, Any]:
+    """Numbers as steps between 0 and the largest there is."""
     largest = max(1.0, float(np.abs(array).max(initial=0.0)))
-    steps = np.rint(array / largest * _STEPS).astype("int8")
+    steps = np.rint(array / largest * _STEPS[dtype]).astype(
+        np.dtype(dtype).newbyteorder("<")
+    )
     return {
         "largest": round(largest, 4),
+        "type": dtype,
         "bytes": base64.b64encode(steps.tobytes()).decode(),
     }
 
@@ -120,7 +130,8 @@ def _shown(unit: str) -> str:
         return "⇥"
     if unit.isspace():
         return "␣"
-    if unit and all(is_shapeless(char) or char in "\u200d\ufe0f" for char in unit):
+    # Also joiners and the like by themselves, which take no room.
+    if all(is_shapeless(c) or unicodedata.category(c) in ("Cf", "Mn") for c in unit):
         return code_point(unit[0])
     return unit
 
@@ -140,6 +151,14 @@ def _controls(gates: Gates, ranking: Mapping[str, Sequence[RankedUnit]]) -> str:
 <span class="scale" aria-hidden="true"><span id="low"></span>
 <canvas id="legend" width="100" height="10"></canvas><span id="high"></span></span>
 </div>"""
+
+
+def _column(gates: Gates) -> int:
+    """How wide a column is, in pixels: tokens need more room than characters."""
+    if gates.unit_name == "character":
+        return _COLUMN
+    longest = max(len(unit) for unit in gates.units)
+    return min(120, max(_COLUMN, 12 + 10 * longest))
 
 
 def _select(
@@ -165,7 +184,7 @@ def _picture(gates: Gates, shown: list[str], explanation: Explanation | None) ->
             continue
         said = f"{label} {confidence(score)}"
         # Over short entities there is room for a part of it.
-        room = (last + 1 - first) * _LETTERS
+        room = int((last + 1 - first) * _column(gates) / _LETTER)
         inside = next((s for s in (said, label) if len(s) <= room), label[:room])
         button = "button" if explanation else "span"
         bars.append(
@@ -174,7 +193,7 @@ def _picture(gates: Gates, shown: list[str], explanation: Explanation | None) ->
             f"{html.escape(inside)}</{button}>"
         )
     characters = "".join(
-        f'<span class="char{" named" if len(char) > 2 else ""}" data-at="{k}">'
+        f'<span class="char{_size(char)}" data-at="{k}" title="{html.escape(char)}">'
         f"{html.escape(char)}</span>"
         for k, char in enumerate(shown)
     )
@@ -186,8 +205,8 @@ def _picture(gates: Gates, shown: list[str], explanation: Explanation | None) ->
     )
     n = len(shown)
     return f"""<div class="picture" id="picture" tabindex="0" role="application"
- aria-label="The text, {n} characters: go through it with the arrow keys"
- aria-describedby="words" style="--n: {n}">
+ aria-label="The text, {n} {gates.unit_name}s: go through it with the arrow keys"
+ aria-describedby="words" style="--n: {n}; --cw: {_column(gates)}px">
 <div class="names" aria-hidden="true">
 <span class="bars">entities</span><span class="chars">text</span>
 <span class="path">best path</span><span class="grow" id="unit-names"></span>
@@ -204,6 +223,14 @@ def _picture(gates: Gates, shown: list[str], explanation: Explanation | None) ->
 </div>"""
 
 
+def _size(char: str) -> str:
+    """How large a character is shown: what stands for one that cannot be seen is long,
+    and words are longer."""
+    if char.startswith("U+"):
+        return " named"
+    return " word" if len(char) > 2 else ""
+
+
 def _ranking_table(ranking: Mapping[str, Sequence[RankedUnit]]) -> str:
     several = len({r.layer for ranked in ranking.values() for r in ranked}) > 1
     rows = []
@@ -217,7 +244,7 @@ def _ranking_table(ranking: Mapping[str, Sequence[RankedUnit]]) -> str:
         )
         rows.append(f"<tr><th scope='row'>{html.escape(label)}</th>{cells}</tr>")
     return (
-        "<h2>Units that follow entities</h2>\n<div class='wide'><table>"
+        "<h2>Units that follow entities</h2>\n<div class='wide' tabindex='0'><table>"
         "<caption>Of each type the units whose hidden state is correlated most with "
         "being inside of such an entity, over a corpus.</caption>"
         f"<tbody>{''.join(rows)}</tbody></table></div>"
@@ -246,8 +273,9 @@ def _values_table(gates: Gates, shown: list[str]) -> str:
             f"<td id='t{k}'>{html.escape(tags_in_words(gates, k))}</td>{cells}</tr>"
         )
     return (
-        "<details id='values'><summary>The same in words, character by character"
-        "</summary><div class='wide'><table><thead><tr><th scope='col'>Text</th>"
+        f"<details id='values'><summary>The same in words, for each {gates.unit_name}"
+        "</summary><div class='wide' tabindex='0'><table>"
+        "<thead><tr><th scope='col'>Text</th>"
         f"<th scope='col'>Tags</th>{heads}</tr></thead><tbody>{''.join(rows)}</tbody>"
         "</table></div></details>"
     )

@@ -185,7 +185,7 @@ def _training(report: Report) -> str:
                 "config, train, and give the file to the report with "
                 "<code>--log training/log.jsonl</code>."
             )
-            + f"<pre>{html.escape(_TO_GET_CURVES.strip())}</pre>"
+            + f'<pre tabindex="0">{html.escape(_TO_GET_CURVES.strip())}</pre>'
         )
     if not log.evaluations:
         return _note("The log has no evaluation yet.")

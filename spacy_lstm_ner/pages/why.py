@@ -72,7 +72,7 @@ def _entity(explanation: Explanation, why: Why) -> str:
         if abs(added) >= 0.005
     )
     if why.runner_up is None:
-        runner_up = "All of the 20 best analyses have it."
+        runner_up = "No analysis is without it."
     else:
         best = explanation.analyses[0]
         runner_up = (

@@ -87,6 +87,14 @@ def test_a_doc_and_entities_from_before(trained, examples):
     assert (0, 2, "EDU") not in [span[:3] for span in gates.entities]
 
 
+def test_a_doc_that_was_read_is_read_anew(trained, examples):
+    doc = trained(examples[0].text)
+    before = found(doc)
+    gates = open_gates(trained, doc)
+    assert [span[:3] for span in gates.entities] == before == found(doc)
+    assert np.isfinite(gates.emissions).all()
+
+
 def test_what_cannot_be_looked_into(trained, examples):
     with pytest.raises(ValueError, match="The text is empty"):
         open_gates(trained, "")
@@ -126,4 +134,6 @@ def test_a_pipeline_on_pytorch_shows_the_same(trained, examples):
 def test_a_notebook_shows_a_page(trained):
     html = open_gates(trained, "王芳任教授")._repr_html_()
     assert html.startswith("<iframe srcdoc=") and "sandbox" in html
+    long = open_gates(trained, "王" * 1001)._repr_html_()
+    assert "drawn are up to 1,000" in long and "<iframe" not in long
     assert "Gates('王芳任教授', 5 units" in repr(open_gates(trained, "王芳任教授"))

@@ -6,7 +6,8 @@ import pytest
 from spacy_lstm_ner.inspect import open_gates, rank_units
 from spacy_lstm_ner.inspect.ranking import _Sums
 
-from ..conftest import copy_of
+from ..conftest import copy_of, train
+from ..test_pipeline import with_shared_tok2vec
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +44,17 @@ def test_it_is_the_correlation(trained, corpus, state):
 def test_docs_that_the_pipeline_has_read_will_do(trained, examples):
     docs = list(trained.pipe(copy_of(trained, eg).predicted for eg in examples))
     assert rank_units(trained, docs)["NAME"][0].label == "NAME"
+
+
+def test_a_shared_tok2vec_and_small_batches(examples):
+    nlp = with_shared_tok2vec()
+    train(nlp, examples, steps=2)
+    docs = [eg.reference for eg in examples[:20]]
+    expected = rank_units(nlp, docs)
+    nlp.batch_size = 3
+    for label, ranked in rank_units(nlp, docs).items():
+        assert [r[:4] for r in ranked[:3]] == [r[:4] for r in expected[label][:3]]
+    assert rank_units(nlp, docs[0])
 
 
 def test_a_unit_that_never_changes_follows_nothing():

@@ -49,6 +49,9 @@ def test_a_gate_that_stays_closed_and_one_that_stays_open():
     assert "The forget gate of unit 1 stays closed" in step_in_words(gates, 0, 0, 1)
     said = step_in_words(wired(0.9), 0, 0, 1)
     assert said.startswith("Nothing much is forgotten; most by unit 1")
+    # Much may be forgotten where the gate is half open.
+    said = step_in_words(wired(0.6), 0, 0, 1)
+    assert said.startswith("Unit 1 forgets most, its forget gate is at 0.60: ")
 
 
 def test_each_direction_begins_with_an_empty_memory():

@@ -11,9 +11,11 @@ from thinc.types import Ragged
 from spacy_lstm_ner.layers import CRF
 from spacy_lstm_ner.layers.crf import (
     best_paths,
+    best_paths_without,
     crf_divergence,
     crf_loss,
     n_best_paths,
+    path_scores,
     softmax_loss,
     stretch_probabilities,
 )
@@ -454,3 +456,70 @@ def test_scores_far_apart_keep_their_legal_paths():
     # Legal are OO, OB, BO, BI and BB, all with the score 0.
     assert loss == pytest.approx(np.log(5))
     np.testing.assert_allclose(d_rows.sum(axis=1), 0, atol=1e-12)
+
+
+@pytest.mark.parametrize("scheme", ["BIO", "BIOES"])
+def test_the_best_path_without_a_stretch(scheme):
+    """Against all legal paths, one by one."""
+    tags = TagSet(["A", "B"], scheme)
+    random = np.random.default_rng(0)
+    n = 4
+    scores = random.normal(size=(n, len(tags))).astype("float32")
+    crf = CRF(len(tags)).initialize()
+    for name in crf.param_names:
+        shape = crf.get_param(name).shape
+        crf.set_param(name, random.normal(size=shape).astype("float32"))
+    emissions = Ragged(scores, np.array([n]))
+    legal = [
+        np.array(path)
+        for path in product(range(len(tags)), repeat=n)
+        if tags.rules.starts[path[0]]
+        and tags.rules.ends[path[-1]]
+        and all(tags.rules.transitions[i, j] for i, j in pairwise(path))
+    ]
+    by_score = {
+        tuple(path): float(path_scores(crf, emissions, path)[0]) for path in legal
+    }
+    asked = [(0, 1, "A"), (1, 3, "B"), (2, 4, "A"), (3, 4, "B"), (0, 4, "A")]
+    paths, found = best_paths_without(crf, emissions, tags.rules, tags.stretches(asked))
+    for span, path, score in zip(asked, paths, found, strict=True):
+        without = [p for p in by_score if span not in tags.spans_from_ids(np.array(p))]
+        best = max(without, key=by_score.__getitem__)
+        assert tuple(path) == best
+        assert score == pytest.approx(by_score[best], abs=1e-5)
+    # The scores are those whose exponentials sum up to Z.
+    (log_z,) = n_best_paths(crf, emissions, tags.rules, 1)[1][0]
+    best = max(by_score.values())
+    total = np.logaddexp.reduce(list(by_score.values()))
+    assert log_z == pytest.approx(best - total, abs=1e-5)
+
+
+def test_there_may_be_no_path_without_a_stretch():
+    tags = TagSet(["A"], "BIOES")
+    scores = np.full((2, len(tags)), -np.inf, dtype="float32")
+    scores[[0, 1], [1, 3]] = 0.0  # B-A, E-A and nothing else
+    crf = CRF(len(tags)).initialize()
+    emissions = Ragged(scores, np.array([2]))
+    _, found = best_paths_without(
+        crf, emissions, tags.rules, tags.stretches([(0, 2, "A")])
+    )
+    assert np.isneginf(found).all()
+
+
+def test_scores_of_several_sequences_are_those_of_each():
+    random = np.random.default_rng(1)
+    tags = TagSet(["A"])
+    crf = CRF(len(tags)).initialize()
+    for name in crf.param_names:
+        shape = crf.get_param(name).shape
+        crf.set_param(name, random.normal(size=shape).astype("float32"))
+    lengths = [3, 1, 2]
+    data = random.normal(size=(6, len(tags)))
+    paths = random.integers(0, len(tags), 6)
+    together = path_scores(crf, Ragged(data, np.array(lengths)), paths)
+    start = 0
+    for length, score in zip(lengths, together, strict=True):
+        rows = slice(start, start + length)
+        alone = Ragged(data[rows], np.array([length]))
+        assert score == pytest.approx(path_scores(crf, alone, paths[rows])[0])
+        start += length

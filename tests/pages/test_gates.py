@@ -9,11 +9,12 @@ from spacy.training import Example
 from typer.testing import CliRunner
 
 from spacy_lstm_ner.cli import lstm_ner_cli
-from spacy_lstm_ner.inspect import explain, open_gates, rank_units
+from spacy_lstm_ner.inspect import RankedUnit, explain, open_gates, rank_units
 from spacy_lstm_ner.pages.gates import MOST_UNITS, gates_page
 
 from ..browser import PHONE, fits_the_width
-from ..conftest import SAMPLE
+from ..conftest import SAMPLE, train
+from ..test_pipeline import token_config
 from .test_page import HOSTILE, contrast
 
 
@@ -145,7 +146,7 @@ def test_a_chosen_entity_colours_its_characters(opened, trained, text):
 def test_the_runner_up_is_told(opened):
     body = opened.inner_text("body")
     assert "The whole text: the best analysis has the probability" in body
-    assert "less probable" in body or "All of the 20 best analyses have it" in body
+    assert "less probable" in body or "No analysis is without it" in body
 
 
 def test_it_reads_well_on_a_phone_and_in_the_dark(open_page, html):
@@ -185,6 +186,44 @@ def test_hostile_text_is_shown_as_text(open_page, trained, text):
     assert f"character {len(text)} of {len(text)}" in words(page)
     if "\u202e" in text:
         assert "\u202e" not in page.inner_text("body")
+
+
+def test_tokens_have_room(open_page, examples):
+    nlp = spacy.blank("en")
+    nlp.add_pipe("lstm_ner", config=token_config())
+    train(nlp, examples, steps=1)
+    page = open_page(gates_page(open_gates(nlp, "Internationalization of Wang")))
+    word = page.locator(".char").first
+    assert word.evaluate("e => e.scrollWidth <= e.clientWidth + 60")
+    assert word.bounding_box()["width"] > 100
+    word.hover()
+    assert "Internationalization, token 1 of 3" in words(page)
+    assert "character" not in page.locator("#picture").get_attribute("aria-label")
+
+
+def test_what_takes_no_room_is_named(open_page, trained):
+    page = open_page(gates_page(open_gates(trained, "王\u200b芳\ufeff")))
+    assert page.locator(".char").all_text_contents() == ["王", "U+200B", "芳", "U+FEFF"]
+
+
+def test_cell_states_are_told_as_they_are(open_page, trained, text):
+    """Also where they are large: to the second decimal."""
+    cell = open_gates(trained, text).layers[0].cell[0]
+    position, unit = np.unravel_index(np.abs(cell).argmax(), cell.shape)
+    page = open_page(gates_page(open_gates(trained, text)))
+    box = page.locator("#units").bounding_box()
+    x, y = 26 * position + 5, box["height"] * (unit + 0.5) / 16
+    page.locator("#units").hover(position={"x": int(x), "y": int(y)})
+    told = re.search(rf"Unit {unit}: .*cell state (\S+), hidden", words(page)).group(1)
+    expected = float(cell[position, unit])
+    assert float(told.replace("−", "-")) == pytest.approx(expected, abs=0.0051)
+
+
+def test_long_labels_do_not_widen_a_phone(open_page, trained, text):
+    label = "ORGANIZATION_HEADQUARTERS"
+    ranking = {label: [RankedUnit(label, 0, 0, 1, 0.5)]}
+    page = gates_page(open_gates(trained, text), ranking=ranking)
+    assert fits_the_width(open_page(page, viewport=PHONE))
 
 
 def test_chinese_is_drawn(draws_chinese, open_page, trained):
@@ -248,7 +287,7 @@ def test_the_command_says_what_is_wrong(model, tmp_path):
     out = tmp_path / "gates.html"
     long = "王" * (MOST_UNITS + 1)
     for arguments, said in [
-        ((model, long, out), "a page shows up to 2,000"),
+        ((model, long, out), "a page shows up to 1,000"),
         ((model, "", out), "The text is empty"),
         ((tmp_path / "nowhere", "王芳", out), "nowhere"),
         ((model, "王芳", out, "--corpus", tmp_path / "no.spacy"), "no such file"),

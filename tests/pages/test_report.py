@@ -182,10 +182,20 @@ def test_what_cannot_be_used_is_told(folder, tmp_path, monkeypatch):
 
 def test_a_log_without_an_evaluation(folder, tmp_path):
     log = tmp_path / "log.jsonl"
-    report_logger(log)(spacy.blank("zh"), None, None)
+    report_logger(log)(spacy.load(folder / "model"), None, None)
     args = folder / "model", folder / "few.spacy", tmp_path / "out.html", "--log", log
     assert report(*args)[0] == 0
     assert "no evaluation yet" in (tmp_path / "out.html").read_text("utf8")
+
+
+def test_a_log_of_another_pipeline_is_refused(folder, tmp_path):
+    log = tmp_path / "log.jsonl"
+    other = spacy.blank("zh")
+    other.add_pipe("ner")
+    report_logger(log)(other, None, None)
+    args = folder / "model", folder / "few.spacy", tmp_path / "out.html", "--log", log
+    code, output = report(*args)
+    assert code == 1 and "is the log of another pipeline: it has ner" in output
 
 
 # What a reader sees
