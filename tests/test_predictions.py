@@ -10,7 +10,7 @@ from spacy_lstm_ner.predictions import judged, outside, overlap, predict_records
 from spacy_lstm_ner.tagging import Span
 
 from .conftest import copy_of, found, loaded_again
-from .test_pipeline import with_shared_tok2vec
+from .test_pipeline import list_pattern, with_shared_tok2vec
 
 NOTHING = Surfaces([])
 
@@ -127,3 +127,16 @@ def test_a_shared_tok2vec(examples):
     assert [record.p[span] for span in record.gold] == pytest.approx(expected)
     (without,) = ner.probabilities([nlp.make_doc(record.text)], [record.gold])
     assert without != pytest.approx(expected)
+
+
+def test_scores_are_of_what_the_component_has_found(trained, examples):
+    """Not of what a ruler has found before, which is certain to it."""
+    nlp = loaded_again(trained)
+    text = examples[0].text
+    ruler = nlp.add_pipe("entity_ruler", first=True)
+    ruler.add_patterns([{"label": "NAME", "pattern": list_pattern(text[:2])}])
+    (record,) = run(nlp, examples[:1])
+    assert Span(0, 2, "NAME") in record.predicted
+    assert Span(0, 2, "NAME") not in record.scores
+    assert set(record.predicted) - {Span(0, 2, "NAME")} <= record.scores.keys()
+    assert record.scores.items() <= record.p.items()
