@@ -241,7 +241,8 @@ def calibrate_cli(
     it finds stay the same, but for those below a threshold.
 
     Give it dev: the training data would say that it is always right, and test could
-    then no longer tell how far the probabilities can be trusted.
+    then no longer tell how far the probabilities can be trusted. Where dev has few
+    entities, or few that are wrong, the temperature stays near 1.
 
     Example:
 
@@ -266,7 +267,7 @@ def calibrate_cli(
                 return
         rows = [(name, f"{value:.2f}") for name, value in temperatures.items()]
         msg.table(rows, header=("Component", "Temperature"), divider=True)
-        before, after = ("-" if e is None else f"{100 * e:.2f}" for e in ece)
+        before, after = ("-" if e is None else f"{100 * e:.2f}%" for e in ece)
         print(f"Expected calibration error on {data}: {before} before, {after} after")
         _print_written(msg, model)
 
@@ -307,7 +308,7 @@ def errors_cli(
     label is wrong. both: an end and the label are wrong. missed: nothing was found
     there. invented: nothing is annotated there. A table counts them; then come those of
     each type and kind, the ones that the pipeline is most certain of first, in their
-    context. #7 is the seventh record. The numbers are probabilities to the pipeline, if
+    context. #7 is the seventh record. The numbers are the pipeline's probabilities, if
     it has a component lstm_ner.
 
     At the end stands annotation that is probably wrong: the pipeline gives it next to

@@ -64,7 +64,7 @@ def calibrate(model: Path, data: Path) -> Calibration:
     RAISES (OSError, ValueError): For a pipeline or a file that cannot be used.
     """
     if not (model / "config.cfg").is_file():
-        raise OSError(f"{model} is no folder of a pipeline, in which it could be kept")
+        raise OSError(f"{model} is not the folder of a pipeline")
     nlp = spacy.load(model)
     components = recognizers(nlp)
 

@@ -24,7 +24,7 @@ from .scorers import Bin, calibration
 class Report:
     """What a report says."""
 
-    #: The name and version of the pipeline, and the file that it was tried on.
+    #: The folder or package of the pipeline, and the file that it was tried on.
     pipeline: str
     data: str
     findings: Findings
@@ -72,7 +72,7 @@ def write_report(
         check_log(read, nlp, f"{log}")
     findings = find_errors(nlp, data, progress=progress)
     report = Report(
-        pipeline=f"{nlp.lang}_{nlp.meta['name']} {nlp.meta['version']}",
+        pipeline=str(model),
         data=str(data),
         findings=findings,
         # That of the log is the one that trained.

@@ -218,7 +218,7 @@ def test_the_command_changes_one_number(folder, trained, unread):
     assert f"{temperature:.2f}" in result.output
     nlp = spacy.load(folder / "model")
     ece = 100 * evaluated(nlp, unread)["ents_ece"]
-    assert f"{ece:.2f} after" in " ".join(result.output.split())
+    assert f"{ece:.2f}% after" in " ".join(result.output.split())
     assert found(nlp(unread[0].text)) == found(trained(unread[0].text))
 
 
@@ -247,7 +247,7 @@ def test_the_command_leaves_alone_what_it_cannot_calibrate(folder, unread):
 
 def test_the_command_says_what_is_wrong(folder):
     result = run(folder / "nowhere", folder / "dev.spacy")
-    assert result.exit_code == 1 and "no folder of a pipeline" in result.output
+    assert result.exit_code == 1 and "is not the folder of a pipeline" in result.output
     result = run(folder / "model", folder / "nowhere.spacy")
     assert result.exit_code == 1 and "no such file" in result.output
     nlp = spacy.blank("zh")

@@ -282,10 +282,10 @@ function jsonLine(line, number) {
   try {
     record = JSON.parse(line, exact);
   } catch {
-    return { number, record: { line: number, text: line }, error: "no JSON" };
+    return { number, record: { line: number, text: line }, error: "not JSON" };
   }
   if (record === null || typeof record !== "object" || Array.isArray(record)) {
-    return { number, record: { line: number, text: line }, error: "no JSON object" };
+    return { number, record: { line: number, text: line }, error: "not a JSON object" };
   }
   if (typeof record.text !== "string") {
     return { number, record, error: '"text" is missing, or no string' };

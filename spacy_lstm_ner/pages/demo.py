@@ -92,12 +92,12 @@ def _result(lang: str, threshold: float) -> str:
 
 
 def _gates(limits: Mapping[str, int], no_gates: str | None) -> str:
-    title = '<h2 id="gates-title">Inside of the LSTM</h2>'
+    title = '<h2 id="gates-title">Inside the LSTM</h2>'
     if no_gates is not None:
         return f"<section>{title}\n<p>{text_html(no_gates)}</p></section>"
     return f"""<section aria-labelledby="gates-title">{title}
 <p class="note">What its gates do, character by character. They are drawn for up to
-{limits["gates"]:,} characters: of a longer text select a part above.</p>
+{limits["gates"]:,} characters: select a part of a longer text above.</p>
 <p><label><input type="checkbox" id="why"> Tell why each entity is found, too: what
 each character adds to it (up to {limits["why"]:,} characters, which take some
 seconds)</label></p>

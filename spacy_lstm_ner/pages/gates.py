@@ -91,7 +91,9 @@ _HELP = """<p class="note">Each column is a character, each row of the picture a
 unit. Point at it, or go through the characters with the arrow keys: below stands what
 happens there. A forget gate that is open (1) keeps the memory of its unit, and one that
 is closed (0) drops it; an open input gate writes the candidate to it; an open output
-gate shows it as the hidden state, which the layers above read.</p>"""
+gate shows it as the hidden state, which the layers above read. The best path is the
+most probable sequence of tags: B, I and E for the begin, the inside and the end of an
+entity, S for a single one, a dot for none.</p>"""
 
 
 def _layer(layer) -> dict[str, Any]:

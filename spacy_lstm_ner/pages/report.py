@@ -209,7 +209,7 @@ def _charts(log: Log, gold: Counter[str]) -> Iterator[str]:
     gold (Counter[str]): How frequent types are: those that are most come first.
     YIELDS (str): A chart each.
     """
-    yield _curves(log, "loss", "Loss a step", "", _losses(log), logarithmic=True)
+    yield _curves(log, "loss", "Loss per step", "", _losses(log), logarithmic=True)
     names = {"F1": "f", "precision": "p", "recall": "r"}
     figures = {n: _series(log, "scores", f"ents_{x}") for n, x in names.items()}
     yield _curves(log, "scores", "F1, precision and recall", "percent", figures)
@@ -403,7 +403,7 @@ def _mistakes(report: Report) -> str:
     )
     note = _note(
         f"{len(findings.errors):,} mistakes in {len(places):,} places; "
-        f"{len(shown):,} are shown, {first}. Numbers are probabilities to the pipeline."
+        f"{len(shown):,} are shown, {first}. Numbers are its probabilities."
     )
     items = (_mistake(start, end, errors) for (_, start, end), errors in shown)
     return f"{note}<ol>{''.join(items)}</ol>"

@@ -283,7 +283,7 @@ def test_a_file_of_json_lines_comes_back_with_entities(open_demo, trained):
     page.locator("#file").set_input_files(a_file("简历.jsonl", "\r\n".join(lines)))
     page.get_by_text("5 of 5 lines read").wait_for()
     status = page.locator("#file-status[role=status]").inner_text()
-    assert "3 lines could not be read" in status and "line 3: no JSON" in status
+    assert "3 lines could not be read" in status and "line 3: not JSON" in status
     assert page.locator("#progress").is_hidden()
     name, content = downloaded(page)
     assert name == "简历.entities.jsonl"
@@ -291,7 +291,7 @@ def test_a_file_of_json_lines_comes_back_with_entities(open_demo, trained):
     assert '"文":1.0' in content
     first, bad, wrong, emoji, long = map(json.loads, content.splitlines())
     assert list(first) == ["id", "text", "文", "entities"]
-    assert bad == {"line": 3, "text": "no JSON", "error": "line 3: no JSON"}
+    assert bad == {"line": 3, "text": "no JSON", "error": "line 3: not JSON"}
     assert wrong["txt"] == 1 and wrong["error"].startswith('line 4: "text" is missing')
     assert "100,001 characters" in long["error"] and len(long["text"]) == 100_001
     doc = trained(EMOJI + TEXT)

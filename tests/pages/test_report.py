@@ -247,7 +247,7 @@ def test_each_chart_has_its_values_as_text(page, open_page):
     figures = opened.locator("figure").all()
     titles = [figure.locator("figcaption").inner_text() for figure in figures]
     assert titles == [
-        "Loss a step",
+        "Loss per step",
         "F1, precision and recall",
         "F1 of each type",
         "Learning rate",
