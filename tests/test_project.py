@@ -236,3 +236,7 @@ def test_the_installed_wheel_finds_what_the_readme_says(tmp_path_factory):
     ]
     assert expected
     assert result.stdout.splitlines() == expected, result.stderr
+    # Pages have styles and scripts, which have to be in the package.
+    command = ["-m", "spacy", "lstm-ner", "gates", "zh_lstm_ner", "王芳任教授。"]
+    subprocess.run([python, *command, "gates.html"], check=True, cwd=environment)
+    assert "王芳" in (environment / "gates.html").read_text("utf8")
