@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from http.client import HTTPConnection
 
 import pytest
@@ -338,13 +339,18 @@ def test_the_address_is_printed_and_ctrl_c_ends_it(trained, tmp_path):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         encoding="utf8",
+        # Tests that run in the background ignore it, and so would this process.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.default_int_handler),
     )
-    for line in process.stdout:
-        if address := re.search(r"http://127\.0\.0\.1:(\d+)/", line):
-            break
-    connection = HTTPConnection("127.0.0.1", int(address[1]))
-    connection.request("GET", "/")
-    assert connection.getresponse().status == 200
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=20)
-    assert (process.returncode, errors) == (0, "")
+    try:
+        for line in process.stdout:
+            if address := re.search(r"http://127\.0\.0\.1:(\d+)/", line):
+                break
+        connection = HTTPConnection("127.0.0.1", int(address[1]))
+        connection.request("GET", "/")
+        assert connection.getresponse().status == 200
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=20)
+        assert (process.returncode, errors) == (0, "")
+    finally:
+        process.kill()
