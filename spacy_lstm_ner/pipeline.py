@@ -287,7 +287,7 @@ class LSTMEntityRecognizer(TrainablePipe):
         rows = _by_doc(emissions.dataXd, counts)
         paths = _by_doc(best_paths(crf, emissions, tags.rules), counts)
         found = [
-            self._new_spans(doc, tags.spans_from_ids(path))
+            self.new_spans(doc, tags.spans_from_ids(path))
             for doc, path in zip(docs, paths, strict=True)
         ]
         scores = self._probabilities(emissions, found)
@@ -420,7 +420,7 @@ class LSTMEntityRecognizer(TrainablePipe):
             for path, log_prob in zip(paths, doc_log_probs.tolist(), strict=True):
                 if log_prob > -np.inf:
                     spans = tags.spans_from_ids(path[start : start + count])
-                    spans = self._new_spans(doc, spans)
+                    spans = self.new_spans(doc, spans)
                     entities = tuple(self._in_characters(doc, spans))
                     probabilities.setdefault(entities, 0.0)
                     probabilities[entities] += float(np.exp(log_prob))
@@ -457,7 +457,7 @@ class LSTMEntityRecognizer(TrainablePipe):
             paths = _by_doc(best_paths(crf, emissions, tags.rules), counts)
             spans: list[list[Span]] = []
             for window, path in zip(batch, paths, strict=True):
-                found = self._new_spans(window.doc, tags.spans_from_ids(path))
+                found = self.new_spans(window.doc, tags.spans_from_ids(path))
                 judged = self._judged(examples[window.number], window, found)
                 spans.append([span for span, _ in judged])
                 is_right.extend(right for _, right in judged)
@@ -532,7 +532,7 @@ class LSTMEntityRecognizer(TrainablePipe):
         spans = self._units.from_spans(doc.ents) if self._keeps_ents(doc) else []
         return [span for span in spans if span.label in self.labels]
 
-    def _new_spans(self, doc: Doc, spans: list[Span]) -> list[Span]:
+    def new_spans(self, doc: Doc, spans: list[Span]) -> list[Span]:
         """The entities of a path without those that were there before."""
         kept = self._kept_spans(doc)
         return [span for span in spans if span not in kept] if kept else spans

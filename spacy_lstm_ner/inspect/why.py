@@ -171,11 +171,12 @@ def _runners_up(
     crf = ner.model.get_ref("crf")
     emissions = Ragged(reading.emissions, np.array([len(reading.path)]))
     (best_score,) = path_scores(crf, emissions, reading.path)
-    spans = [s for s in reading.spans if in_characters(ner, doc, [s])]
-    asked = ner.tags.stretches([span[:3] for span in spans])
+    placed = [s for s in reading.spans if in_characters(ner, doc, [s])]
+    asked = ner.tags.stretches([span[:3] for span in placed])
     paths, scores = best_paths_without(crf, emissions, ner.tags.rules, asked)
     for entity, path, score in zip(entities, paths, scores, strict=True):
-        found = [ScoredSpan(*s, 0.0) for s in ner.tags.spans_from_ids(path)]
+        spans = ner.new_spans(doc, ner.tags.spans_from_ids(path))
+        found = [ScoredSpan(*span, 0.0) for span in spans]
         others = tuple(Span(*s[:3]) for s in in_characters(ner, doc, found))
         # With white space at an edge it would be the same one again.
         if np.isneginf(score) or Span(*entity[:3]) in others:

@@ -9,7 +9,7 @@ from spacy_lstm_ner.inspect.why import UNKNOWN
 from spacy_lstm_ner.pages.why import why_page
 
 from ..conftest import found, loaded_again, train
-from ..test_pipeline import token_config
+from ..test_pipeline import list_pattern, token_config
 
 
 def log_odds(p):
@@ -83,6 +83,17 @@ def test_a_text_longer_than_a_window_is_read_whole(trained, examples):
     ):
         assert why.entity[:3] == whole.entity[:3]
         np.testing.assert_allclose(why.added, whole.added, atol=1e-3)
+
+
+def test_entities_from_before_are_in_no_analysis(trained, examples):
+    text = examples[0].text
+    nlp = loaded_again(trained)
+    ruler = nlp.add_pipe("entity_ruler", first=True)
+    ruler.add_patterns([{"label": "EDU", "pattern": list_pattern(text[:2])}])
+    told = explain(nlp, text)
+    assert told.entities
+    for analysis in (*told.analyses, *(why.runner_up for why in told.entities)):
+        assert (0, 2, "EDU") not in analysis.entities
 
 
 def test_a_doc_is_read_anew(trained, examples):
