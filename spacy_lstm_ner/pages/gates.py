@@ -142,8 +142,7 @@ def _controls(gates: Gates, ranking: Mapping[str, Sequence[RankedUnit]]) -> str:
     parts = []
     for number, layer in enumerate(gates.layers):
         for k in range(len(layer.hidden)):
-            name = f"layer {number + 1}, " if len(gates.layers) > 1 else ""
-            parts.append((f"{number},{k}", f"{name}{DIRECTIONS[k]}"))
+            parts.append((f"{number},{k}", _reading_name(gates, number, k)))
     orders = [("number", "by number"), ("active", "those that change most here")]
     orders += [(f"type {label}", f"those that follow {label}") for label in ranking]
     return f"""<div class="controls">
@@ -284,5 +283,5 @@ def _values_table(gates: Gates, shown: list[str]) -> str:
 
 
 def _reading_name(gates: Gates, layer: int, direction: int) -> str:
-    name = f"Layer {layer + 1}, " if len(gates.layers) > 1 else ""
+    name = f"layer {layer + 1}, " if len(gates.layers) > 1 else ""
     return f"{name}{DIRECTIONS[direction]}"
