@@ -74,6 +74,8 @@ def _config(name: str, data_dir: Path, max_steps: int) -> "Config":
             "@readers": "spacy-lstm-ner.BIOCorpus.v1",
             "path": str(data_dir / "resume" / f"{part}.char.bmes"),
         }
+    for settings in config["initialize"]["components"].values():
+        settings.update(pretrain_steps=0)
     # Evaluated at the beginning and the end only.
     config["training"].update(max_epochs=0, patience=0, max_steps=max_steps)
     config["training"]["eval_frequency"] = max_steps

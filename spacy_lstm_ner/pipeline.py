@@ -13,6 +13,7 @@ from spacy.pipeline.tok2vec import Tok2VecListener
 from spacy.tokens import Doc, SpanGroup
 from spacy.tokens import Span as DocSpan
 from spacy.training import Example, validate_examples, validate_get_examples
+from spacy.util import logger
 from spacy.vocab import Vocab
 from thinc.api import Config, Model, Optimizer, set_dropout_rate, to_numpy
 from thinc.types import Floats2d, Ints1d, Ragged
@@ -27,6 +28,7 @@ from .layers.crf import (
     stretch_probabilities,
 )
 from .layers.lexicon import set_lexicon
+from .pretraining import pretrain
 from .tagging import MODEL_SCHEMES, ScoredSpan, Span, TagSet
 from .units import ALIGNMENT_MODES, MISSING, UNITS, Units
 from .windows import Window, batches, windows
@@ -797,8 +799,10 @@ class LSTMEntityRecognizer(TrainablePipe):
         nlp: Language | None = None,
         labels: list[str] | None = None,
         lexicon: dict[str, dict[str, float]] | None = None,
+        pretrain_steps: int = 0,
     ) -> None:
-        """Find the labels and the sizes of the model.
+        """Find the labels and the sizes of the model; and let its encoder read the
+        training texts, if that is wanted.
 
         get_examples (Callable[[], Iterable[Example]]): Gives the training data.
         nlp (Language | None): The pipeline.
@@ -807,11 +811,19 @@ class LSTMEntityRecognizer(TrainablePipe):
         lexicon (dict[str, dict[str, float]] | None): The words of each kind and how
             frequent they are, for a model that reads a lexicon: see data/lexicon.py.
             What the model has to know of them is saved with it.
+        pretrain_steps (int): How many batches of 16 texts of the examples the encoder
+            reads before it learns what entities are: it guesses characters that are
+            masked, see pretraining.py. Only for an encoder of characters.
         RAISES (ValueError): Where there are no examples, no labels or no text, the
-            model has another number of tags, or of model and lexicon one is there
-            without the other.
+            model has another number of tags, of model and lexicon one is there without
+            the other, or the model cannot be pretrained.
         """
         validate_get_examples(get_examples, "LSTMEntityRecognizer.initialize")
+        if pretrain_steps < 0:
+            raise ValueError(
+                f"[{self.name}] pretrain_steps = {pretrain_steps}: set it to 0 (no "
+                f"pretraining) or more."
+            )
         self.cfg["temperature"] = 1.0
         if labels is None:
             found = {ent.label_ for eg in get_examples() for ent in eg.reference.ents}
@@ -840,6 +852,18 @@ class LSTMEntityRecognizer(TrainablePipe):
                 f"[{self.name}] The model has nO = {nO}, but {len(self.labels)} labels "
                 f"make {width} tags: leave nO out of the config (null)."
             )
+        if pretrain_steps:
+            self._pretrain(get_examples(), pretrain_steps)
+
+    def _pretrain(self, examples: Iterable[Example], steps: int) -> None:
+        texts = [eg.predicted.text for eg in examples]
+        logger.info("[%s] Pretraining on the texts, %d steps", self.name, steps)
+        tok2vec = self.model.get_ref("tok2vec")
+        losses = pretrain(tok2vec, texts, steps, progress=True)
+        first, last = np.mean(losses[:100]), np.mean(losses[-100:])
+        logger.info(
+            "[%s] Loss of a guess: %.2f at first, %.2f at last", self.name, first, last
+        )
 
     def _sample(self, examples: Iterable[Example]) -> list[Doc]:
         """Ten documents, to size the model; and, if it wants to know the characters of

@@ -1,141 +1,213 @@
-"""`spacy pretrain` for characters: read plain text before learning what entities are.
+"""Reading texts before learning what entities are: characters are masked, and the
+encoder learns to guess them from what stands around them.
 
-spaCy's own objectives want one vector a token. This one is for a tok2vec of characters.
-The forward half of the LSTM guesses the next character that it has not read, and the
-backward half the one before, as in Akbik, Blythe & Vollgraf (2018):
+    texts, some characters masked ─► tok2vec ─► at each mask ─► scores of the character
 
-    texts ─► tok2vec ─┬─► forward half ──► scores of the character that comes
-                      └─► backward half ─► scores of the character that came before
+This is the masked language model of Devlin et al. (2019, section 3.1), for characters,
+and with a mask in each place that is chosen. Pairs of characters and words of a lexicon
+are looked up in the masked text, so neither gives the answer away.
 
-The embedding may read a few neighbours, too: pairs of characters show the next one. So
-it is the first character beyond them that is asked for.
+The setting `pretrain_steps` of `lstm_ner` reads the training texts themselves so;
+`spacy pretrain` reads any others, with the objective `PretrainMaskedCharacters.v1`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
-from thinc.api import Linear, Model, Ops
-from thinc.types import Floats2d
+from thinc.api import Adam, Linear, Model, Ops, set_dropout_rate
+from thinc.types import Floats2d, Ints1d
 
+from .layers.lexicon import Lexicon, set_lexicon
+from .progress import with_progress
 from .units import code_points
 
+# For private use: no text has it. `inspect.why` uses others.
+MASK = "\ue010"
+# What docs/experiments.md says of pretraining was found with these.
+MASKED = 0.2
+BUCKETS = 2000
+_BATCH_TEXTS = 16
+_DROPOUT = 0.2
+_LEARN_RATE = 0.001
+
 Docs = list[Doc]
+DocsToVectors = Model[Docs, list[Floats2d]]
 
 
-def build_pretrain_neighbours(
-    buckets: int,
-) -> Callable[[Vocab, Model[Docs, list[Floats2d]]], Model[Docs, list[Floats2d]]]:
-    """`spacy-lstm-ner.PretrainNeighbours.v1`: for `[pretraining.objective]`, with
+class Guesses(NamedTuple):
+    """What is thought to stand behind the masks of a batch."""
+
+    scores: Floats2d  # (masks, buckets)
+    targets: Ints1d  # (masks,) the bucket of the character that stands there
+
+
+def pretrain(
+    tok2vec: DocsToVectors, texts: Sequence[str], steps: int, *, progress: bool = False
+) -> list[float]:
+    """Let an encoder of characters read texts, again and again.
+
+    tok2vec (Model[list[Doc], list[Floats2d]]): An initialized encoder, which learns.
+    texts (Sequence[str]): What it reads.
+    steps (int): How many batches of 16 texts.
+    progress (bool): Show a progress bar.
+    RETURNS (list[float]): The mean loss of a guess in each batch, in nats.
+    RAISES (ValueError): For a tok2vec that does not read characters, and where no text
+        has any.
+    """
+    texts = [text for text in texts if text]
+    if not texts:
+        raise ValueError("There is no text to read in pretraining.")
+    model = MaskedCharacters(tok2vec)
+    model.get_ref("output_layer").initialize()
+    optimizer = Adam(_LEARN_RATE, L2=0.01, L2_is_weight_decay=True, grad_clip=1.0)
+    set_dropout_rate(tok2vec, _DROPOUT)
+    losses = []
+    batches = islice(_batches(len(texts)), steps)
+    for batch in with_progress(batches, progress, "Pretraining", total=steps):
+        guesses, backprop = model.begin_update(_docs([texts[i] for i in batch]))
+        loss, gradient = masked_loss(model.ops, [], guesses)
+        backprop(gradient)
+        model.finish_update(optimizer)
+        optimizer.step_schedules()
+        losses.append(loss / len(guesses.targets))
+    set_dropout_rate(tok2vec, 0.0)
+    return losses
+
+
+def _batches(n: int) -> Iterator[list[int]]:
+    """The numbers of n texts in batches, over and over, each time in another order."""
+    while True:
+        order = np.random.permutation(n).tolist()
+        for start in range(0, n, _BATCH_TEXTS):
+            yield order[start : start + _BATCH_TEXTS]
+
+
+def build_pretrain_masked_characters(
+    masked: float = MASKED, buckets: int = BUCKETS, lexicon: Lexicon | None = None
+) -> Callable[[Vocab, DocsToVectors], Model[Docs, Guesses]]:
+    """`spacy-lstm-ner.PretrainMaskedCharacters.v1`: for `[pretraining.objective]`, with
     `component = "lstm_ner"` and `layer = "tok2vec"`.
 
+    masked (float): Which share of the characters is masked.
     buckets (int): Characters are told apart by their code point modulo this number.
+    lexicon (dict[str, dict[str, float]] | None): The lexicon, for a tok2vec that reads
+        one: what `[initialize.components.lstm_ner.lexicon]` names.
     RETURNS (Callable): Makes the model to train from a vocab and a tok2vec. It raises a
-        ValueError for a tok2vec that does not read characters of any text, or whose
-        halves do not each read in one direction.
+        ValueError for a tok2vec that does not read characters.
+    RAISES (ValueError): For a share that is not between 0 and 1, or too few buckets.
     """
+    if not 0 < masked < 1:
+        raise ValueError(f"The share that is masked is between 0 and 1, not {masked}.")
     if buckets < 2:
         raise ValueError(f"At least 2 buckets are needed, not {buckets}.")
-    return partial(_build, buckets)
+    return partial(_build, masked, buckets, lexicon)
 
 
 def _build(
-    buckets: int, vocab: Vocab, tok2vec: Model[Docs, list[Floats2d]]
-) -> Model[Docs, list[Floats2d]]:
-    nodes = list(tok2vec.walk())
-    if not any(node.name == "hash_char_embed" for node in nodes):
+    masked: float,
+    buckets: int,
+    lexicon: Lexicon | None,
+    vocab: Vocab,
+    tok2vec: DocsToVectors,
+) -> Model[Docs, Guesses]:
+    for node in tok2vec.walk():
+        if node.name == "lexicon_embed" and lexicon is not None:
+            set_lexicon(node, lexicon)
+    return MaskedCharacters(tok2vec, masked, buckets)
+
+
+def MaskedCharacters(
+    tok2vec: DocsToVectors, masked: float = MASKED, buckets: int = BUCKETS
+) -> Model[Docs, Guesses]:
+    """An encoder that reads texts with masks, and a linear layer that guesses what they
+    hide. Which ones are masked is chosen anew each time, by NumPy's random numbers.
+
+    The parameters are those of `build_pretrain_masked_characters`. Its attribute "loss"
+    is `masked_loss`, where `spacy pretrain` looks for it.
+    """
+    if not any(node.name == "characters" for node in tok2vec.walk()):
         raise ValueError(
-            "PretrainNeighbours is for a tok2vec on HashCharEmbed, which reads all "
-            "characters there are. For one that reads tokens there are objectives of "
-            "spaCy: spacy.PretrainCharacters.v1, spacy.PretrainVectors.v1."
+            "Only a tok2vec that reads characters, as on HashCharEmbed, can guess "
+            "masked ones. With any other set pretrain_steps = 0; for `spacy pretrain` "
+            "there are objectives of spaCy: spacy.PretrainCharacters.v1, for example."
         )
-    if any(node.name == "lexicon_embed" for node in nodes):
-        raise ValueError(
-            "PretrainNeighbours does not go with a lexicon: the words of a text show "
-            "the characters that it asks for. Set lexicon_width = 0."
-        )
-    directions = [node.attrs["bi"] for node in nodes if node.name == "lstm"]
-    deep = any(node.attrs["depth"] > 1 for node in nodes if node.name == "lstm")
-    if not directions or (any(directions) and (deep or len(directions) > 1)):
-        raise ValueError(
-            "PretrainNeighbours needs an LSTM that has one layer or reads in one "
-            "direction only: a second layer on both directions has read what it is "
-            "asked for."
-        )
-    width = tok2vec.get_dim("nO") // (2 if any(directions) else 1)
-    heads = [Linear(buckets, width) for _ in range(tok2vec.get_dim("nO") // width)]
-    model: Model[Docs, list[Floats2d]] = Model(
-        "pretrain_neighbours",
+    output = Linear(buckets, tok2vec.get_dim("nO"))
+    return Model(
+        "masked_characters",
         _forward,
         init=_init,
-        layers=[tok2vec, *heads],
-        refs={"tok2vec": tok2vec},
+        layers=[tok2vec, output],
+        refs={"tok2vec": tok2vec, "output_layer": output},
+        attrs={"masked": masked, "loss": masked_loss},
     )
-    reach = max(n.attrs["longest"] for n in nodes if n.name == "hash_char_embed")
-    model.attrs["loss"] = partial(neighbours_loss, reach)
-    return model
 
 
-def _init(model: Model, X: Docs | None = None, Y: None = None) -> None:
-    tok2vec, *heads = model.layers
-    tok2vec.initialize(X=X)
-    for head in heads:
-        head.initialize()
+def _init(
+    model: Model[Docs, Guesses], X: Docs | None = None, Y: Guesses | None = None
+) -> None:
+    model.get_ref("tok2vec").initialize(X=X)
+    model.get_ref("output_layer").initialize()
 
 
 def _forward(
-    model: Model[Docs, list[Floats2d]], docs: Docs, is_train: bool
-) -> tuple[list[Floats2d], Callable[[list[Floats2d]], Docs]]:
-    """Scores of the buckets at each character: (N, buckets) for each half."""
-    tok2vec, *heads = model.layers
-    vectors, backprop_tok2vec = tok2vec(docs, is_train)
-    halves = model.ops.xp.split(model.ops.xp.concatenate(vectors), len(heads), axis=1)
-    guesses = [
-        head(model.ops.as_contig(half), is_train)
-        for head, half in zip(heads, halves, strict=True)
+    model: Model[Docs, Guesses], docs: Docs, is_train: bool
+) -> tuple[Guesses, Callable[[Floats2d], Docs]]:
+    output = model.get_ref("output_layer")
+    codes = code_points([doc.text for doc in docs])
+    # At least one, so that there is something to learn from a short text, too.
+    n = min(len(codes), max(1, round(len(codes) * model.attrs["masked"])))
+    chosen = np.sort(np.random.permutation(len(codes))[:n])
+    vectors, backprop_tok2vec = model.get_ref("tok2vec")(
+        _with_masks(docs, codes, chosen), is_train
+    )
+    X = model.ops.flatten(vectors)
+    rows = model.ops.asarray1i(chosen)
+    scores, backprop_output = output(X[rows], is_train)
+    targets = codes[chosen].astype("int64") % output.get_dim("nO")
+
+    def backprop(d_scores: Floats2d) -> Docs:
+        dX = model.ops.xp.zeros_like(X)
+        dX[rows] = backprop_output(d_scores)
+        lengths = [len(doc_vectors) for doc_vectors in vectors]
+        return backprop_tok2vec(model.ops.unflatten(dX, lengths))
+
+    return Guesses(scores, model.ops.asarray1i(targets)), backprop
+
+
+def _with_masks(docs: Docs, codes: Ints1d, chosen: np.ndarray) -> Docs:
+    """The same texts, whose code points are given, with masks in the chosen places."""
+    codes = codes.copy()
+    codes[chosen] = ord(MASK)
+    text = codes.tobytes().decode("utf-32-le", "surrogatepass")
+    ends = np.cumsum([len(doc.text) for doc in docs]).tolist()
+    return _docs([text[i:j] for i, j in zip([0, *ends], ends, strict=False)])
+
+
+def _docs(texts: Sequence[str]) -> Docs:
+    """Docs for an encoder that looks at nothing but their text."""
+    # The vocab of the pipeline would keep each text with its masks forever.
+    vocab = Vocab()
+    return [
+        Doc(vocab, words=[text], spaces=[False]) if text else Doc(vocab)
+        for text in texts
     ]
 
-    def backprop(d_scores: list[Floats2d]) -> Docs:
-        d_halves = [
-            backprop_head(d)
-            for (_, backprop_head), d in zip(guesses, d_scores, strict=True)
-        ]
-        lengths = [len(doc_vectors) for doc_vectors in vectors]
-        rows = model.ops.xp.hstack(d_halves)
-        return backprop_tok2vec(model.ops.unflatten(rows, lengths))
 
-    return [scores for scores, _ in guesses], backprop
+def masked_loss(ops: Ops, docs: Docs, guesses: Guesses) -> tuple[float, Floats2d]:
+    """How improbable the masked characters are, to a softmax over the buckets.
 
-
-def neighbours_loss(
-    reach: int, ops: Ops, docs: Docs, scores: list[Floats2d]
-) -> tuple[float, list[Floats2d]]:
-    """How improbable the characters are that stand so far ahead and behind.
-
-    reach (int): How far.
-    scores (list[Floats2d]): (N, buckets), forwards; and once more backwards, if the
-        encoder reads in both directions.
-    RETURNS (tuple[float, list[Floats2d]]): The negative log-likelihood, summed, and the
+    docs (list[Doc]): Not looked at; `spacy pretrain` hands them over.
+    RETURNS (tuple[float, Floats2d]): The negative log-likelihood, summed, and the
         gradient of its mean by the scores.
     """
-    texts = [doc.text for doc in docs]
-    buckets = scores[0].shape[1]
-    targets = code_points(texts).astype("int64") % buckets
-    text_of_row = np.repeat(np.arange(len(texts)), [len(text) for text in texts])
-    loss, gradients = 0.0, []
-    for half, step in zip(scores, (reach, -reach), strict=False):
-        there = np.arange(len(targets)) + step
-        inside = (there >= 0) & (there < len(targets))
-        inside[inside] = text_of_row[there[inside]] == text_of_row[inside]
-        rows = ops.asarray1i(np.flatnonzero(inside))
-        wanted = ops.asarray1i(targets[there[inside]])
-        d_half = ops.xp.zeros_like(half)
-        probabilities = ops.softmax(half[rows])
-        at = (ops.xp.arange(len(rows)), wanted)
-        loss -= float(ops.xp.log(probabilities[at] + 1e-30).sum())
-        probabilities[at] -= 1.0
-        d_half[rows] = probabilities / max(len(rows), 1)
-        gradients.append(d_half)
-    return loss, gradients
+    n = len(guesses.targets)
+    at = (ops.xp.arange(n), guesses.targets)
+    probabilities = ops.softmax(guesses.scores)
+    loss = -float(ops.xp.log(probabilities[at] + 1e-30).sum())
+    probabilities[at] -= 1.0
+    return loss, probabilities / max(n, 1)

@@ -18,6 +18,7 @@ from .test_readme import BLOCKS
 
 # Enough for the whole way; far too little to learn much.
 SHORT = "--training.max_steps=30 --training.eval_frequency=30"
+FEW = "--initialize.components.lstm_ner.pretrain_steps=5"
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,7 @@ def run(folder: Path, *arguments: object, overrides: str = SHORT):
 @pytest.fixture(scope="module")
 def ran(project):
     """The project after the workflow `all` with its defaults."""
-    code, output = run(project, "run", "all")
+    code, output = run(project, "run", "all", overrides=f"{SHORT} {FEW}")
     assert code == 0, output
     return project
 
@@ -102,6 +103,7 @@ def test_one_seed_gives_the_same_weights_byte_for_byte(ran):
                 *("--paths.train", f"{corpus}/train.spacy"),
                 *("--paths.dev", f"{corpus}/dev.spacy"),
                 *("--training.max_steps", "5", "--training.eval_frequency", "5"),
+                FEW,
             ],
             cwd=ran,
             check=True,

@@ -46,7 +46,11 @@ def test_annotation_is_thinned_out(trained, corpus, tmp_path, gaps):
 
 @pytest.mark.slow
 def test_experiments_are_trained_once_and_compared(corpus, tmp_path):
-    quick = {"training.max_steps": 3, "training.eval_frequency": 3}
+    quick = {
+        "training.max_steps": 3,
+        "training.eval_frequency": 3,
+        "initialize.components.lstm_ner.pretrain_steps": 3,
+    }
     small = {"components.lstm_ner.model.tok2vec.encode.width": 16}
     srsly.write_yaml(tmp_path / "try.yml", {"a": quick, "b": quick | small})
     args = ("-c", corpus, "-f", tmp_path / "try.yml", "-o", tmp_path / "out")
