@@ -29,6 +29,8 @@ _LENGTHS = 4
 MAX_KINDS = 64 - _LENGTHS
 # An odd number with bits all over: characters become keys with it, modulo 2 ** 64.
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
+# The upper 20 bits of a key tell that most strings are no words.
+_UPPER = np.uint64(64 - 20)
 # A character has to be in about so many words, or in words that are so frequent, for
 # its profile to tell much.
 _SURE_BY_WORDS, _SURE_BY_FREQUENCY = 3.0, 50.0
@@ -49,7 +51,7 @@ def LexiconEmbed(nO: int | None = None) -> Model[Ragged, Ragged]:
     """
     if nO is not None and nO < 1:
         raise ValueError(f"An embedding needs a width of at least 1, not {nO}.")
-    attrs = ("kinds", "lengths", "keys", "flags", "profiled", "profiles")
+    attrs = ("kinds", "lengths", "keys", "flags", "upper", "profiled", "profiles")
     return Model(
         "lexicon_embed",
         _forward,
@@ -96,6 +98,8 @@ def set_lexicon(model: Model[Ragged, Ragged], lexicon: Lexicon) -> None:
         np.bitwise_or.at(known, place, of_words)
         keys.append(words)
         flags.append(known)
+    upper = np.zeros(1 << 20, dtype=bool)
+    upper[np.concatenate(keys) >> _UPPER] = True
     profiled, profiles = _profiles(list(columns.values()), len(kinds))
     model.attrs.update(
         kinds=kinds,
@@ -103,6 +107,7 @@ def set_lexicon(model: Model[Ragged, Ragged], lexicon: Lexicon) -> None:
         lengths=lengths,
         keys=keys,
         flags=flags,
+        upper=upper,
         profiled=profiled,
         profiles=profiles,
     )
@@ -228,12 +233,11 @@ def words_at(
         if length not in at:
             continue
         keys, flags = at[length]
-        place = np.minimum(np.searchsorted(keys, keys_here), len(keys) - 1)
-        is_word = (keys[place] == keys_here) & (rest[: len(place)] >= length)
-        first = np.flatnonzero(is_word)
-        if not len(first):
-            continue
-        known = flags[place[first]]
+        fits = rest[: len(keys_here)] >= length
+        first = np.flatnonzero(fits & model.attrs["upper"][keys_here >> _UPPER])
+        place = np.minimum(np.searchsorted(keys, keys_here[first]), len(keys) - 1)
+        is_word = keys[place] == keys_here[first]
+        first, known = first[is_word], flags[place[is_word]]
         begin[first] |= known
         end[first + length - 1] |= known
         for offset in range(1, length - 1):
