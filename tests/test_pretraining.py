@@ -206,8 +206,14 @@ TOKENS = {
 }
 
 
-@pytest.mark.parametrize("objective", [CHARACTERS, TOKENS], ids=["char", "token"])
-def test_spacy_pretrain_and_training_from_its_weights(objective, examples, tmp_path):
+@pytest.mark.parametrize(
+    "objective, lexicon",
+    [(CHARACTERS, False), (CHARACTERS, True), (TOKENS, False)],
+    ids=["char", "lexicon", "token"],
+)
+def test_spacy_pretrain_and_training_from_its_weights(
+    objective, lexicon, examples, tmp_path
+):
     path = tmp_path / "config.cfg"
     base = REPOSITORY / "configs" / "no_lexicon.cfg"
     fill_config(path, base, pretraining=True, silent=True)
@@ -226,7 +232,15 @@ def test_spacy_pretrain_and_training_from_its_weights(objective, examples, tmp_p
     config["paths"]["raw_text"] = str(tmp_path / "texts.jsonl")
     for part in ("train", "dev"):
         config["paths"][part] = str(tmp_path / "train.spacy")
-    del config["initialize"]["components"]["lstm_ner"]
+    settings = config["initialize"]["components"]["lstm_ner"]
+    settings["pretrain_steps"] = 0
+    if lexicon:
+        (tmp_path / "words.tsv").write_text("公司\n大学\n", "utf8")
+        words = str(tmp_path / "words.tsv")
+        reader = {"@readers": "spacy-lstm-ner.Lexicon.v1", "path": words}
+        settings["lexicon"] = reader
+        objective = {**objective, "lexicon": reader}
+        tok2vec["embed"]["lexicon_width"] = 8
     config["pretraining"].update(
         component="lstm_ner", layer="tok2vec", objective=objective, max_epochs=3
     )
