@@ -800,6 +800,7 @@ class LSTMEntityRecognizer(TrainablePipe):
         labels: list[str] | None = None,
         lexicon: dict[str, dict[str, float]] | None = None,
         pretrain_steps: int = 0,
+        raw_text: Callable[[Language], Iterable[Example]] | None = None,
     ) -> None:
         """Find the labels and the sizes of the model; and let its encoder read the
         training texts, if that is wanted.
@@ -814,6 +815,8 @@ class LSTMEntityRecognizer(TrainablePipe):
         pretrain_steps (int): How many batches of 16 texts of the examples the encoder
             reads before it learns what entities are: it guesses characters that are
             masked, see pretraining.py. Only for an encoder of characters.
+        raw_text (Callable[[Language], Iterable[Example]] | None): Other texts to be
+            read there, too: a reader of spaCy, such as `spacy.JsonlCorpus.v1`.
         RAISES (ValueError): Where there are no examples, no labels or no text, the
             model has another number of tags, of model and lexicon one is there without
             the other, or the model cannot be pretrained.
@@ -823,6 +826,11 @@ class LSTMEntityRecognizer(TrainablePipe):
             raise ValueError(
                 f"[{self.name}] pretrain_steps = {pretrain_steps}: set it to 0 (no "
                 f"pretraining) or more."
+            )
+        if raw_text is not None and not pretrain_steps:
+            raise ValueError(
+                f"[{self.name}] There is raw_text to read, but pretrain_steps = 0: set "
+                f"it to 3000, or more for much text."
             )
         self.cfg["temperature"] = 1.0
         if labels is None:
@@ -853,11 +861,16 @@ class LSTMEntityRecognizer(TrainablePipe):
                 f"make {width} tags: leave nO out of the config (null)."
             )
         if pretrain_steps:
-            self._pretrain(get_examples(), pretrain_steps)
+            texts = [eg.predicted.text for eg in get_examples()]
+            if raw_text is not None:
+                some = nlp or Language(self.vocab)
+                texts += [eg.reference.text for eg in raw_text(some)]
+            self._pretrain(texts, pretrain_steps)
 
-    def _pretrain(self, examples: Iterable[Example], steps: int) -> None:
-        texts = [eg.predicted.text for eg in examples]
-        logger.info("[%s] Pretraining on the texts, %d steps", self.name, steps)
+    def _pretrain(self, texts: list[str], steps: int) -> None:
+        logger.info(
+            "[%s] Pretraining on %d texts, %d steps", self.name, len(texts), steps
+        )
         tok2vec = self.model.get_ref("tok2vec")
         losses = pretrain(tok2vec, texts, steps, progress=True)
         first, last = np.mean(losses[:100]), np.mean(losses[-100:])

@@ -7,12 +7,12 @@ This is the masked language model of Devlin et al. (2019, section 3.1), for char
 and with a mask in each place that is chosen. Pairs of characters and words of a lexicon
 are looked up in the masked text, so neither gives the answer away.
 
-The setting `pretrain_steps` of `lstm_ner` reads the training texts themselves so;
-`spacy pretrain` reads any others, with the objective `PretrainMaskedCharacters.v1`.
+With the setting `pretrain_steps` `lstm_ner` reads the training texts so, and any others
+if it is given some. For `spacy pretrain` there is the objective
+`PretrainMaskedCharacters.v1`; spaCy gives no lexicon to what it pretrains.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from itertools import islice
 from typing import NamedTuple
 
@@ -22,7 +22,6 @@ from spacy.vocab import Vocab
 from thinc.api import Adam, Linear, Model, Ops, set_dropout_rate
 from thinc.types import Floats2d, Ints1d
 
-from .layers.lexicon import Lexicon, set_lexicon
 from .progress import with_progress
 from .units import code_points
 
@@ -88,15 +87,13 @@ def _batches(n: int) -> Iterator[list[int]]:
 
 
 def build_pretrain_masked_characters(
-    masked: float = MASKED, buckets: int = BUCKETS, lexicon: Lexicon | None = None
+    masked: float = MASKED, buckets: int = BUCKETS
 ) -> Callable[[Vocab, DocsToVectors], Model[Docs, Guesses]]:
     """`spacy-lstm-ner.PretrainMaskedCharacters.v1`: for `[pretraining.objective]`, with
     `component = "lstm_ner"` and `layer = "tok2vec"`.
 
     masked (float): Which share of the characters is masked.
     buckets (int): Characters are told apart by their code point modulo this number.
-    lexicon (dict[str, dict[str, float]] | None): The lexicon, for a tok2vec that reads
-        one: what `[initialize.components.lstm_ner.lexicon]` names.
     RETURNS (Callable): Makes the model to train from a vocab and a tok2vec. It raises a
         ValueError for a tok2vec that does not read characters.
     RAISES (ValueError): For a share that is not between 0 and 1, or too few buckets.
@@ -105,20 +102,7 @@ def build_pretrain_masked_characters(
         raise ValueError(f"The share that is masked is between 0 and 1, not {masked}.")
     if buckets < 2:
         raise ValueError(f"At least 2 buckets are needed, not {buckets}.")
-    return partial(_build, masked, buckets, lexicon)
-
-
-def _build(
-    masked: float,
-    buckets: int,
-    lexicon: Lexicon | None,
-    vocab: Vocab,
-    tok2vec: DocsToVectors,
-) -> Model[Docs, Guesses]:
-    for node in tok2vec.walk():
-        if node.name == "lexicon_embed" and lexicon is not None:
-            set_lexicon(node, lexicon)
-    return MaskedCharacters(tok2vec, masked, buckets)
+    return lambda vocab, tok2vec: MaskedCharacters(tok2vec, masked, buckets)
 
 
 def MaskedCharacters(

@@ -14,6 +14,7 @@ from spacy.training.initialize import init_nlp
 from thinc.api import Adam, Config, NumpyOps, fix_random_seed
 from typer.testing import CliRunner
 
+from spacy_lstm_ner.layers.lexicon import set_lexicon
 from spacy_lstm_ner.pretraining import (
     BUCKETS,
     Guesses,
@@ -54,9 +55,11 @@ def tok2vec(embed="HashCharEmbed", encode="LSTMEncoder", lexicon_width=0, **sett
 def masked_model(masked=0.2, buckets=50, lexicon=None, **settings):
     nlp = spacy.blank("zh")
     fix_random_seed(0)
-    build = build_pretrain_masked_characters(masked, buckets, lexicon)
-    lexicon_width = 8 if lexicon else 0
-    model = build(nlp.vocab, tok2vec(lexicon_width=lexicon_width, **settings))
+    encoder = tok2vec(lexicon_width=8 if lexicon else 0, **settings)
+    for node in encoder.walk():
+        if node.name == "lexicon_embed":
+            set_lexicon(node, lexicon)
+    model = build_pretrain_masked_characters(masked, buckets)(nlp.vocab, encoder)
     docs = [nlp.make_doc(text) for text in TEXTS]
     return model.initialize(X=docs), docs
 
@@ -144,7 +147,7 @@ def test_pretraining_reads_before_the_entities_are_learned(examples, caplog):
 
     with caplog.at_level("INFO", "spacy"):
         read = initialized(80)
-    assert "[lstm_ner] Pretraining on the texts, 80 steps" in caplog.text
+    assert "[lstm_ner] Pretraining on 61 texts, 80 steps" in caplog.text
     assert read.to_bytes() == initialized(80).to_bytes()
     unread = initialized(0)
     assert read.to_bytes() != unread.to_bytes()
@@ -152,6 +155,24 @@ def test_pretraining_reads_before_the_entities_are_learned(examples, caplog):
     assert len(losses) == 240
     assert losses[0] > np.log(BUCKETS) - 0.2
     assert np.mean(losses[-4:]) < losses[0] - 2
+
+
+def test_other_texts_are_read_too(examples, tmp_path, caplog):
+    lines = [
+        json.dumps({"text": text}) for text in ("天下大势", "分久必合", "合久必分")
+    ]
+    (tmp_path / "texts.jsonl").write_text("\n".join(lines), "utf8")
+    reader = {"@readers": "spacy.JsonlCorpus.v1", "path": str(tmp_path / "texts.jsonl")}
+    nlp = spacy.blank("zh")
+    nlp.add_pipe("lstm_ner", config={"model": SMALL_MODEL})
+    settings = {"pretrain_steps": 2, "raw_text": reader}
+    nlp.config["initialize"]["components"]["lstm_ner"] = settings
+    with caplog.at_level("INFO", "spacy"):
+        nlp.initialize(lambda: examples)
+    assert "Pretraining on 63 texts, 2 steps" in caplog.text
+    settings["pretrain_steps"] = 0
+    with pytest.raises(ValueError, match="raw_text to read, but pretrain_steps = 0"):
+        nlp.initialize(lambda: examples)
 
 
 def test_dropout_of_the_encoder_ends_with_pretraining():
@@ -206,14 +227,8 @@ TOKENS = {
 }
 
 
-@pytest.mark.parametrize(
-    "objective, lexicon",
-    [(CHARACTERS, False), (CHARACTERS, True), (TOKENS, False)],
-    ids=["char", "lexicon", "token"],
-)
-def test_spacy_pretrain_and_training_from_its_weights(
-    objective, lexicon, examples, tmp_path
-):
+@pytest.mark.parametrize("objective", [CHARACTERS, TOKENS], ids=["char", "token"])
+def test_spacy_pretrain_and_training_from_its_weights(objective, examples, tmp_path):
     path = tmp_path / "config.cfg"
     base = REPOSITORY / "configs" / "no_lexicon.cfg"
     fill_config(path, base, pretraining=True, silent=True)
@@ -232,15 +247,7 @@ def test_spacy_pretrain_and_training_from_its_weights(
     config["paths"]["raw_text"] = str(tmp_path / "texts.jsonl")
     for part in ("train", "dev"):
         config["paths"][part] = str(tmp_path / "train.spacy")
-    settings = config["initialize"]["components"]["lstm_ner"]
-    settings["pretrain_steps"] = 0
-    if lexicon:
-        (tmp_path / "words.tsv").write_text("公司\n大学\n", "utf8")
-        words = str(tmp_path / "words.tsv")
-        reader = {"@readers": "spacy-lstm-ner.Lexicon.v1", "path": words}
-        settings["lexicon"] = reader
-        objective = {**objective, "lexicon": reader}
-        tok2vec["embed"]["lexicon_width"] = 8
+    config["initialize"]["components"]["lstm_ner"]["pretrain_steps"] = 0
     config["pretraining"].update(
         component="lstm_ner", layer="tok2vec", objective=objective, max_epochs=3
     )
