@@ -287,11 +287,9 @@ class LSTMEntityRecognizer(TrainablePipe):
         tags = self.tags
         emissions = self._emissions(docs, counts)
         rows = _by_doc(emissions.dataXd, counts)
-        paths = _by_doc(best_paths(crf, emissions, tags.rules), counts)
-        found = [
-            self.new_spans(doc, tags.spans_from_ids(path))
-            for doc, path in zip(docs, paths, strict=True)
-        ]
+        path = best_paths(crf, emissions, tags.rules)
+        paths = _by_doc(path, counts)
+        found = self._spans_of(docs, counts, path)
         scores = self._probabilities(emissions, found)
         return [
             Reading(
@@ -455,11 +453,12 @@ class LSTMEntityRecognizer(TrainablePipe):
             counts = [window.size for window in batch]
             if not any(counts):
                 continue
-            emissions = self._emissions([window.doc for window in batch], counts)
-            paths = _by_doc(best_paths(crf, emissions, tags.rules), counts)
+            read = [window.doc for window in batch]
+            emissions = self._emissions(read, counts)
+            path = best_paths(crf, emissions, tags.rules)
             spans: list[list[Span]] = []
-            for window, path in zip(batch, paths, strict=True):
-                found = self.new_spans(window.doc, tags.spans_from_ids(path))
+            all_found = self._spans_of(read, counts, path)
+            for window, found in zip(batch, all_found, strict=True):
                 judged = self._judged(examples[window.number], window, found)
                 spans.append([span for span, _ in judged])
                 is_right.extend(right for _, right in judged)
@@ -534,6 +533,25 @@ class LSTMEntityRecognizer(TrainablePipe):
         spans = self._units.from_spans(doc.ents) if self._keeps_ents(doc) else []
         return [span for span in spans if span.label in self.labels]
 
+    def _spans_of(
+        self, docs: list[Doc], counts: list[int], path: Ints1d
+    ) -> list[list[Span]]:
+        """The entities of the paths of documents, end to end, without those that were
+        there before."""
+        found: list[list[Span]] = [[] for _ in docs]
+        ends = np.cumsum(counts).tolist()
+        number = first = 0
+        # No entity of a legal path goes on in the next document.
+        for start, end, label in self.tags.spans_from_ids(path):
+            while start >= ends[number]:
+                first = ends[number]
+                number += 1
+            found[number].append(Span(start - first, end - first, label))
+        return [
+            self.new_spans(doc, spans) if spans else spans
+            for doc, spans in zip(docs, found, strict=True)
+        ]
+
     def new_spans(self, doc: Doc, spans: list[Span]) -> list[Span]:
         """The entities of a path without those that were there before."""
         kept = self._kept_spans(doc)
@@ -567,15 +585,16 @@ class LSTMEntityRecognizer(TrainablePipe):
         spans (list[list[ScoredSpan]]): What `predict` returned for them.
         """
         for doc, doc_spans in zip(docs, spans, strict=True):
-            free = np.ones(len(doc), dtype=bool)
+            taken = bytearray(len(doc))  # a flag a token
             keeps = self._keeps_ents(doc)
             if keeps:
-                free = np.isin(doc.to_array("ENT_IOB"), (0, 2))
-            placed, unplaced = self._place(doc, doc_spans, free)
+                taken[:] = UNITS["token"].taken(doc).tobytes()
+            placed, unplaced = self._place(doc, doc_spans, taken)
             ents = [ent for ent, _ in placed]
             if keeps:
                 placed = self._found_before(doc) + placed
                 placed.sort(key=lambda x: x[0].start)
+                free = np.frombuffer(taken, dtype=bool) == 0
                 doc.set_ents(ents, outside=_stretches(doc, free), default="unmodified")
             else:
                 doc.set_ents(ents)
@@ -599,10 +618,10 @@ class LSTMEntityRecognizer(TrainablePipe):
         return [(ent, float(score)) for ent, score in found if ent in ents]
 
     def _place(
-        self, doc: Doc, spans: list[ScoredSpan], free: np.ndarray
+        self, doc: Doc, spans: list[ScoredSpan], taken: bytearray
     ) -> tuple[list[tuple[DocSpan, float]], list[list[Any]]]:
-        """Find the tokens of entities, and take them away from those that are free. Of
-        two entities that need the same token the more probable one has it."""
+        """Find the tokens of entities, and mark them as taken. Of two entities that
+        need the same token the more probable one has it."""
         found = self._units.to_spans(
             doc, (span[:3] for span in spans), self.alignment_mode
         )
@@ -610,8 +629,8 @@ class LSTMEntityRecognizer(TrainablePipe):
         unplaced: list[list[Any]] = []
         by_score = sorted(zip(spans, found, strict=True), key=lambda x: -x[0].score)
         for span, ent in by_score:
-            if ent is not None and free[ent.start : ent.end].all():
-                free[ent.start : ent.end] = False
+            if ent is not None and not any(taken[ent.start : ent.end]):
+                taken[ent.start : ent.end] = b"\1" * len(ent)
                 placed.append((ent, span.score))
                 continue
             for start, end, label in self._in_characters(doc, [Span(*span[:3])]):
