@@ -28,7 +28,7 @@ LIMITS: dict[str, int] = {
 
 # Both kinds of entity of the default data set.
 _EXAMPLE = """王芳，女，汉族，中国国籍，硕士学历，现任公司副总经理。
-3月6日，巴西采购12架雪鹰无人机。"""
+3月6日，巴西采购12架猎鹰无人机。"""
 
 Answer = TypeVar("Answer")
 
