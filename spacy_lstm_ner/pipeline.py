@@ -18,6 +18,7 @@ from spacy.vocab import Vocab
 from thinc.api import Config, Model, Optimizer, set_dropout_rate, to_numpy
 from thinc.types import Floats2d, Ints1d, Ragged
 
+from .brackets import Pair, hold_together, pairs_in, parted
 from .calibration import NotCalibrated, fit_temperature
 from .layers.crf import (
     best_paths,
@@ -74,6 +75,7 @@ bi = true
         "spans_key": "lstm_ner",
         "threshold": 0.0,
         "incorrect_spans_key": None,
+        "whole_brackets": True,
         "window": 2000,
         "scorer": {"@scorers": "spacy-lstm-ner.ner_scorer.v1"},
     },
@@ -99,6 +101,7 @@ def make_lstm_ner(
     spans_key: str | None,
     threshold: float,
     incorrect_spans_key: str | None,
+    whole_brackets: bool,
     window: int | None,
     scorer: Callable | None,
 ) -> "LSTMEntityRecognizer":
@@ -114,6 +117,7 @@ def make_lstm_ner(
         spans_key=spans_key,
         threshold=threshold,
         incorrect_spans_key=incorrect_spans_key,
+        whole_brackets=whole_brackets,
         window=window,
         scorer=scorer,
     )
@@ -159,6 +163,8 @@ class LSTMEntityRecognizer(TrainablePipe):
     incorrect_spans_key (str | None): Where in ``doc.spans`` of the training data there
         are spans that are known not to be entities: just from there to there, with just
         this label.
+    whole_brackets (bool): An entity has both of a pair of brackets or quotation marks,
+        or neither: see brackets.py.
     window (int | None): How many units are read at once, at least 16: a longer document
         is read in windows that overlap by a quarter, see windows.py. None: read each
         document whole. Training reads it whole.
@@ -180,6 +186,7 @@ class LSTMEntityRecognizer(TrainablePipe):
         spans_key: str | None = "lstm_ner",
         threshold: float = 0.0,
         incorrect_spans_key: str | None = None,
+        whole_brackets: bool = True,
         window: int | None = 2000,
         scorer: Callable | None = None,
     ):
@@ -212,6 +219,7 @@ class LSTMEntityRecognizer(TrainablePipe):
         self.spans_key = spans_key
         self.threshold = threshold
         self.incorrect_spans_key = incorrect_spans_key
+        self.whole_brackets = whole_brackets
         self.window = window
         # `nlp.resume_training` puts a copy of the model here.
         self._rehearsal_model: Model[list[Doc], list[Floats2d]] | None = None
@@ -283,13 +291,9 @@ class LSTMEntityRecognizer(TrainablePipe):
         if not any(counts):
             empty = np.zeros((0, len(self.tags)), dtype="float32")
             return [Reading(empty, np.zeros(0, dtype="int64"), []) for _ in docs]
-        crf = self.model.get_ref("crf")
-        tags = self.tags
-        emissions = self._emissions(docs, counts)
+        emissions, path, found = self._search(docs, counts)
         rows = _by_doc(emissions.dataXd, counts)
-        path = best_paths(crf, emissions, tags.rules)
         paths = _by_doc(path, counts)
-        found = self._spans_of(docs, counts, path)
         scores = self._probabilities(emissions, found)
         return [
             Reading(
@@ -362,7 +366,7 @@ class LSTMEntityRecognizer(TrainablePipe):
             if any(window.asked(asked[window.number]))
         )
         for batch in batches(in_question, _BATCH_UNITS):
-            emissions = self._emissions(
+            emissions, _, _ = self._search(
                 [window.doc for window in batch], [window.size for window in batch]
             )
             here = [list(window.asked(asked[window.number])) for window in batch]
@@ -410,7 +414,7 @@ class LSTMEntityRecognizer(TrainablePipe):
             return [[Analysis(1.0, ())] for _ in docs]
         crf = self.model.get_ref("crf")
         tags = self.tags
-        emissions = self._emissions(docs, counts)
+        emissions, _, _ = self._search(docs, counts)
         paths, log_probs = n_best_paths(
             crf, emissions, tags.rules, n, temperature=self.temperature
         )
@@ -444,8 +448,6 @@ class LSTMEntityRecognizer(TrainablePipe):
         examples = list(examples)
         validate_examples(examples, "LSTMEntityRecognizer.calibrate")
         self._require_initialized()
-        tags = self.tags
-        crf = self.model.get_ref("crf")
         asked: list[tuple[Ragged, list[list[Span]]]] = []
         is_right: list[bool] = []
         docs = [eg.predicted for eg in examples]
@@ -454,10 +456,8 @@ class LSTMEntityRecognizer(TrainablePipe):
             if not any(counts):
                 continue
             read = [window.doc for window in batch]
-            emissions = self._emissions(read, counts)
-            path = best_paths(crf, emissions, tags.rules)
+            emissions, _, all_found = self._search(read, counts)
             spans: list[list[Span]] = []
-            all_found = self._spans_of(read, counts, path)
             for window, found in zip(batch, all_found, strict=True):
                 judged = self._judged(examples[window.number], window, found)
                 spans.append([span for span, _ in judged])
@@ -508,8 +508,42 @@ class LSTMEntityRecognizer(TrainablePipe):
             if start < end:  # it is not all white space
                 yield Span(start, end, span.label)
 
+    def _search(
+        self, docs: list[Doc], counts: list[int]
+    ) -> tuple[Ragged, Ints1d, list[list[Span]]]:
+        """The scores of the tags, the best path of each document that parts no pair of
+        brackets, and the new entities on it. What was ruled out for the sake of pairs
+        is ruled out in the scores."""
+        crf = self.model.get_ref("crf")
+        tags = self.tags
+        emissions = self._emissions(docs, counts)
+        path = best_paths(crf, emissions, tags.rules)
+        found = self._spans_of(docs, counts, path)
+        if not self.whole_brackets:
+            return emissions, path, found
+        end = 0
+        for k, (doc, count) in enumerate(zip(docs, counts, strict=True)):
+            end += count
+            if found[k] and parted(pairs := self._pairs(doc), found[k]):
+                rows = slice(end - count, end)
+                path[rows] = hold_together(
+                    crf, emissions.dataXd[rows], path[rows], tags, pairs
+                )
+                (found[k],) = self._spans_of([doc], [count], path[rows])
+        return emissions, path, found
+
+    def _pairs(self, doc: Doc) -> list[Pair]:
+        """The pairs of brackets and quotation marks of a document, in units."""
+        found = []
+        for pair in pairs_in(doc.text):
+            units = [self._units.from_characters(doc, i, i + 1, "expand") for i in pair]
+            (first, _), (last, _) = (unit for unit in units if unit is not None)
+            if first != last:
+                found.append((first, last))
+        return found
+
     def _emissions(self, docs: list[Doc], counts: list[int]) -> Ragged:
-        """What the search runs on: on the CPU, wherever the model is."""
+        """The scores of the tags, on the CPU, wherever the model is."""
         self._require_initialized()
         scores = self.model.predict(docs)
         self._check_scores(scores, counts)

@@ -184,6 +184,8 @@ class TagSet:
         self._opens = np.isin(place, ("B", "S"))
         self._closes = np.isin(place, ("E", "S"))
         self._inside = place == "I"
+        self._begins = place == "B"
+        self._ends = place == "E"
         self._label = label
 
     def __len__(self) -> int:
@@ -211,6 +213,14 @@ class TagSet:
     def inside(self, ids: Ints1d) -> Ints1d:
         """For tags of entities, by number, the inside tags of the same labels."""
         return 2 + self._label[ids] * len(self.prefixes)
+
+    def in_one_entity(self, n: int) -> np.ndarray:
+        """(n, T) bool: the tags that n units, at least two, may have if one entity
+        covers all of them."""
+        allowed = np.tile(self._inside, (n, 1))
+        allowed[0] |= self._begins
+        allowed[-1] |= self._ends
+        return allowed
 
     def stretches(self, spans: Sequence[tuple[int, int, str]]) -> Stretches:
         """Entity spans as parts of paths, to ask for their probability.

@@ -34,7 +34,7 @@ _OPS = NumpyOps()
 # Below this a sum of probabilities loses digits.
 _TINY = 1e-250
 # What is added to the score of a forbidden tag where infinity could leave no path.
-_FORBIDDEN = -1e9
+FORBIDDEN = -1e9
 SeqT = TypeVar("SeqT", Ragged, list[Floats2d])
 
 
@@ -511,14 +511,14 @@ def best_paths_without(
         first += end - start
         copies = np.repeat(data[None], end - start + (end < n), axis=0)
         rows = np.arange(end - start)
-        copies[rows, start + rows, tags] += _FORBIDDEN
+        copies[rows, start + rows, tags] += FORBIDDEN
         if end < n:
-            copies[-1, end, np.arange(n_tags) != goes_on] += _FORBIDDEN
+            copies[-1, end, np.arange(n_tags) != goes_on] += FORBIDDEN
         batch = Ragged(copies.reshape((-1, n_tags)), np.full(len(copies), n))
         found = best_paths(crf, batch, rules)
         found_scores = path_scores(crf, batch, found)
         best = int(found_scores.argmax())
-        if found_scores[best] > _FORBIDDEN / 2:
+        if found_scores[best] > FORBIDDEN / 2:
             paths[k] = found.reshape((-1, n))[best]
             scores[k] = found_scores[best]
     return paths, scores
