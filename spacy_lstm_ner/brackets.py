@@ -18,9 +18,9 @@ from .layers.crf import FORBIDDEN, best_paths, path_scores
 from .tagging import Span, TagSet
 
 # Neither ‘’, since ’ is an apostrophe, too, nor <>, which are signs of comparison.
-_PAIRS = "() （） [] ［］ {} ｛｝ 《》 〈〉 「」 『』 【】 〔〕 〖〗 “” «»"
-_CLOSING = {opening: closing for opening, closing in _PAIRS.split()}
-_MARKS = re.compile(f"[{re.escape(_PAIRS.replace(' ', ''))}]")
+_OPENING, _CLOSING = "(（[［{｛《〈「『【〔〖“«", ")）]］}｝》〉」』】〕〗”»"
+_OTHER_HALF = dict(zip(_OPENING, _CLOSING, strict=True))
+_MARKS = re.compile(f"[{re.escape(_OPENING + _CLOSING)}]")
 # As many copies of the scores of a text are made twice.
 _AT_A_TIME = 20
 
@@ -35,8 +35,8 @@ def pairs_in(text: str) -> list[Pair]:
     opened: list[tuple[int, str]] = []
     for mark in _MARKS.finditer(text):
         i, char = mark.start(), mark[0]
-        if char in _CLOSING:
-            opened.append((i, _CLOSING[char]))
+        if char in _OTHER_HALF:
+            opened.append((i, _OTHER_HALF[char]))
             continue
         for k in reversed(range(len(opened))):
             if opened[k][1] == char:
