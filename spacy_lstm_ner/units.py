@@ -130,8 +130,11 @@ class CharUnits:
     def to_spans(
         self, doc: Doc, spans: Iterable[tuple[int, int, str]], mode: str
     ) -> list[Span | None]:
+        if self.count(doc) == len(doc):
+            # A token a character, as in most Chinese pipelines: this is faster.
+            return UNITS["token"].to_spans(doc, spans, mode)
         text = doc.text
-        placed = []
+        placed: list[Span | None] = []
         for start, end, label in spans:
             start, end = _strip(text, start, end)
             placed.append(
@@ -185,8 +188,11 @@ class TokenUnits:
         found: list[Span | None] = []
         for start, end, label in spans:
             # Entities neither begin nor end with white space.
-            words = [token.i for token in doc[start:end] if not token.is_space]
-            found.append(Span(doc, words[0], words[-1] + 1, label) if words else None)
+            while start < end and doc[start].is_space:
+                start += 1
+            while start < end and doc[end - 1].is_space:
+                end -= 1
+            found.append(Span(doc, start, end, label) if start < end else None)
         return found
 
     def from_spans(self, spans: Iterable[Span]) -> list[UnitSpan]:
