@@ -21,8 +21,8 @@ from .tagging import Span, TagSet
 _OPENING, _CLOSING = "(（[［{｛《〈「『【〔〖“«", ")）]］}｝》〉」』】〕〗”»"
 _OTHER_HALF = dict(zip(_OPENING, _CLOSING, strict=True))
 _MARKS = re.compile(f"[{re.escape(_OPENING + _CLOSING)}]")
-# As many copies of the scores of a text are made twice.
-_AT_A_TIME = 20
+# In units.
+_MARGIN = 32
 
 #: The places of an opening mark and of its closing one.
 Pair = tuple[int, int]
@@ -47,12 +47,13 @@ def pairs_in(text: str) -> list[Pair]:
 
 
 def parted(pairs: Iterable[Pair], spans: Sequence[Span]) -> list[Pair]:
-    """The pairs of which a span has one half and not the other."""
-    return [
-        (i, j)
-        for i, j in pairs
-        if any((start <= i < end) != (start <= j < end) for start, end, _ in spans)
-    ]
+    """The pairs of which one of the spans, which do not overlap, has only one half."""
+    owner = {
+        unit: number
+        for number, (start, end, _) in enumerate(spans)
+        for unit in range(start, end)
+    }
+    return [(i, j) for i, j in pairs if owner.get(i) != owner.get(j)]
 
 
 def hold_together(
@@ -60,43 +61,45 @@ def hold_together(
 ) -> Ints1d:
     """The best path of one text that parts no pair. A pair that the best path parts is
     held to the better of two ways: its marks are in one entity, or in none. Where there
-    are several, each is decided on as if the others were free.
+    are several, one is decided on after the other.
 
     crf (Model): A `CRF` layer.
     scores (Floats2d): (n, T) emission scores. What the pairs rule out becomes minus
         infinity in them.
-    path (Ints1d): (n,) the best path.
+    path (Ints1d): (n,) the best path, which is changed in place.
     tags (TagSet): T tags.
     pairs (Iterable[Pair]): The pairs, in units. One is let go if there is no path that
         does not part it, since there are entities that stay.
     RETURNS (Ints1d): (n,) the path.
     """
     left = list(pairs)
-    while some := _disjoint(parted(left, tags.spans_from_ids(path))):
-        ways = [way for pair in some for way in _ways(tags, scores, pair)]
-        _, how_good = _best(crf, tags, scores, ways)
-        chosen = [
-            ways[k + int(how_good[k + 1] > how_good[k])] for k in range(0, len(ways), 2)
-        ]
-        # All at once, if that goes together; otherwise the first, and then the others.
-        for few in (np.logical_or.reduce(chosen), chosen[0]):
-            (new_path,), (score,) = _best(crf, tags, scores, [few])
-            if score > FORBIDDEN / 2:
-                scores[few] = -np.inf
-                path = new_path
-                break
+    while some := parted(left, tags.spans_from_ids(path)):
+        pair = min(some)
+        part = _around(path, pair)
+        ways = _ways(tags, scores, pair)
+        edges = np.zeros_like(ways[0])
+        edges[[i for i in (part.start, part.stop - 1) if 0 < i < len(path) - 1], 1:] = 1
+        held = [(way | edges)[part] for way in ways]
+        paths, how_good = _best(crf, tags, scores[part], held)
+        better = int(how_good.argmax())
+        if how_good[better] > FORBIDDEN / 2:
+            scores[ways[better]] = -np.inf
+            path[part] = paths[better]
         else:
-            left.remove(some[0])
+            left.remove(pair)
     return path
 
 
-def _disjoint(pairs: list[Pair]) -> list[Pair]:
-    """The first pair, the first one after its end, and so on: so many at a time."""
-    some: list[Pair] = []
-    for pair in sorted(pairs)[:_AT_A_TIME]:
-        if not some or pair[0] > some[-1][1]:
-            some.append(pair)
-    return some
+def _around(path: Ints1d, pair: Pair) -> slice:
+    """From an "O" of the path well before a pair to one well after it. They stay, so
+    the rest of a long text, which it takes long to search, need not be searched."""
+    outside = np.flatnonzero(path == 0)
+    first = np.searchsorted(outside, pair[0] - _MARGIN, side="right") - 1
+    last = np.searchsorted(outside, pair[1] + _MARGIN)
+    return slice(
+        int(outside[first]) if first >= 0 else 0,
+        int(outside[last]) + 1 if last < len(outside) else len(path),
+    )
 
 
 def _ways(tags: TagSet, scores: Floats2d, pair: Pair) -> list[np.ndarray]:

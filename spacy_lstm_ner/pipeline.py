@@ -524,7 +524,7 @@ class LSTMEntityRecognizer(TrainablePipe):
         end = 0
         for k, (doc, count) in enumerate(zip(docs, counts, strict=True)):
             end += count
-            if found[k] and parted(pairs := self._pairs(doc), found[k]):
+            if found[k] and (pairs := self._pairs(doc)) and parted(pairs, found[k]):
                 rows = slice(end - count, end)
                 path[rows] = hold_together(
                     crf, emissions.dataXd[rows], path[rows], tags, pairs

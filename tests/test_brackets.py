@@ -83,6 +83,27 @@ def test_the_best_path_of_those_that_part_no_pair(scheme, pairs):
     assert best == 30 if len(pairs) == 1 else best >= 27
 
 
+def test_far_away_nothing_changes():
+    """Only the part around a pair is searched again: with the same result."""
+    tags, n = TagSet(["A", "B"], "BIOES"), 400
+    crf = CRF(len(tags))
+    crf.initialize()
+    rng = np.random.default_rng(0)
+    changed = 0
+    for _ in range(20):
+        for name in crf.param_names:
+            crf.get_param(name)[...] = rng.normal(size=crf.get_param(name).shape)
+        scores = rng.normal(scale=3, size=(n, len(tags))).astype("float32")
+        i = int(rng.integers(n - 4))
+        pair = (i, i + 3)
+        path = best_paths(crf, Ragged(scores, np.array([n])), tags.rules)
+        held = hold_together(crf, scores, path.copy(), tags, [pair])
+        again = best_paths(crf, Ragged(scores, np.array([n])), tags.rules)
+        assert np.array_equal(held, again)
+        changed += not np.array_equal(held, path)
+    assert changed > 5
+
+
 @pytest.fixture(scope="module")
 def careless(examples):
     """A pipeline that has many opinions, and has seen no brackets."""
