@@ -52,6 +52,15 @@ SMALL_MODEL = {
         "encode": {"width": 32},
     }
 }
+# For unit = "token": one of spaCy's own tok2vec.
+TOKEN_MODEL = {
+    "tok2vec": {
+        "@architectures": "spacy.HashEmbedCNN.v2",
+        "pretrained_vectors": None,
+        **{"width": 16, "depth": 1, "embed_size": 50, "window_size": 1},
+        **{"maxout_pieces": 2, "subword_features": False},
+    }
+}
 
 
 @pytest.fixture(scope="session")

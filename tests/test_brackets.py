@@ -13,7 +13,7 @@ from spacy_lstm_ner.layers import CRF
 from spacy_lstm_ner.layers.crf import best_paths, path_scores
 from spacy_lstm_ner.tagging import Span, TagSet
 
-from .conftest import SMALL_MODEL, found, loaded_again, train
+from .conftest import SMALL_MODEL, TOKEN_MODEL, found, loaded_again, train
 
 
 @pytest.mark.parametrize(
@@ -178,30 +178,10 @@ def test_entities_that_were_there_before_stay(careless):
 def test_brackets_inside_of_tokens():
     """With unit = "token" the tokens that have the marks go together."""
     nlp = spacy.blank("en")
-    config = {
-        "unit": "token",
-        "model": {
-            "tok2vec": {
-                "@architectures": "spacy.HashEmbedCNN.v2",
-                "width": 16,
-                "depth": 1,
-                "embed_size": 100,
-                "window_size": 1,
-                "maxout_pieces": 2,
-                "subword_features": True,
-                "pretrained_vectors": None,
-            }
-        },
-    }
+    config = {"unit": "token", "model": TOKEN_MODEL}
     ner = nlp.add_pipe("lstm_ner", config=config)
     ner.add_label("ORG")
-    nlp.initialize(
-        lambda: [
-            spacy.training.Example.from_dict(
-                nlp.make_doc("a b"), {"entities": [(0, 1, "ORG")]}
-            )
-        ]
-    )
+    nlp.initialize()
     words = ["Bank", "(of", "New", "York)", "opens", "(now)"]
     doc = Doc(nlp.vocab, words=words)
     assert ner._pairs(doc) == [(1, 3)]
@@ -213,7 +193,6 @@ def test_brackets_inside_of_tokens():
     # The best path is Bank (of New / ORG; second best all of the four.
     scores[[0, 1, 2, 3, 4, 5], [begin, inside, end, outside, outside, outside]] = 5
     scores[[2, 3], [inside, end]] = 4
-    scores = scores.copy()
     path = best_paths(crf, Ragged(scores, np.array([6])), ner.tags.rules)
     assert ner.tags.spans_from_ids(path) == [Span(0, 3, "ORG")]
     held = hold_together(crf, scores, path, ner.tags, ner._pairs(doc))

@@ -8,7 +8,7 @@ from spacy.tokens import Doc, DocBin
 
 from spacy_lstm_ner.tagging import ScoredSpan
 
-from .conftest import SMALL_MODEL, copy_of, found, train
+from .conftest import SMALL_MODEL, TOKEN_MODEL, copy_of, found, train
 
 
 @pytest.fixture(scope="module")
@@ -246,17 +246,7 @@ def test_probabilities_given_what_is_there_before(trained, examples):
 
 def test_probabilities_of_tokens(examples):
     nlp = spacy.blank("en")
-    config = {
-        "unit": "token",
-        "model": {
-            "tok2vec": {
-                "@architectures": "spacy.HashEmbedCNN.v2",
-                "pretrained_vectors": None,
-                **{"width": 16, "depth": 1, "embed_size": 50, "window_size": 1},
-                **{"maxout_pieces": 2, "subword_features": False},
-            }
-        },
-    }
+    config = {"unit": "token", "model": TOKEN_MODEL}
     ner = nlp.add_pipe("lstm_ner", config=config)
     ner.add_label("A")
     nlp.initialize()
