@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from itertools import islice
+from numbers import Integral
+from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -13,7 +15,6 @@ from spacy.pipeline.tok2vec import Tok2VecListener
 from spacy.tokens import Doc, SpanGroup
 from spacy.tokens import Span as DocSpan
 from spacy.training import Example, validate_examples, validate_get_examples
-from spacy.util import logger
 from spacy.vocab import Vocab
 from thinc.api import Config, Model, Optimizer, set_dropout_rate, to_numpy
 from thinc.types import Floats2d, Ints1d, Ragged
@@ -29,7 +30,7 @@ from .layers.crf import (
     stretch_probabilities,
 )
 from .layers.lexicon import set_lexicon
-from .pretraining import pretrain
+from .pretraining import PendingPretraining, Pretraining
 from .tagging import MODEL_SCHEMES, ScoredSpan, Span, TagSet
 from .units import ALIGNMENT_MODES, MISSING, UNITS, Units
 from .windows import Window, batches, windows
@@ -172,6 +173,11 @@ class LSTMEntityRecognizer(TrainablePipe):
     RAISES (ValueError): For a setting whose value is none of those named here, and for
         characters with a shared tok2vec.
     """
+
+    #: How the pretraining went, once there was one: for the log of the training. It is
+    #: not saved.
+    pretraining: Pretraining | None = None
+    _pending: PendingPretraining | None = None
 
     def __init__(
         self,
@@ -684,7 +690,8 @@ class LSTMEntityRecognizer(TrainablePipe):
         sgd: Optimizer | None = None,
         losses: dict[str, float] | None = None,
     ) -> dict[str, float]:
-        """Learn from a batch of examples.
+        """Learn from a batch of examples. The first one comes after the pretraining, if
+        there is to be one: see `initialize`.
 
         examples (Iterable[Example]): The examples. Tokens without annotation teach
             nothing: they are not taken for "O".
@@ -695,11 +702,15 @@ class LSTMEntityRecognizer(TrainablePipe):
         RAISES (ValueError): Where a gold entity has a label that the component does not
             know, or the scores are not numbers any more: it names the batch.
         """
+        # `spacy debug model` asks for neither: it does not train.
+        is_training = bool(sgd) or losses is not None
         losses = {} if losses is None else losses
         losses.setdefault(self.name, 0.0)
         examples = list(examples)
         validate_examples(examples, "LSTMEntityRecognizer.update")
         self._require_initialized()
+        if is_training:
+            self._pretrain()
         if not any(self._units.count(eg.predicted) for eg in examples):
             return losses
         set_dropout_rate(self.model, drop)
@@ -710,6 +721,14 @@ class LSTMEntityRecognizer(TrainablePipe):
             self.finish_update(sgd)
         losses[self.name] += loss
         return losses
+
+    def finish_update(self, sgd: Optimizer) -> None:
+        """Update the weights with the gradients that have added up.
+
+        sgd (Optimizer): Updates the weights.
+        """
+        self._pretrain()  # at the latest before anything else changes the weights
+        super().finish_update(sgd)
 
     def rehearse(
         self,
@@ -855,8 +874,12 @@ class LSTMEntityRecognizer(TrainablePipe):
         pretrain_steps: int = 0,
         raw_text: Callable[[Language], Iterable[Example]] | None = None,
     ) -> None:
-        """Find the labels and the sizes of the model; and let its encoder read the
-        training texts, if that is wanted.
+        """Find the labels and the sizes of the model; and note what its encoder is to
+        read before it learns what entities are, if that is wanted. It reads as the
+        training begins, at the first call of `update` (by `spacy train` or
+        `nlp.update`): a component that is initialized and not trained is not
+        pretrained. If its encoder is given other weights in between, as by
+        `init_tok2vec`, these stay, and nothing is read.
 
         get_examples (Callable[[], Iterable[Example]]): Gives the training data.
         nlp (Language | None): The pipeline.
@@ -866,8 +889,9 @@ class LSTMEntityRecognizer(TrainablePipe):
             frequent they are, for a model that reads a lexicon: see data/lexicon.py.
             What the model has to know of them is saved with it.
         pretrain_steps (int): How many batches of 16 texts of the examples the encoder
-            reads before it learns what entities are: it guesses characters that are
-            masked, see pretraining.py. Only for an encoder of characters.
+            reads at most: it guesses characters that are masked, see pretraining.py.
+            No text is read more than 64 times, so of few texts fewer batches are
+            read. Only for an encoder of characters.
         raw_text (Callable[[Language], Iterable[Example]] | None): Other texts to be
             read there, too: a reader of spaCy, such as `spacy.JsonlCorpus.v1`.
         RAISES (ValueError): Where there are no examples, no labels or no text, the
@@ -875,10 +899,11 @@ class LSTMEntityRecognizer(TrainablePipe):
             the other, or the model cannot be pretrained.
         """
         validate_get_examples(get_examples, "LSTMEntityRecognizer.initialize")
-        if pretrain_steps < 0:
+        self._pending = self.pretraining = None
+        if not isinstance(pretrain_steps, Integral) or pretrain_steps < 0:
             raise ValueError(
                 f"[{self.name}] pretrain_steps = {pretrain_steps}: set it to 0 (no "
-                f"pretraining) or more."
+                f"pretraining) or more, a whole number."
             )
         if raw_text is not None and not pretrain_steps:
             raise ValueError(
@@ -918,18 +943,28 @@ class LSTMEntityRecognizer(TrainablePipe):
             if raw_text is not None:
                 some = nlp or Language(self.vocab)
                 texts += [eg.reference.text for eg in raw_text(some)]
-            self._pretrain(texts, pretrain_steps)
+            tok2vec = self.model.get_ref("tok2vec")
+            self._pending = PendingPretraining(tok2vec, texts, pretrain_steps)
 
-    def _pretrain(self, texts: list[str], steps: int) -> None:
-        logger.info(
-            "[%s] Pretraining on %d texts, %d steps", self.name, len(texts), steps
-        )
-        tok2vec = self.model.get_ref("tok2vec")
-        losses = pretrain(tok2vec, texts, steps, progress=True)
-        first, last = np.mean(losses[:100]), np.mean(losses[-100:])
-        logger.info(
-            "[%s] Loss of a guess: %.2f at first, %.2f at last", self.name, first, last
-        )
+    def _pretrain(self) -> None:
+        """Do what `initialize` has left for the beginning of the training."""
+        if self._pending is not None:
+            tok2vec = self.model.get_ref("tok2vec")
+            self.pretraining = self._pending.run(tok2vec, self.name)
+            self._pending = None
+
+    def to_bytes(self, **kwargs: Any) -> bytes:
+        """See `TrainablePipe.to_bytes`. A pretraining that has not begun is not saved:
+        a warning tells it."""
+        if self._pending is not None:
+            self._pending.warn_that_it_is_lost()
+        return super().to_bytes(**kwargs)
+
+    def to_disk(self, path: str | Path, **kwargs: Any) -> None:
+        """See `TrainablePipe.to_disk`, and `to_bytes`."""
+        if self._pending is not None:
+            self._pending.warn_that_it_is_lost()
+        super().to_disk(path, **kwargs)
 
     def _sample(self, examples: Iterable[Example]) -> list[Doc]:
         """Ten documents, to size the model; and, if it wants to know the characters of
