@@ -159,7 +159,8 @@ class PendingPretraining:
         with _random_numbers(self._random_state), _undone_if_interrupted(tok2vec):
             losses = pretrain(tok2vec, self.texts, self.steps, progress=True)
         seconds = perf_counter() - start
-        first, last = np.mean(losses[:100]), np.mean(losses[-100:])
+        tenth = -(-len(losses) // 10)
+        first, last = np.mean(losses[:tenth]), np.mean(losses[-tenth:])
         tell(
             f"[{name}] Pretraining took {duration(seconds)}; loss of a guess: "
             f"{first:.2f} at first, {last:.2f} at last"

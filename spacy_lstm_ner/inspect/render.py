@@ -32,6 +32,7 @@ def render(
                 for entity in scored_entities(doc, spans_key)
                 if entity[3] is None or entity[3] >= threshold
             ],
+            lang=doc.lang_,
         )
         for doc in docs
     ]
