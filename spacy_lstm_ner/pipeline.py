@@ -944,13 +944,14 @@ class LSTMEntityRecognizer(TrainablePipe):
                 some = nlp or Language(self.vocab)
                 texts += [eg.reference.text for eg in raw_text(some)]
             tok2vec = self.model.get_ref("tok2vec")
-            self._pending = PendingPretraining(tok2vec, texts, pretrain_steps)
+            self._pending = PendingPretraining(
+                self.name, tok2vec, texts, pretrain_steps
+            )
 
     def _pretrain(self) -> None:
         """Do what `initialize` has left for the beginning of the training."""
         if self._pending is not None:
-            tok2vec = self.model.get_ref("tok2vec")
-            self.pretraining = self._pending.run(tok2vec, self.name)
+            self.pretraining = self._pending.run(self.model.get_ref("tok2vec"))
             self._pending = None
 
     def to_bytes(self, **kwargs: Any) -> bytes:

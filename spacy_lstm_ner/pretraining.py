@@ -114,6 +114,7 @@ class PendingPretraining:
     A deep copy of the component reads the same, too. What is pickled or saved does not
     have the texts: there, nothing is pending any more, and a warning tells it.
 
+    name (str): Name of the component, for the lines that tell of it on stderr.
     tok2vec (Model[list[Doc], list[Floats2d]]): The encoder, as it was initialized.
     texts (Iterable[str]): What it is to read.
     steps (int): How many batches of 16 texts at most: no text is read more often than
@@ -121,8 +122,11 @@ class PendingPretraining:
     RAISES (ValueError): As `pretrain`.
     """
 
-    def __init__(self, tok2vec: DocsToVectors, texts: Iterable[str], steps: int):
+    def __init__(
+        self, name: str, tok2vec: DocsToVectors, texts: Iterable[str], steps: int
+    ):
         _require_characters(tok2vec)
+        self.name = name
         self.texts = tuple(text for text in texts if text)
         _require_texts(self.texts)
         self.asked = steps
@@ -132,28 +136,27 @@ class PendingPretraining:
         self._random_state = np.random.get_state()
         self._weights = _digest(tok2vec)
 
-    def run(self, tok2vec: DocsToVectors, name: str) -> Pretraining | None:
+    def run(self, tok2vec: DocsToVectors) -> Pretraining | None:
         """Let the encoder read. The random numbers of NumPy and the gradients that it
         has are the same afterwards; where it is interrupted, so are its weights.
 
         tok2vec (Model[list[Doc], list[Floats2d]]): The encoder, which learns.
-        name (str): Name of the component, for the lines that tell of it on stderr.
         RETURNS (Pretraining | None): How it went. None where the encoder was given
             other weights since it was initialized, by `init_tok2vec` or `from_disk`,
             for example: these stay.
         """
         if _digest(tok2vec) != self._weights:
             tell(
-                f"[{name}] No pretraining: since the component was initialized, its "
-                f"encoder was given other weights, which stay."
+                f"[{self.name}] No pretraining: the encoder was given other weights "
+                f"since the component was initialized, and they stay."
             )
             return None
         less = ""
         if self.steps < self.asked:
             less = f" (not {self.asked:,}: each text is read {MOST_PASSES} times)"
         tell(
-            f"[{name}] Pretraining on {len(self.texts):,} texts, {self.steps:,} steps"
-            f"{less}"
+            f"[{self.name}] Pretraining on {len(self.texts):,} texts, "
+            f"{self.steps:,} steps{less}"
         )
         start = perf_counter()
         with _random_numbers(self._random_state), _undone_if_interrupted(tok2vec):
@@ -162,7 +165,7 @@ class PendingPretraining:
         tenth = -(-len(losses) // 10)
         first, last = np.mean(losses[:tenth]), np.mean(losses[-tenth:])
         tell(
-            f"[{name}] Pretraining took {duration(seconds)}; loss of a guess: "
+            f"[{self.name}] Pretraining took {duration(seconds)}; loss of a guess: "
             f"{first:.2f} at first, {last:.2f} at last"
         )
         return Pretraining(len(self.texts), self.steps, seconds, _thinned(losses))
@@ -170,9 +173,9 @@ class PendingPretraining:
     def warn_that_it_is_lost(self) -> None:
         """Where a component is saved, or sent to another process, without it."""
         warnings.warn(
-            f"The pretraining of this component ({self.steps:,} steps) has not begun: "
-            f"it is not saved with it, and what is loaded goes without. Train the "
-            f"component first, or initialize it again where it is trained.",
+            f"[{self.name}] The pretraining of the component ({self.steps:,} steps) "
+            f"has not begun, and is not saved with it: what is loaded goes without. "
+            f"Train the component first, or initialize it again where it is trained.",
             stacklevel=3,
         )
 

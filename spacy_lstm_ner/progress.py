@@ -28,7 +28,8 @@ class Counter(Protocol):
 def with_progress(
     items: Iterable[ItemT], shown: bool, what: str, *, total: int | None = None
 ) -> Iterable[ItemT]:
-    """Count items, and show how far it is, while they are taken: see `progress`.
+    """Count items, and show how far it is, while they are taken: see
+    `progress_counter`.
 
     items (Iterable[ItemT]): The items.
     shown (bool): Show it.
@@ -40,7 +41,7 @@ def with_progress(
         return items
     if total is None:
         total = len(items) if isinstance(items, Sized) else None
-    return _counted(items, progress(what, total))
+    return _counted(items, progress_counter(what, total))
 
 
 def _counted(
@@ -52,7 +53,7 @@ def _counted(
             counter.update(1)
 
 
-def progress(
+def progress_counter(
     what: str, total: int | None, *, shown: bool = True, in_bytes: bool = False
 ) -> AbstractContextManager[Counter]:
     """Show how far it is on stderr: in a terminal a bar, if it takes two seconds or
