@@ -133,8 +133,9 @@ class _Lines:
 
 def tell(line: str) -> None:
     """Print a line to stderr, beside any bar that is there."""
-    tqdm.write(line, file=sys.stderr)
-    sys.stderr.flush()
+    if sys.stderr is not None:  # as in a program with windows
+        tqdm.write(line, file=sys.stderr)
+        sys.stderr.flush()
 
 
 def duration(seconds: float) -> str:
