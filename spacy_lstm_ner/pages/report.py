@@ -188,15 +188,15 @@ def _training(report: Report) -> str:
         )
     if not log.evaluations:
         charts = f'<div class="charts">{_pretraining(log)}</div>'
-        return _note("The log has no evaluation yet.") + charts
+        return _note(f"{_pretrained(log)}The log has no evaluation yet.") + charts
     best = ""
     if log.best:
         best = (
             f"The dotted line is step {log.best['step']:,}, whose pipeline was kept. "
         )
     note = _note(
-        f"{best}A loss and a speed are those of the steps since the point before; the "
-        "time of evaluation is left out."
+        f"{_pretrained(log)}{best}A loss and a speed are those of the steps since the "
+        "point before; the time of evaluation is left out."
     )
     charts = "".join(_charts(log, report.findings.gold))
     return f'{note}<div class="charts">{charts}</div>'
@@ -258,8 +258,18 @@ def _losses(log: Log) -> dict[str, list[float | None]]:
     }
 
 
+def _pretrained(log: Log) -> str:
+    """What was read before the first step, in words."""
+    return "".join(
+        f"Before its first step {_label(line['pretraining'])} read {line['texts']:,} "
+        f"texts, in {line['steps']:,} steps of pretraining, which took "
+        f"{duration(line['seconds'])}. "
+        for line in log.pretrainings
+    )
+
+
 def _pretraining(log: Log) -> str:
-    """The curves of what was read before the training."""
+    """The curves of what was read before the first step."""
     lines = {
         line["pretraining"]: Line(*map(list, zip(*line["losses"], strict=True)))
         for line in log.pretrainings
@@ -267,13 +277,8 @@ def _pretraining(log: Log) -> str:
     }
     if not lines:
         return ""
-    facts = "; ".join(
-        f"{_label(line['pretraining'])}: {line['texts']:,} texts, "
-        f"{line['steps']:,} steps, {duration(line['seconds'])}"
-        for line in log.pretrainings
-    )
-    title = f"Pretraining, loss of a guess ({facts})"
-    said = "Chart: loss over the steps of the pretraining; the values follow."
+    title = "Pretraining: loss of a guess"
+    said = f"Chart: {title} over its steps; the values follow."
     return _drawn("pretraining", title, said, "nats", lines)
 
 
