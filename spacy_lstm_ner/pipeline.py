@@ -891,7 +891,8 @@ class LSTMEntityRecognizer(TrainablePipe):
         pretrain_steps (int): How many batches of 16 texts of the examples the encoder
             reads at most: it guesses characters that are masked, see pretraining.py.
             No text is read more than 64 times, so of few texts fewer batches are
-            read. Only for an encoder of characters.
+            read; of a corpus that is streamed spaCy shows but the first 100. Only for
+            an encoder of characters.
         raw_text (Callable[[Language], Iterable[Example]] | None): Other texts to be
             read there, too: a reader of spaCy, such as `spacy.JsonlCorpus.v1`.
         RAISES (ValueError): Where there are no examples, no labels or no text, the
