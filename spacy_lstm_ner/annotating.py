@@ -46,9 +46,10 @@ def entity_scores(doc: Doc, spans_key: str | None = SPANS_KEY) -> list[float | N
 
 def _scores(doc: Doc, spans_key: str) -> Iterator[tuple[tuple[int, int, str], float]]:
     """All probabilities that are there, by characters and label."""
+    user_data = _user_data(doc)
     keys = list(_user_data_keys(doc, spans_key))
     for key in keys:
-        for label, score in doc.user_data[key].items():
+        for label, score in user_data[key].items():
             yield (*key[2:], label), score
     group = doc.spans.get(spans_key)
     if keys or group is None:
@@ -96,12 +97,13 @@ def write_entities(
         return
     if free is not None:
         found = sorted((*_found_before(doc, spans_key), *found), key=_start)
+    user_data = _user_data(doc)
     for key in list(_user_data_keys(doc, spans_key)):
-        del doc.user_data[key]
+        del user_data[key]
     for ent, score in found:
         if not isnan(score):
             key = ("._.", _name(spans_key), ent.start_char, ent.end_char)
-            doc.user_data[key] = {ent.label_: score}
+            user_data[key] = {ent.label_: score}
     doc.spans[spans_key] = EntityGroup(
         doc,
         name=spans_key,
@@ -133,10 +135,15 @@ def _name(spans_key: str) -> str:
     return f"{spans_key}_score"
 
 
+def _user_data(doc: Doc) -> dict[Any, Any]:
+    """spaCy's type stubs do not know that keys may be tuples."""
+    return doc.user_data
+
+
 def _user_data_keys(doc: Doc, spans_key: str) -> Iterator[tuple]:
     if doc.user_data:
         name = _name(spans_key)
-        for key in doc.user_data:
+        for key in _user_data(doc):
             if isinstance(key, tuple) and len(key) == 4 and key[:2] == ("._.", name):
                 yield key
 
@@ -166,6 +173,10 @@ def _after_refresh(name: str) -> Any:
     return refreshed
 
 
+# The attribute itself, which `EntityGroup` puts a property in front of.
+_ATTRS: Any = SpanGroup.__dict__["attrs"]
+
+
 class EntityGroup(SpanGroup):
     """A span group that stays with its text where tokens are merged or split.
 
@@ -178,7 +189,10 @@ class EntityGroup(SpanGroup):
 
     def refresh(self) -> None:
         """Find the spans again, if their tokens have changed."""
-        doc = self.doc
+        try:
+            doc = self.doc
+        except RuntimeError:  # it is not there any more
+            return
         try:
             n = SpanGroup.__len__(self)
             if all(_fits(doc, SpanGroup.__getitem__(self, i)) for i in range(n)):
@@ -186,7 +200,7 @@ class EntityGroup(SpanGroup):
         except IndexError:  # beyond the end of the document
             pass
         raw = _raw_spans(self)
-        attrs = dict(SpanGroup.attrs.__get__(self))
+        attrs = dict(_ATTRS.__get__(self))
         scores = attrs.get("scores", ())
         again = [
             doc.char_span(
@@ -213,11 +227,11 @@ class EntityGroup(SpanGroup):
     @property
     def attrs(self) -> dict[str, Any]:
         self.refresh()
-        return SpanGroup.attrs.__get__(self)
+        return _ATTRS.__get__(self)
 
     @attrs.setter
     def attrs(self, value: dict[str, Any]) -> None:
-        SpanGroup.attrs.__set__(self, value)
+        _ATTRS.__set__(self, value)
 
     def __iter__(self) -> Iterator[Span]:
         self.refresh()

@@ -1172,7 +1172,7 @@ class LSTMEntityRecognizer(TrainablePipe):
         exclude (Iterable[str]): What is left out, of "cfg", "model" and "vocab".
         """
         model = None if "model" in exclude else self.model.to_bytes()
-        parts: dict[str, Callable[[Path], None]] = {
+        parts: dict[str, Callable[[Path], Any]] = {
             "cfg": lambda p: p.write_bytes(self._saved_cfg(model)),
             "vocab": lambda p: self.vocab.to_disk(p, exclude=exclude),
         }
@@ -1203,9 +1203,10 @@ class LSTMEntityRecognizer(TrainablePipe):
         if loaded is not None:
             config = settings.loaded_config(self, path)
             self._load_cfg(loaded, str(path / "cfg"), config=config)
-        util.from_disk(
-            path, {"vocab": lambda p: self.vocab.from_disk(p, exclude=exclude)}, exclude
-        )
+        readers: dict[str, Callable[[Path], Any]] = {
+            "vocab": lambda p: self.vocab.from_disk(p, exclude=exclude)
+        }
+        util.from_disk(path, readers, exclude)
         return self
 
     def _saved_cfg(self, model: bytes | None) -> bytes:

@@ -151,10 +151,12 @@ def belongs_to(component: HasSettings, nlp: Language) -> None:
 def pipeline_of(component: HasSettings) -> tuple[Language, str] | None:
     """The pipeline that a component was made for, and its name there; None where it is
     in none, or not any more."""
-    nlp = reference() if (reference := _pipelines.get(component)) else None
-    for name, pipe in nlp.components if nlp is not None else ():
-        if pipe is component:
-            return nlp, name
+    reference = _pipelines.get(component)
+    nlp = None if reference is None else reference()
+    if nlp is not None:
+        for name, pipe in nlp.components:
+            if pipe is component:
+                return nlp, name
     return None
 
 
