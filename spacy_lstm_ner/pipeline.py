@@ -1012,6 +1012,10 @@ class LSTMEntityRecognizer(TrainablePipe):
         if labels is None:
             found = {ent.label_ for eg in get_examples() for ent in eg.reference.ents}
             labels = sorted(found)
+        elif isinstance(labels, str) or not isinstance(labels, Iterable):
+            raise ValueError(
+                f"[{self.name}] labels = {labels!r:.80} is no list of labels."
+            )
         # All are looked at before anything is changed.
         labels = [self._checked_label(label) for label in labels]
         if not labels:

@@ -557,9 +557,10 @@ def test_a_label_that_cannot_be_leaves_nothing_behind(trained, examples, label):
     with pytest.raises(ValueError):
         ner.add_label(label)
     assert ner.to_bytes() == before
-    with pytest.raises(ValueError):
-        ner.initialize(lambda: examples, nlp=nlp, labels=["GOOD", label])
-    assert ner.to_bytes() == before
+    for labels in (["GOOD", label], "GOOD", 3):
+        with pytest.raises(ValueError):
+            ner.initialize(lambda: examples, nlp=nlp, labels=labels)
+        assert ner.to_bytes() == before
 
 
 # Saved components
