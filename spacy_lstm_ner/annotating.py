@@ -150,7 +150,7 @@ def _user_data_keys(doc: Doc, spans_key: str) -> Iterator[tuple]:
 
 def _clear_ids(doc: Doc, tokens: Iterable[int]) -> None:
     """`Doc.set_ents` leaves the ids of an entity that was there."""
-    if not doc.to_array(["ENT_ID", "ENT_KB_ID"]).any():
+    if not doc.has_annotation("ENT_ID") and not doc.has_annotation("ENT_KB_ID"):
         return
     for i in tokens:
         token = doc[i]

@@ -374,7 +374,8 @@ class LSTMEntityRecognizer(TrainablePipe):
         reads the documents whole, and its scores are cut into windows: what it reads
         beside the text, a copy of a part of a document does not have."""
         units = self._units
-        if size is None or _reads_text_alone(self.model):
+        is_cut = size is not None and any(units.count(doc) > size for doc in docs)
+        if not is_cut or _reads_text_alone(self.model):
             some = filter(wanted, windows(docs, units, size))
             for batch in batches(some, _BATCH_UNITS):
                 yield batch, self._scores([window.doc for window in batch])
@@ -1035,6 +1036,10 @@ class LSTMEntityRecognizer(TrainablePipe):
         if labels is None:
             found = {ent.label_ for eg in get_examples() for ent in eg.reference.ents}
             labels = sorted(found)
+        elif isinstance(labels, str) or not isinstance(labels, Iterable):
+            raise ValueError(
+                f"[{self.name}] labels = {labels!r:.80} is no list of labels."
+            )
         # All are looked at before anything is changed.
         labels = [self._checked_label(label) for label in labels]
         if not labels:

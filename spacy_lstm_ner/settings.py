@@ -193,7 +193,7 @@ def loaded_config(component: HasSettings, path: Path) -> LoadedConfig | None:
     # show what the components were made with, which need not be the same.
     return LoadedConfig(
         in_file.get("components", {}).get(path.name, {}),
-        nlp._config.get("components", {}).get(name, {}),
+        getattr(nlp, "_config", in_file).get("components", {}).get(name, {}),
     )
 
 

@@ -8,10 +8,12 @@ row in the table of its theme:
     SETTINGS                  values of settings, right and wrong
     LASTING                   ways to save and load a pipeline, and which value lasts
     BROKEN                    what is wrong with a saved component; what the error says
+    COMMANDS                  commands on a pipeline that changes tokens
 """
 
 import json
 import pickle
+import shutil
 import warnings
 from functools import partial
 from math import inf, nan
@@ -19,10 +21,13 @@ from math import inf, nan
 import numpy as np
 import pytest
 import spacy
+from spacy.cli._util import app
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Example
+from typer.testing import CliRunner
 
+import spacy_lstm_ner.cli  # noqa: F401  (adds its commands to spaCy's)
 from spacy_lstm_ner.annotating import entity_scores
 from spacy_lstm_ner.scorers import calibration_error
 
@@ -552,9 +557,10 @@ def test_a_label_that_cannot_be_leaves_nothing_behind(trained, examples, label):
     with pytest.raises(ValueError):
         ner.add_label(label)
     assert ner.to_bytes() == before
-    with pytest.raises(ValueError):
-        ner.initialize(lambda: examples, nlp=nlp, labels=["GOOD", label])
-    assert ner.to_bytes() == before
+    for labels in (["GOOD", label], "GOOD", 3):
+        with pytest.raises(ValueError):
+            ner.initialize(lambda: examples, nlp=nlp, labels=labels)
+        assert ner.to_bytes() == before
 
 
 # Saved components
@@ -713,3 +719,56 @@ def test_bytes_are_checked_as_folders_are(trained):
         assert ner.to_bytes(exclude=["vocab"]) == trained.get_pipe("lstm_ner").to_bytes(
             exclude=["vocab"]
         )
+
+
+# Commands
+
+
+@pytest.fixture(scope="module")
+def merging(trained, examples, tmp_path_factory):
+    """A folder with a pipeline that merges entities, model/, and with dev.spacy and
+    texts.jsonl."""
+    folder = tmp_path_factory.mktemp("merging")
+    nlp = loaded_again(trained)
+    nlp.add_pipe("merge_entities")
+    nlp.to_disk(folder / "model")
+    DocBin(docs=[eg.reference for eg in examples[:20]]).to_disk(folder / "dev.spacy")
+    lines = (json.dumps({"text": eg.text}) for eg in examples[:20])
+    (folder / "texts.jsonl").write_text("\n".join(lines), "utf8")
+    return folder
+
+
+COMMANDS = [
+    # on a pipeline that merges entities; MODEL, DEV, TEXTS and OUT are put in
+    "evaluate MODEL DEV --output OUT/figures.json",
+    "evaluate MODEL DEV --per-component --output OUT/figures.json",
+    "benchmark accuracy MODEL DEV",
+    "benchmark speed MODEL DEV --batches 30 --batch-size 1 --warmup 1",
+    "apply MODEL TEXTS OUT/docs.spacy --n-process 2",
+    "find-threshold MODEL DEV lstm_ner threshold ents_f --n_trials 3",
+    "lstm-ner evaluate MODEL DEV",
+    "lstm-ner errors MODEL DEV --output OUT/errors.jsonl",
+    "lstm-ner calibrate MODEL DEV",
+    "lstm-ner gates MODEL 王芳任北京大学教授。 OUT/gates.html --corpus DEV",
+    "lstm-ner report MODEL DEV OUT/report.html",
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_commands_on_a_pipeline_that_merges_entities(merging, tmp_path, command):
+    if " report " in command:
+        pytest.importorskip("matplotlib")
+    names = {"DEV": merging / "dev.spacy", "TEXTS": merging / "texts.jsonl"}
+    shutil.copytree(merging / "model", tmp_path / "model")
+    names["MODEL"] = tmp_path / "model"
+    arguments = [
+        str(names.get(word, word)).replace("OUT/", f"{tmp_path}/")
+        for word in command.split()
+    ]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    if "evaluate" in command and "per-comp" not in command:
+        assert "100.00" in result.output
+    if "OUT/errors.jsonl" in command:
+        errors = (tmp_path / "errors.jsonl").read_text("utf8").splitlines()
+        assert not [line for line in errors if json.loads(line)["is"] == "error"]
