@@ -16,7 +16,7 @@ import typer
 from spacy.cli._util import Arg, Opt
 from wasabi import Printer
 
-from .errors import exit_on_error
+from .exit import exit_on_error
 
 if TYPE_CHECKING:
     from ..data.check import Finding
@@ -327,7 +327,7 @@ def errors_cli(
     from spacy.cli._util import setup_gpu
 
     from ..error_report import print_doubts, print_errors, print_table, write_findings
-    from .errors import check_kinds, find_errors
+    from ..errors import check_kinds, find_errors
 
     msg = Printer()
     setup_gpu(gpu_id, silent=gpu_id < 0)

@@ -90,7 +90,7 @@ class AtomicSet:
                 raise OSError(f"{path}: named twice as a file to write.")
             if target.is_dir() and not replace_folder:
                 raise OSError(f"{path} is a folder: name a file.")
-            if target.is_symlink():
+            if target.is_symlink() and not is_device:
                 raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
             folder = self._folder(
                 Path(tempfile.gettempdir()) if is_device else _nearest_folder(target)

@@ -39,7 +39,7 @@ def exit_on_error(note: str = "") -> Iterator[None]:
     with temporary files removed; and 141, without a word, if nobody reads the output
     any more, as `| head` does.
 
-    What the console cannot show is printed in escapes.
+    What the console cannot show is printed as "?".
 
     note (str): What is true after an error, such as "Nothing was written."
     """
@@ -112,7 +112,7 @@ def _printing_anything() -> Iterator[None]:
         yield
         return
     before = output.errors
-    output.reconfigure(errors="backslashreplace")
+    output.reconfigure(errors="replace")
     try:
         yield
     finally:
