@@ -18,7 +18,7 @@ from .calibration import NotCalibrated
 from .data.corpus import read_examples
 from .loading import load_pipeline
 from .pipeline import LSTMEntityRecognizer, recognizers
-from .util.atomic import AtomicSet, atomic_write
+from .util.atomic import AtomicSet, atomic_write, naming
 
 FIGURES = ("ents_", "bio_", "speed")
 
@@ -96,7 +96,8 @@ def _save_changes(components: dict[str, LSTMEntityRecognizer], model: Path) -> N
     with AtomicSet() as files:
         for name, pipe in components.items():
             saved = files.scratch(model) / name
-            pipe.to_disk(saved, exclude=["vocab"])
+            with naming(model / name):
+                pipe.to_disk(saved, exclude=["vocab"])
             for file in sorted(path for path in saved.rglob("*") if path.is_file()):
                 place = model / name / file.relative_to(saved)
                 if not (place.is_file() and filecmp.cmp(file, place, shallow=False)):

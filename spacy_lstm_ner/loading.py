@@ -16,11 +16,14 @@ def load_pipeline(model: str | Path) -> Language:
     """
     try:
         return spacy.load(model)
-    except (ImportError, MemoryError):
+    except MemoryError:
         raise
     except Exception as error:
+        is_told = isinstance(error, OSError | ValueError | ImportError)
         # What is there but cannot be read names its own path.
-        if isinstance(error, OSError | ValueError) and str(model) in str(error):
+        if is_told and str(model) in str(error):
             raise
-        said = str(error) if isinstance(error, ValueError | OSError) else repr(error)
-        raise ValueError(f"{model}: this pipeline cannot be loaded: {said}") from error
+        said = f"{model}: this pipeline cannot be loaded: "
+        said += str(error) if is_told else repr(error)
+        kind = ImportError if isinstance(error, ImportError) else ValueError
+        raise kind(said) from error

@@ -2,6 +2,7 @@
 
 import os
 import re
+import select
 import signal
 import sys
 import threading
@@ -67,8 +68,11 @@ def exit_on_error(note: str = "") -> Iterator[None]:
 def in_words(error: BaseException) -> str:
     """What an error says, with the path that it is about, and without anything that
     controls a terminal."""
-    if isinstance(error, OSError) and error.filename is not None and error.strerror:
-        said = f"{os.fsdecode(error.filename)}: {error.strerror}"
+    if isinstance(error, OSError) and error.strerror:
+        path = error.filename
+        said = error.strerror
+        if isinstance(path, str | bytes | os.PathLike):
+            said = f"{os.fsdecode(path)}: {said}"
     elif isinstance(error, MemoryError):
         said = ": ".join(filter(None, ["Not enough memory", str(error)]))
     else:
@@ -129,11 +133,15 @@ def _print_error(said: str) -> None:
 
 
 def _is_output_closed() -> bool:
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
+    """Is it standard output that nobody reads, and not another pipe?"""
+    if not hasattr(select, "poll"):  # Windows
         return True
-    return False
+    try:
+        poll = select.poll()
+        poll.register(sys.stdout, 0)
+        return bool(poll.poll(0))
+    except (OSError, ValueError):
+        return False
 
 
 def _discard_output() -> None:

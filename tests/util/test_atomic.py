@@ -7,14 +7,14 @@ import stat
 import subprocess
 import sys
 import textwrap
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from spacy_lstm_ner.util.atomic import AtomicSet, PartlyWrittenError, atomic_write
 
-posix = pytest.mark.skipif(os.name != "posix", reason="needs a POSIX system")
+from ..disks import full_disk, immutable, posix
+
 HIDDEN = ".lstm-ner-*.tmp"
 
 
@@ -25,39 +25,6 @@ def content(folder: Path) -> dict[str, str]:
         for path in folder.rglob("*")
         if path.is_file()
     }
-
-
-@contextmanager
-def full_disk(folder: Path, size: str = "64k"):
-    """A small file system of its own."""
-    folder.mkdir(exist_ok=True)
-    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True)
-    except OSError as error:
-        pytest.skip(f"mount cannot be run: {error}")
-    if done.returncode:
-        pytest.skip(f"no file system can be mounted: {done.stderr.strip()}")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", folder], check=True)
-
-
-@contextmanager
-def immutable(path: Path):
-    """A file that nobody can replace; where there is no such thing, a place where a
-    file system is mounted."""
-    try:
-        done = subprocess.run(["chattr", "+i", path], capture_output=True, text=True)
-    except OSError as error:
-        pytest.skip(f"chattr cannot be run: {error}")
-    if done.returncode:
-        pytest.skip(f"no file can be made immutable: {done.stderr.strip()}")
-    try:
-        yield
-    finally:
-        subprocess.run(["chattr", "-i", path], check=True)
 
 
 # One file
