@@ -54,10 +54,15 @@ def lowest_versions(setup: Path, extras: list[str]) -> dict[str, str]:
                 for extra in match["extras"].split(","):
                     add_extra(extra.strip())
             elif match and versions:
-                lowest[match["name"]] = versions[1]
+                found = lowest.get(match["name"], "0")
+                lowest[match["name"]] = max(found, versions[1], key=_numbers)
             else:
                 raise ValueError(f"{setup}: {requirement!r} names no lowest version")
     return lowest
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", version)]
 
 
 if __name__ == "__main__":
