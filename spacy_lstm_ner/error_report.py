@@ -11,9 +11,9 @@ from typing import Any
 from wasabi import Printer
 
 from .errors import KINDS, Findings
-from .evaluate import written_whole
 from .predictions import Record, outside
 from .tagging import Span
+from .util.atomic import atomic_write
 
 # So many characters are shown before and after an entity,
 _AROUND = 12
@@ -139,7 +139,7 @@ def write_findings(findings: Findings, path: Path) -> None:
     findings (Findings): What to write.
     path (Path): The file.
     """
-    with written_whole(path) as new, new.open("w", encoding="utf8") as file:
+    with atomic_write(path) as new, new.open("w", encoding="utf8") as file:
         for line in _lines(findings):
             # srsly would escape Chinese, and round small probabilities to 0.
             file.write(json.dumps(line, ensure_ascii=False) + "\n")

@@ -23,13 +23,13 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-import spacy
 from spacy.language import Language
 
 from .data.annotation import Surfaces, annotated_text, count_uses
 from .data.corpus import read_examples
 from .doubts import Doubt, find_doubts
 from .evaluate import nothing_to_measure
+from .loading import load_pipeline
 from .pipeline import recognizers
 from .predictions import Record, outside, overlap, predict_records
 from .progress import with_progress
@@ -202,7 +202,7 @@ def find_errors(
     for path in (data, *([train] if train else [])):
         if not path.exists():
             raise OSError(f"{path}: no such file")
-    nlp = model if isinstance(model, Language) else spacy.load(model)
+    nlp = model if isinstance(model, Language) else load_pipeline(model)
     has_p = bool(recognizers(nlp))
     for pipe in recognizers(nlp).values():
         # Without this its probabilities would not be told.
