@@ -159,6 +159,21 @@ def test_a_folder_that_nobody_may_write_to(folder, tmp_path):
             assert "not permitted" in output or "denied" in output
 
 
+def test_an_output_that_cannot_be_written_is_told_at_once(folder, tmp_path):
+    """Not after an hour. Folders stay folders, and nothing else is made."""
+    for args in (
+        ("evaluate", "no-model", folder / "dev.spacy", "--output"),
+        ("errors", "no-model", folder / "dev.spacy", "--output"),
+        ("report", "no-model", folder / "dev.spacy"),
+        ("gates", "no-model", "王芳"),
+    ):
+        code, output = run(*args, tmp_path)
+        assert code == 1 and f"{tmp_path} is a folder: name a file." in output
+        code, output = run(*args, folder / "dev.spacy" / "out")
+        assert code == 1 and "Not a directory" in output
+    assert list(tmp_path.iterdir()) == []
+
+
 # Signals
 
 

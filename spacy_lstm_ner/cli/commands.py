@@ -207,9 +207,12 @@ def evaluate_cli(
     from spacy.cli._util import setup_gpu
 
     from ..evaluate import evaluate, print_figures, write_figures
+    from ..util.atomic import check_writable
 
     msg = Printer()
     setup_gpu(gpu_id, silent=gpu_id < 0)
+    if output is not None:
+        check_writable(output)
     figures = evaluate(model, data, limit=limit)
     # Before anything is printed: nobody may read that to its end.
     if output is not None:
@@ -328,10 +331,13 @@ def errors_cli(
 
     from ..error_report import print_doubts, print_errors, print_table, write_findings
     from ..errors import check_kinds, find_errors
+    from ..util.atomic import check_writable
 
     msg = Printer()
     setup_gpu(gpu_id, silent=gpu_id < 0)
     check_kinds(kinds or [])
+    if output is not None:
+        check_writable(output)
     findings = find_errors(
         model, data, train=train, max_support=max_support, progress=not quiet
     )
@@ -391,9 +397,11 @@ def report_cli(
     from spacy.cli._util import setup_gpu
 
     from ..report import write_report
+    from ..util.atomic import check_writable
 
     msg = Printer()
     setup_gpu(gpu_id, silent=gpu_id < 0)
+    check_writable(output)
     write_report(model, data, output, log=log, metrics=metrics, progress=not quiet)
     if not quiet:
         _print_written(msg, output)
@@ -442,10 +450,11 @@ def gates_cli(
     from ..loading import load_pipeline
     from ..pages.gates import MOST_EXPLAINED, MOST_UNITS, gates_page
     from ..progress import with_progress
-    from ..util.atomic import atomic_write
+    from ..util.atomic import atomic_write, check_writable
 
     msg = Printer()
     setup_gpu(gpu_id, silent=gpu_id < 0)
+    check_writable(output)
     text = _read_standard_input().strip() if text == "-" else text
     nlp = load_pipeline(model)
     gates = open_gates(nlp, text, component=component)

@@ -129,7 +129,7 @@ class AtomicSet:
                 if named is not error:
                     raise named from error
         finally:
-            self._clean_up()
+            self.discard()
 
     def _folder(self, beside: Path) -> Path:
         """The hidden folder in a folder: files can only be moved in one step within a
@@ -240,7 +240,8 @@ class AtomicSet:
                     folder.rmdir()
         return problems
 
-    def _clean_up(self) -> None:
+    def discard(self) -> None:
+        """Remove what was written and is not in its place."""
         for lock in self._locks:
             os.close(lock)
         self._locks.clear()
@@ -262,6 +263,19 @@ def atomic_write(path: str | Path, *, replace_folder: bool = False) -> Iterator[
     """
     with AtomicSet() as files:
         yield files.add(path, replace_folder=replace_folder)
+
+
+def check_writable(path: str | Path) -> None:
+    """Find out whether `atomic_write` can begin, before something that takes long.
+
+    path (str | Path): A file.
+    RAISES (OSError): Where it cannot; the error names the path.
+    """
+    files = AtomicSet()
+    try:
+        files.add(path)
+    finally:
+        files.discard()
 
 
 @contextmanager
