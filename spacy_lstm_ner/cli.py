@@ -15,6 +15,8 @@ import typer
 from spacy.cli._util import Arg, Opt, app
 from wasabi import Printer
 
+from .util.text import escaped, printable
+
 if TYPE_CHECKING:
     from .data.check import Finding
     from .data.check import Part as CheckedPart
@@ -126,7 +128,7 @@ def convert_cli(
     # spaCy raises ImportError for a language it does not have.
     except (DataError, OSError, ImportError) as error:
         msg.fail("Nothing was written")
-        print(error)
+        _print(error)
         raise typer.Exit(1) from None
     if not quiet:
         _print_summary(msg, conversion)
@@ -174,7 +176,7 @@ def check_cli(
     # spaCy raises ImportError for a language it does not have.
     except (DataError, ImportError) as error:
         msg.fail("The data cannot be read")
-        print(error)
+        _print(error)
         raise typer.Exit(1) from None
     _print_parts(msg, result.parts, "Data")
     unknown = sum(part.unknown for part in result.parts)
@@ -262,13 +264,13 @@ def calibrate_cli(
             return
         if problems:
             msg.warn("Left as it was:")
-            print(*problems, sep="\n")
+            _print(*problems)
             if len(problems) == len(temperatures):
                 return
         rows = [(name, f"{value:.2f}") for name, value in temperatures.items()]
         msg.table(rows, header=("Component", "Temperature"), divider=True)
         before, after = ("-" if e is None else f"{100 * e:.2f}%" for e in ece)
-        print(f"Expected calibration error on {data}: {before} before, {after} after")
+        _print(f"Expected calibration error on {data}: {before} before, {after} after")
         _print_written(msg, model)
 
 
@@ -552,13 +554,20 @@ def _failures_told(msg: Printer) -> Iterator[None]:
     # What is not installed is an ImportError.
     except (OSError, ValueError, ImportError) as error:
         msg.fail("That did not work:")
-        print(error)
+        _print(error)
         raise typer.Exit(1) from None
 
 
 def _print_written(msg: Printer, path: Path) -> None:
     msg.good("Written:")
-    print(path)
+    _print(path)
+
+
+def _print(*lines: object) -> None:
+    """Print messages and names, one a line. What is in them of data must not reach the
+    terminal as it is: see util/text.py."""
+    for line in lines:
+        print(escaped(line, keep="\n"))
 
 
 def _replace_what_the_console_cannot_show() -> None:
@@ -575,7 +584,7 @@ def _print_summary(msg: Printer, conversion: "Conversion") -> None:
     report = conversion.report
     files = [
         (
-            file.path,
+            printable(file.path),
             file.format + (" (科0 → 科)" if file.segmentation_digits else ""),
             file.scheme,
         )
@@ -591,12 +600,12 @@ def _print_summary(msg: Printer, conversion: "Conversion") -> None:
     for part in parts:
         if part.path.is_dir():
             n = len(list(part.path.iterdir()))
-            print(f"{part.path} (a folder of {n} files, to be named like a file)")
+            _print(f"{part.path} (a folder of {n} files, to be named like a file)")
         else:
-            print(part.path)
+            _print(part.path)
     if conversion.leftovers:
         msg.warn("There from before, perhaps with the same records:")
-        print(*conversion.leftovers, sep="\n")
+        _print(*conversion.leftovers)
 
 
 def _print_parts(
@@ -608,11 +617,14 @@ def _print_parts(
         ("records", [part.records for part in parts]),
         ("characters", [part.characters for part in parts]),
         ("entities", [part.entities.total() for part in parts]),
-        *((f"- {label}", [part.entities[label] for part in parts]) for label in labels),
+        *(
+            (f"- {printable(label)}", [part.entities[label] for part in parts])
+            for label in labels
+        ),
     ]
     msg.table(
         [(name, *(f"{n:,}" for n in numbers)) for name, numbers in rows],
-        header=(name, *(part.path.name for part in parts)),
+        header=(name, *(printable(part.path.name) for part in parts)),
         aligns=("l", *("r" for _ in parts)),
         divider=True,
     )
@@ -628,9 +640,9 @@ def _print_findings(
         return
     tell(title)
     for kind, path, number, examples in findings:
-        print(f"{path}: {kind}: {number:,} ({KINDS[kind][1]})")
+        print(f"{printable(path)}: {kind}: {number:,} ({KINDS[kind][1]})")
         for example in examples:
-            print(f"    {example}")
+            print(f"    {printable(example)}")
 
 
 def _print_problems(msg: Printer, report: "Report") -> None:
@@ -642,4 +654,4 @@ def _print_problems(msg: Printer, report: "Report") -> None:
     aligns = ("l", "r", "l", "l")
     rows = [(kind, f"{n:,}", action, place) for kind, n, action, place in report.rows()]
     msg.table(rows, header=header, aligns=aligns, divider=True, max_col=200)
-    print(*report.messages(), sep="\n")
+    _print(*report.messages())

@@ -19,7 +19,6 @@ is an error of its own. It is told beside the one that it overlaps most, which i
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
-from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -159,10 +158,10 @@ def _overlapping(
     for entity in gold:
         while first < len(predicted) and predicted[first].end <= entity.start:
             first += 1
-        for found in islice(predicted, first, None):
-            if found.start >= entity.end:
-                break
-            yield entity, found
+        there = first
+        while there < len(predicted) and predicted[there].start < entity.end:
+            yield entity, predicted[there]
+            there += 1
 
 
 def _distance(pair: tuple[Span, Span]) -> tuple:

@@ -20,6 +20,7 @@ from wasabi import Printer
 from .calibration import NotCalibrated
 from .data.corpus import read_examples
 from .pipeline import recognizers
+from .util.text import printable
 
 FIGURES = ("ents_", "bio_", "speed")
 
@@ -122,7 +123,10 @@ def written_whole(path: Path) -> Iterator[Path]:
 def print_figures(figures: dict[str, Any], msg: Printer) -> None:
     """Print figures as tables, in percent."""
     per_type = figures.get("ents_per_type") or {}
-    rows = [(name, *map(_percent, prf.values())) for name, prf in per_type.items()]
+    rows = [
+        (printable(name), *map(_percent, prf.values()))
+        for name, prf in per_type.items()
+    ]
     overall = [_percent(figures.get(f"ents_{x}")) for x in "prf"]
     msg.table(
         [*sorted(rows), ("all", *overall)],

@@ -48,7 +48,8 @@ def score_of(crf, scores, paths):
 
 @pytest.mark.parametrize("scheme", ["BIO", "BIOES"])
 @pytest.mark.parametrize(
-    "pairs", [
+    "pairs",
+    [
         [(1, 3)],
         [(0, 5)],
         [(2, 3)],
@@ -58,7 +59,7 @@ def score_of(crf, scores, paths):
         [(0, 2), (2, 4)],
         [(1, 2), (3, 4), (0, 5)],
         [(1, 3), (1, 5)],
-    ]
+    ],
 )
 def test_the_best_path_of_those_that_part_no_pair(scheme, pairs):
     """Against all paths, one by one. Of several pairs one is decided on after the

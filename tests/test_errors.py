@@ -15,10 +15,10 @@ from typer.testing import CliRunner
 import spacy_lstm_ner.cli  # noqa: F401  (adds its commands to spaCy's)
 from spacy_lstm_ner.data.annotation import Annotated
 from spacy_lstm_ner.data.corpus import BIOCorpus
-from spacy_lstm_ner.error_report import visible
 from spacy_lstm_ner.errors import KINDS, compare, find_errors
 from spacy_lstm_ner.predictions import Record
 from spacy_lstm_ner.tagging import Span
+from spacy_lstm_ner.util.text import printable
 
 from .conftest import SAMPLE
 
@@ -420,9 +420,9 @@ def test_any_text_stays_on_its_line(ruler, tmp_path):
 
 
 def test_visible_text():
-    assert visible("王芳 a-1。\u3000é") == "王芳 a-1。\u3000é"
-    assert visible("a\u200fb\u00ad\ud800") == r"a\u200fb\xad\ud800"
-    assert visible("سلام 1") == "\u2068سلام 1\u2069"
+    assert printable("王芳 a-1。\u3000é") == "王芳 a-1。\u3000é"
+    assert printable("a\u200fb\u00ad\ud800") == r"a\u200fb\xad\ud800"
+    assert printable("سلام 1") == "\u2068سلام 1\u2069"
 
 
 def test_long_entities_and_long_texts_are_cut(ruler, tmp_path):

@@ -14,6 +14,7 @@ import spacy
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
+from ..util.text import trimmed
 from .corpus import read_examples
 
 # Fewer training entities than this teach little about a label.
@@ -173,7 +174,7 @@ def _look_at(
     if len(text) > LONG:
         found.add("long text", f"{_short(text)} ({len(text):,})")
     for ent in doc.ents:
-        if ent.text != ent.text.strip():
+        if trimmed(ent.text) != (0, len(ent.text)):
             found.add("white space at the edge of an entity", _name(ent))
         if example.predicted.char_span(ent.start_char, ent.end_char) is None:
             found.add("entity begins or ends inside a token", _name(ent))
@@ -200,7 +201,8 @@ def _overlapping(doc: Doc) -> Iterator[tuple[str, Span, Span]]:
 
 
 def _name(span: Span) -> str:
-    return f"{span.label_} {_short(span.text)}".lstrip()
+    # Spans may be long, and many: nothing is taken of them that is not shown.
+    return f"{span.label_} {_short(span[:21].text)}".lstrip()
 
 
 def _short(text: str) -> str:
