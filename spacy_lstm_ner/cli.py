@@ -15,8 +15,6 @@ import typer
 from spacy.cli._util import Arg, Opt, app
 from wasabi import Printer
 
-from .util.text import escaped, printable
-
 if TYPE_CHECKING:
     from .data.check import Finding
     from .data.check import Part as CheckedPart
@@ -147,18 +145,28 @@ def check_cli(
     lang: Annotated[
         str, Opt("--lang", "-l", help="Language whose tokenizer to use")
     ] = "zh",
+    model: Annotated[
+        str | None,
+        Opt("--model", "-m", help="Trained pipeline that shall learn from the data"),
+    ] = None,
+    config: Annotated[
+        Path | None, Opt("--config", "-c", help="Config of the training")
+    ] = None,
     strict: Annotated[
         bool, Opt("--strict", help="Exit with 1 for warnings, too, not only errors")
     ] = False,
 ) -> None:
     """Look for what spoils training, or makes its figures wrong.
 
-    An error is what training stops at, or cannot learn: no entities, or a label that
-    is measured but not trained. The command exits with 1 then.
+    An error is what training stops at, or cannot learn: no entities, a label that is
+    measured but not trained, or one that a trained component (--model, or `source` in
+    the --config) does not know. The command exits with 1 then.
 
     A warning is for you to judge: texts that are trained on and measured on; the same
     text with other entities; entities that begin or end inside a token, or with white
-    space; spans that overlap; labels with few entities; very long or empty texts.
+    space; spans that overlap; labels with few entities; very long or empty texts;
+    blanks between Chinese characters, or none between words; and a tokenizer that does
+    not go with the language (--config).
 
     Examples:
 
@@ -172,10 +180,14 @@ def check_cli(
     _replace_what_the_console_cannot_show()
     msg = Printer()
     try:
-        result = check([train, *(others or [])], lang=lang)
+        result = check([train, *(others or [])], lang=lang, model=model, config=config)
     # spaCy raises ImportError for a language it does not have.
     except (DataError, ImportError) as error:
         msg.fail("The data cannot be read")
+        _print(error)
+        raise typer.Exit(1) from None
+    except (OSError, ValueError) as error:
+        msg.fail("The pipeline or the config cannot be used")
         _print(error)
         raise typer.Exit(1) from None
     _print_parts(msg, result.parts, "Data")
@@ -566,6 +578,8 @@ def _print_written(msg: Printer, path: Path) -> None:
 def _print(*lines: object) -> None:
     """Print messages and names, one a line. What is in them of data must not reach the
     terminal as it is: see util/text.py."""
+    from .util.text import escaped
+
     for line in lines:
         print(escaped(line, keep="\n"))
 
@@ -580,6 +594,8 @@ def _replace_what_the_console_cannot_show() -> None:
 # and print() do not.
 def _print_summary(msg: Printer, conversion: "Conversion") -> None:
     """Print what the files were taken for, and what each output holds."""
+    from .util.text import printable
+
     parts = conversion.parts
     report = conversion.report
     files = [
@@ -612,6 +628,8 @@ def _print_parts(
     msg: Printer, parts: "Sequence[Part | CheckedPart]", name: str
 ) -> None:
     """Print how many records, characters and entities each file has."""
+    from .util.text import printable
+
     labels = sorted({label for part in parts for label in part.entities})
     rows = [
         ("records", [part.records for part in parts]),
@@ -635,6 +653,7 @@ def _print_findings(
 ) -> None:
     """Print what was found, what it means, and the first few of each kind."""
     from .data.check import KINDS
+    from .util.text import printable
 
     if not findings:
         return
