@@ -20,7 +20,7 @@ from spacy_lstm_ner.predictions import Record
 from spacy_lstm_ner.tagging import Span
 from spacy_lstm_ner.util.text import printable
 
-from .conftest import SAMPLE
+from .conftest import SAMPLE, loaded_again
 
 NLP = spacy.blank("zh")
 
@@ -206,6 +206,20 @@ def test_scores_are_told_also_where_the_pipeline_does_not_keep_them(
     assert [error.p_predicted for error in others.errors] == pytest.approx(
         [error.p_predicted for error in findings.errors]
     )
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_settings_of_the_caller_stay(folder, tmp_path, trained, fails):
+    nlp = loaded_again(trained)
+    ner = nlp.get_pipe("lstm_ner")
+    ner.spans_key = None
+    if fails:
+        (tmp_path / "data.spacy").write_bytes(b"no DocBin")
+        with pytest.raises(ValueError):
+            find_errors(nlp, tmp_path / "data.spacy")
+    else:
+        assert find_errors(nlp, folder / "data.spacy").errors[0].p_predicted
+    assert ner.spans_key is None
 
 
 def test_missing_annotation_is_no_error(folder, tmp_path, trained):

@@ -75,7 +75,8 @@ class Misfit(NamedTuple):
     what: str
 
     def __str__(self) -> str:
-        return f"{self.kind}: {self.what}. {MEANING[self.kind].capitalize()}."
+        meaning = MEANING[self.kind]
+        return f"{self.kind}: {self.what}. {meaning[0].upper()}{meaning[1:]}."
 
 
 @dataclass
