@@ -19,6 +19,7 @@ from .data.corpus import read_examples
 from .loading import load_pipeline
 from .pipeline import LSTMEntityRecognizer, recognizers
 from .util.atomic import AtomicSet, atomic_write, naming
+from .util.text import printable
 
 FIGURES = ("ents_", "bio_", "speed")
 
@@ -121,7 +122,10 @@ def write_figures(figures: dict[str, Any], path: Path) -> None:
 def print_figures(figures: dict[str, Any], msg: Printer) -> None:
     """Print figures as tables, in percent."""
     per_type = figures.get("ents_per_type") or {}
-    rows = [(name, *map(_percent, prf.values())) for name, prf in per_type.items()]
+    rows = [
+        (printable(name), *map(_percent, prf.values()))
+        for name, prf in per_type.items()
+    ]
     overall = [_percent(figures.get(f"ents_{x}")) for x in "prf"]
     msg.table(
         [*sorted(rows), ("all", *overall)],

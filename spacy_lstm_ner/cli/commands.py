@@ -143,18 +143,28 @@ def check_cli(
     lang: Annotated[
         str, Opt("--lang", "-l", help="Language whose tokenizer to use")
     ] = "zh",
+    model: Annotated[
+        Optional[str],
+        Opt("--model", "-m", help="Trained pipeline that shall learn from the data"),
+    ] = None,
+    config: Annotated[
+        Optional[Path], Opt("--config", "-c", help="Config of the training")
+    ] = None,
     strict: Annotated[
         bool, Opt("--strict", help="Exit with 1 for warnings, too, not only errors")
     ] = False,
 ) -> None:
     """Look for what spoils training, or makes its figures wrong.
 
-    An error is what training stops at, or cannot learn: no entities, or a label that
-    is measured but not trained. The command exits with 1 then.
+    An error is what training stops at, or cannot learn: no entities, a label that is
+    measured but not trained, or one that a trained component (--model, or `source` in
+    the --config) does not know. The command exits with 1 then.
 
     A warning is for you to judge: texts that are trained on and measured on; the same
     text with other entities; entities that begin or end inside a token, or with white
-    space; spans that overlap; labels with few entities; very long or empty texts.
+    space; spans that overlap; labels with few entities; very long or empty texts;
+    blanks between Chinese characters, or none between words; and a tokenizer that does
+    not go with the language (--config).
 
     Examples:
 
@@ -165,7 +175,7 @@ def check_cli(
     from ..data.check import check
 
     msg = Printer()
-    result = check([train, *(others or [])], lang=lang)
+    result = check([train, *(others or [])], lang=lang, model=model, config=config)
     _print_parts(msg, result.parts, "Data")
     unknown = sum(part.unknown for part in result.parts)
     if unknown:
@@ -258,13 +268,13 @@ def calibrate_cli(
         return
     if problems:
         msg.warn("Left as it was:")
-        print(*problems, sep="\n")
+        _print(*problems)
         if len(problems) == len(temperatures):
             return
     rows = [(name, f"{value:.2f}") for name, value in temperatures.items()]
     msg.table(rows, header=("Component", "Temperature"), divider=True)
     before, after = ("-" if e is None else f"{100 * e:.2f}%" for e in ece)
-    print(f"Expected calibration error on {data}: {before} before, {after} after")
+    _print(f"Expected calibration error on {data}: {before} before, {after} after")
     _print_written(msg, model)
 
 
@@ -555,18 +565,29 @@ def _read_standard_input() -> str:
 
 def _print_written(msg: Printer, path: Path) -> None:
     msg.good("Written:")
-    print(path)
+    _print(path)
+
+
+def _print(*lines: object) -> None:
+    """Print messages and names, one a line. What is in them of data must not reach the
+    terminal as it is: see util/text.py."""
+    from ..util.text import escaped
+
+    for line in lines:
+        print(escaped(line, keep="\n"))
 
 
 # Printer's messages stay ASCII: on a console in GBK it fails at anything else. Tables
 # and print() do not.
 def _print_summary(msg: Printer, conversion: "Conversion") -> None:
     """Print what the files were taken for, and what each output holds."""
+    from ..util.text import printable
+
     parts = conversion.parts
     report = conversion.report
     files = [
         (
-            file.path,
+            printable(file.path),
             file.format + (" (科0 → 科)" if file.segmentation_digits else ""),
             file.scheme,
         )
@@ -582,28 +603,33 @@ def _print_summary(msg: Printer, conversion: "Conversion") -> None:
     for part in parts:
         if part.path.is_dir():
             n = len(list(part.path.iterdir()))
-            print(f"{part.path} (a folder of {n} files, to be named like a file)")
+            _print(f"{part.path} (a folder of {n} files, to be named like a file)")
         else:
-            print(part.path)
+            _print(part.path)
     if conversion.leftovers:
         msg.warn("There from before, perhaps with the same records:")
-        print(*conversion.leftovers, sep="\n")
+        _print(*conversion.leftovers)
 
 
 def _print_parts(
     msg: Printer, parts: "Sequence[Part | CheckedPart]", name: str
 ) -> None:
     """Print how many records, characters and entities each file has."""
+    from ..util.text import printable
+
     labels = sorted({label for part in parts for label in part.entities})
     rows = [
         ("records", [part.records for part in parts]),
         ("characters", [part.characters for part in parts]),
         ("entities", [part.entities.total() for part in parts]),
-        *((f"- {label}", [part.entities[label] for part in parts]) for label in labels),
+        *(
+            (f"- {printable(label)}", [part.entities[label] for part in parts])
+            for label in labels
+        ),
     ]
     msg.table(
         [(name, *(f"{n:,}" for n in numbers)) for name, numbers in rows],
-        header=(name, *(part.path.name for part in parts)),
+        header=(name, *(printable(part.path.name) for part in parts)),
         aligns=("l", *("r" for _ in parts)),
         divider=True,
     )
@@ -614,14 +640,15 @@ def _print_findings(
 ) -> None:
     """Print what was found, what it means, and the first few of each kind."""
     from ..data.check import KINDS
+    from ..util.text import printable
 
     if not findings:
         return
     tell(title)
     for kind, path, number, examples in findings:
-        print(f"{path}: {kind}: {number:,} ({KINDS[kind][1]})")
+        print(f"{printable(path)}: {kind}: {number:,} ({KINDS[kind][1]})")
         for example in examples:
-            print(f"    {example}")
+            print(f"    {printable(example)}")
 
 
 def _print_problems(msg: Printer, report: "Report") -> None:
@@ -633,4 +660,4 @@ def _print_problems(msg: Printer, report: "Report") -> None:
     aligns = ("l", "r", "l", "l")
     rows = [(kind, f"{n:,}", action, place) for kind, n, action, place in report.rows()]
     msg.table(rows, header=header, aligns=aligns, divider=True, max_col=200)
-    print(*report.messages(), sep="\n")
+    _print(*report.messages())
