@@ -1,12 +1,15 @@
-"""Broken data files: see scripts/fuzz.py."""
+"""Broken data files and damaged pipelines: see scripts/fuzz."""
 
 import runpy
+import subprocess
+import sys
 
 import pytest
 
 from .conftest import REPOSITORY
 
-FUZZ = runpy.run_path(str(REPOSITORY / "scripts" / "fuzz.py"))
+FOLDER = REPOSITORY / "scripts" / "fuzz"
+FUZZ = runpy.run_path(str(FOLDER / "fuzz_data.py"))
 
 
 @pytest.mark.parametrize(
@@ -50,3 +53,21 @@ def test_what_is_lost_is_noticed(tmp_path, monkeypatch):
     monkeypatch.setitem(module, "doc_from_record", without_entities)
     with pytest.raises(FUZZ["Failure"], match="has the label None"):
         FUZZ["read"](path, frozenset(), "jsonl")
+
+
+@pytest.mark.parametrize(
+    ("count", "seed"), [(60, 1), pytest.param(2000, 0, marks=pytest.mark.slow)]
+)
+def test_damaged_pipelines_find_the_same_or_are_refused(count, seed, tmp_path):
+    fuzz = runpy.run_path(str(FOLDER / "fuzz_pipelines.py"))
+    ends, failures = fuzz["fuzz_pipelines"](count, seed, tmp_path)
+    assert failures == []
+    assert ends["refused"] > count / 2 > ends["the same"] > 0
+
+
+def test_the_command(tmp_path):
+    for target, end in (("data", "problems told"), ("pipelines", "refused")):
+        command = [sys.executable, str(FOLDER), target, "--count", "20"]
+        result = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY)
+        assert result.returncode == 0, result.stdout + result.stderr
+        assert end in result.stdout

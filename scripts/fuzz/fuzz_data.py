@@ -1,24 +1,18 @@
-"""Try broken inputs, as many as you like: nothing may crash, or get lost in silence.
+"""Broken data files: `python scripts/fuzz data`.
 
-    python scripts/fuzz.py data --count 20000 --seed 0
-
-takes valid data files in every format that can be read, changes some of their bytes and
-lines, and reads them as `convert` and `check` do. Then:
+Valid data files in every format that can be read get some of their bytes and lines
+changed, and are read as `convert` and `check` do. Then:
 
 - only a `DataError` may come out, with a message that is safe to print;
 - each line became a record (or a unit of one), or was counted as skipped;
 - what a second, simple reader makes of a line is what came out;
 - each tag is an entity of the Doc, or annotation that is missing and was counted.
-
-The same seed makes the same files. What fails is kept, to be tried again with --file.
 """
 
 import ast
 import json
 import random
 import re
-import sys
-import tempfile
 import unicodedata
 import warnings
 import zlib
@@ -26,10 +20,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import process_time
-from typing import Annotated, Any
+from typing import Any
 
 import spacy
-import typer
 from spacy.tokens import DocBin
 from tqdm import tqdm
 
@@ -447,9 +440,6 @@ def check_doc(record: Record, doc: Any, scheme: str, report: Report) -> None:
     demand(bool(told) == (not well_formed), f"{record.tags} in {scheme}: told {told}")
 
 
-# The commands
-
-
 def fuzz_data(
     count: int, seed: int, folder: Path, *, progress: bool = False
 ) -> tuple[Counter[str], list[str]]:
@@ -489,36 +479,3 @@ def fuzz_data(
             path.unlink()
         ends[end] += 1
     return ends, failures
-
-
-#: What can be tried: `pipelines` is to be another one.
-TARGETS = {"data": fuzz_data}
-
-
-def main(
-    target: Annotated[str, typer.Argument(help=f"What to try: {', '.join(TARGETS)}")],
-    count: Annotated[int, typer.Option("--count", "-n", help="How many")] = 20_000,
-    seed: Annotated[int, typer.Option("--seed", help="Another seed, other files")] = 0,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Keep here what fails")
-    ] = None,
-) -> None:
-    if target not in TARGETS:
-        print(f"There is no {target!r}: there are {', '.join(TARGETS)}")
-        raise typer.Exit(1)
-    folder = output or Path(tempfile.mkdtemp(prefix="fuzz-"))
-    folder.mkdir(parents=True, exist_ok=True)
-    ends, failures = TARGETS[target](count, seed, folder, progress=True)
-    for end, number in ends.most_common():
-        print(f"{number:>8,} {end}")
-    for failure in failures[:20]:
-        print(failure)
-    if failures:
-        print(f"{len(failures):,} failed: they are in {folder}")
-        sys.exit(1)
-    if output is None:
-        folder.rmdir()
-
-
-if __name__ == "__main__":
-    typer.run(main)
