@@ -24,13 +24,13 @@ from typing import Any
 
 import spacy
 from spacy.tokens import DocBin
-from tqdm import tqdm
 
 from spacy_lstm_ner.data.corpus import read_examples
 from spacy_lstm_ner.data.docs import doc_from_record
 from spacy_lstm_ner.data.files import DataFile
 from spacy_lstm_ner.data.formats import Record
 from spacy_lstm_ner.data.report import DataError, Report
+from spacy_lstm_ner.progress import with_progress
 from spacy_lstm_ner.util.text import BLANK
 
 SKIPPED = ("not a record", "empty record", "different lengths")
@@ -456,7 +456,7 @@ def fuzz_data(
     originals = {data: frozenset(data.split(b"\n")) for data in contents}
     ends: Counter[str] = Counter()
     failures = []
-    for number in tqdm(range(count), disable=not progress):
+    for number in with_progress(range(count), progress, "Files"):
         # Each by its own number, so that one can be made again alone.
         rng = random.Random(f"{seed} {number}")
         format, data = rng.choice(valid)

@@ -18,11 +18,11 @@ import spacy
 from spacy.language import Language
 from spacy.training import Example
 from thinc.api import Adam, fix_random_seed
-from tqdm import tqdm
 
 from spacy_lstm_ner.annotating import entity_scores
 from spacy_lstm_ner.data.corpus import BIOCorpus
 from spacy_lstm_ner.loading import load_pipeline
+from spacy_lstm_ner.progress import with_progress
 
 SAMPLE = Path(__file__).parents[2] / "assets" / "sample" / "resume.json"
 MODEL = {
@@ -177,7 +177,7 @@ def fuzz_pipelines(
         expected = found(load_pipeline(whole), texts)
         files = sorted(p.relative_to(whole) for p in whole.rglob("*") if p.is_file())
         weights = [4 if path.parts[0] == "lstm_ner" else 1 for path in files]
-        for number in tqdm(range(count), disable=not progress):
+        for number in with_progress(range(count), progress, "Pipelines"):
             # Each by its own number, so that one can be made again alone.
             rng = random.Random(f"{seed} {number}")
             damaged = folder / f"{seed}-{number}"
