@@ -468,6 +468,8 @@ class _Handler(BaseHTTPRequestHandler):
         headers: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.connection.settimeout(self.server.answer_seconds)
+        # What is no request is taken for one of HTTP/0.9, whose answers have no status.
+        self.request_version = self.protocol_version
         self.send_response(status)
         self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))
