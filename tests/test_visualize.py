@@ -18,7 +18,7 @@ from spacy.language import Language
 from typer.testing import CliRunner
 
 import spacy_lstm_ner.cli  # noqa: F401  (adds its commands to spaCy's)
-from spacy_lstm_ner.demo import Demo, Refusal
+from spacy_lstm_ner.demo import Demo, RequestError
 from spacy_lstm_ner.visualize import DEFAULT_PORT, DemoServer, is_loopback
 
 from .conftest import found, loaded_again
@@ -37,7 +37,7 @@ def ask(server, method, path, body=None, headers=JSON):
     response = connection.getresponse()
     answer = response.read().decode()
     connection.close()
-    if response.headers.get_content_type() == "application/json":
+    if answer and response.headers.get_content_type() == "application/json":
         answer = json.loads(answer)
     return response.status, response.headers, answer
 
@@ -123,7 +123,7 @@ def test_other_pipelines_have_entities_and_no_gates():
         [{"start": 0, "end": 1, "label": "X", "score": None}]
     ]
     assert "no component lstm_ner" in demo.page and "<iframe" not in demo.page
-    with pytest.raises(Refusal, match="no component lstm_ner"):
+    with pytest.raises(RequestError, match="no component lstm_ner"):
         demo.gates("王芳", why=False)
     demo.close()
 
@@ -169,7 +169,7 @@ REFUSED = {
     "long text": ("/entities", {"texts": ["王" * 60_000] * 2}, JSON, 413),
     "many texts": ("/entities", {"texts": ["王"] * 1_001}, JSON, 413),
     "many bytes": ("/entities", b" " * 3_000_000, JSON, 413),
-    "no length": ("/entities", None, with_headers(Content_Length="x"), 411),
+    "length in words": ("/entities", None, with_headers(Content_Length="x"), 400),
     "long gates": ("/gates", {"text": "王" * 1_001}, JSON, 413),
     "long reasons": ("/gates", {"text": "王" * 301, "why": True}, JSON, 413),
     "no gates": ("/gates", {"text": ""}, JSON, 400),
@@ -192,16 +192,18 @@ def test_what_is_refused_is_told_in_words(demo_server, what):
     "method, path, allowed",
     [
         ("GET", "/entities", "POST"),
+        ("HEAD", "/entities", "POST"),
         ("DELETE", "/entities", "POST"),
         ("OPTIONS", "/gates", "POST"),
-        ("PUT", "/", "GET"),
+        ("PUT", "/", "GET, HEAD"),
+        ("POST", "/?x", "GET, HEAD"),
     ],
 )
 def test_other_methods(demo_server, method, path, allowed):
     status, headers, answer = ask(demo_server, method, path)
     assert (status, headers["Allow"]) == (405, allowed)
     assert "Access-Control-Allow-Origin" not in headers
-    assert answer["error"]
+    assert answer == "" if method == "HEAD" else answer["error"]
 
 
 def test_the_page_is_not_given_to_another_name(demo_server):
@@ -321,7 +323,7 @@ def test_a_pipeline_that_is_not_there():
 def test_others_who_can_reach_it_are_spoken_of(trained, tmp_path, monkeypatch):
     opened = []
     monkeypatch.setattr("spacy_lstm_ner.visualize.open_in_browser", opened.append)
-    monkeypatch.setattr(DemoServer, "serve_forever", lambda self: None)
+    monkeypatch.setattr(DemoServer, "serve_forever", lambda self, poll_interval: None)
     trained.to_disk(tmp_path)
     code, output = visualize(tmp_path, "--port", 0, "--host", "0.0.0.0", "--no-browser")
     assert code == 0 and "Everybody who reaches 0.0.0.0" in output and not opened

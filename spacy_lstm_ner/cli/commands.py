@@ -7,6 +7,7 @@ beside spaCy may be older.
 
 # ruff: noqa: UP045
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -534,7 +535,12 @@ def visualize_cli(
 
     from ..demo import Demo
     from ..loading import load_pipeline
-    from ..visualize import DemoServer, is_loopback, open_in_browser
+    from ..visualize import (
+        DemoServer,
+        is_loopback,
+        open_in_browser,
+        serve_until_stopped,
+    )
 
     def load() -> Language:
         setup_gpu(gpu_id, silent=gpu_id < 0)
@@ -548,12 +554,12 @@ def visualize_cli(
     print(server.url, flush=True)
     if browser:
         open_in_browser(server.url)
-    try:
-        server.serve_forever()
-    except KeyboardInterrupt:
-        print()
-    finally:
-        server.close()
+    serve_until_stopped(server)
+    if not server.close():
+        # The pipeline is busy in what cannot be cancelled. Where the interpreter ends
+        # below a thread that computes, it may crash.
+        sys.stdout.flush()
+        os._exit(0)
 
 
 def _read_standard_input() -> str:
