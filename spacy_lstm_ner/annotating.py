@@ -50,7 +50,8 @@ def _scores(doc: Doc, spans_key: str) -> Iterator[tuple[tuple[int, int, str], fl
     keys = list(_user_data_keys(doc, spans_key))
     for key in keys:
         for label, score in user_data[key].items():
-            yield (*key[2:], label), score
+            if not isnan(score):
+                yield (*key[2:], label), score
     group = doc.spans.get(spans_key)
     if keys or group is None:
         return

@@ -1,7 +1,6 @@
 """How commands end where something goes wrong."""
 
 import os
-import re
 import select
 import signal
 import sys
@@ -16,6 +15,7 @@ import typer
 from wasabi import Printer
 
 from ..util.atomic import PartlyWrittenError
+from ..util.text import escaped
 
 # What files, settings and machines may cause. All others are faults of the program, and
 # end with a traceback. What is not installed is an ImportError.
@@ -30,7 +30,6 @@ _EXPECTED = (
 )
 #: As shells count: 128 and the number of the signal.
 _INTERRUPTED, _CLOSED_PIPE = 130, 141
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 @contextmanager
@@ -77,7 +76,7 @@ def in_words(error: BaseException) -> str:
         said = ": ".join(filter(None, ["Not enough memory", str(error)]))
     else:
         said = str(error) or type(error).__name__
-    return _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", said)
+    return escaped(said, keep="\n\t")
 
 
 @contextmanager

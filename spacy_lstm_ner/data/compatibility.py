@@ -233,7 +233,12 @@ def check_labels(nlp: Language) -> None:
     }
     if not found:
         return
-    labels = training_labels(nlp)
+    try:
+        labels = training_labels(nlp)
+    except Exception:
+        # Training itself tells what is wrong with its corpus; and a logger may also be
+        # called by one that takes its data from elsewhere.
+        return
     for name, pipe in found.items():
         if unknown := unknown_labels(labels, pipe.labels):
             raise ValueError(how_to_add_labels(name, unknown))
