@@ -7,6 +7,7 @@ row in the table of its theme:
                               with the Doc then
     SETTINGS                  values of settings, right and wrong
     LASTING                   ways to save and load a pipeline, and which value lasts
+    DATA                      data that does not fit; what `initialize` warns of
     BROKEN                    what is wrong with a saved component; what the error says
     COMMANDS                  commands on a pipeline that changes tokens
 """
@@ -29,6 +30,7 @@ from typer.testing import CliRunner
 
 import spacy_lstm_ner.cli  # noqa: F401  (adds its commands to spaCy's)
 from spacy_lstm_ner.annotating import entity_scores
+from spacy_lstm_ner.demo import Demo
 from spacy_lstm_ner.scorers import calibration_error
 
 from .conftest import SMALL_MODEL, TOKEN_MODEL, found, loaded_again, train
@@ -524,6 +526,50 @@ def test_a_model_of_tokens_is_refused_before_training(examples):
         nlp.initialize(lambda: [Example(nlp.make_doc(doc.text), doc)])
 
 
+# Data (more of it in data/test_compatibility.py)
+
+
+def characters_with_blanks(nlp):
+    """As most people make them."""
+    return Doc(nlp.vocab, words=list("北京大学教授在上海工作"))
+
+
+def characters(nlp):
+    words = list("北京大学教授在上海工作")
+    return Doc(nlp.vocab, words=words, spaces=[False] * len(words))
+
+
+def english(nlp):
+    return nlp.make_doc("Peking University of China")
+
+
+DATA = [
+    # language, unit, the Docs (their first four tokens are an entity), the warning
+    ("zh", "char", characters, None),
+    ("zh", "char", characters_with_blanks, "blanks between characters"),
+    ("zh", "token", characters_with_blanks, "blanks between characters"),
+    ("zh", "token", english, "words cut into letters"),
+    ("en", "token", english, None),
+    ("en", "token", characters, "entities that fit no tokens"),
+    ("en", "char", characters, "entities that fit no tokens"),
+]
+
+
+@pytest.mark.parametrize("lang, unit, make, warning", DATA)
+def test_data_that_does_not_fit_is_told(lang, unit, make, warning):
+    nlp = spacy.blank(lang)
+    model = SMALL_MODEL if unit == "char" else TOKEN_MODEL
+    nlp.add_pipe("lstm_ner", config={"unit": unit, "model": model})
+    gold = make(nlp)
+    gold.ents = [Span(gold, 0, 4, "ORG")]
+    examples = [Example(nlp.make_doc(gold.text), gold)] * 6
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        nlp.initialize(lambda: examples)
+    told = [str(w.message) for w in caught if "[lstm_ner]" in str(w.message)]
+    assert [warning in message for message in told] == [True] * bool(warning), told
+
+
 # Broken numbers
 
 
@@ -752,6 +798,19 @@ COMMANDS = [
     "lstm-ner gates MODEL 王芳任北京大学教授。 OUT/gates.html --corpus DEV",
     "lstm-ner report MODEL DEV OUT/report.html",
 ]
+
+
+def test_the_local_page_on_a_pipeline_that_merges_entities(merging, trained, text):
+    demo = Demo(lambda: spacy.load(merging / "model"))
+    try:
+        (entities,) = demo.entities([text])["entities"]
+    finally:
+        demo.close()
+    expected = scores_of(trained(text))
+    assert {
+        (entity["start"], entity["end"], entity["label"]): entity["score"]
+        for entity in entities
+    } == pytest.approx(expected, abs=1e-5)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
