@@ -340,7 +340,8 @@ def has_halves(record: tuple[list[str], list[str]]) -> bool:
 
 def is_dangerous(line: str) -> bool:
     """Could it harm a compiler that has no limits?"""
-    return max(line.count(char) for char in "[{(+-") > 150
+    many = max(line.count(char) for char in "[{(+-") > 150
+    return many or bool(re.search("[0-9]{4000}", line))
 
 
 def reference(line: str, format: str) -> tuple[list[str], list[str]] | None:

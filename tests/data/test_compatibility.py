@@ -11,6 +11,7 @@ from spacy.cli.convert import convert as spacy_convert
 from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Corpus, Example
 from spacy.training.initialize import init_nlp
+from spacy.util import load_model_from_config
 from thinc.api import Config
 from typer.testing import CliRunner
 
@@ -228,7 +229,8 @@ def test_check_as_a_command(old_pipeline, new_data, tmp_path):
 
 def train_with(config):
     nlp = init_nlp(config)
-    setup = registry.resolve({"of": config["training"]["logger"]})["of"]
+    logger = config.interpolate()["training"]["logger"]
+    setup = registry.resolve({"of": logger})["of"]
     setup(nlp, None, None)
     return nlp
 
@@ -260,6 +262,18 @@ def test_the_recipe_works(old_pipeline, new_data):
     chosen = {**recipe, "labels": ["A"]}
     nlp = init_nlp(resumed(old_pipeline, new_data, after_init=chosen))
     assert nlp.get_pipe("lstm_ner").labels == ("ORG", "A")
+
+
+def test_without_a_corpus_nobody_is_asked(old_pipeline):
+    """The paths of a saved pipeline are not set: it may be trained all the same."""
+    check_labels(spacy.load(old_pipeline))
+    check_labels(init_nlp_of_source(old_pipeline))
+
+
+def init_nlp_of_source(old_pipeline):
+    config = config_of()
+    config["components"]["lstm_ner"] = {"source": str(old_pipeline)}
+    return load_model_from_config(config, auto_fill=True)
 
 
 def test_an_initialized_component_is_not_asked(new_data):
