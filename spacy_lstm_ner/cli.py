@@ -4,6 +4,7 @@ spaCy imports this module whenever any of its commands runs, so what a command n
 imported in the command.
 """
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -521,7 +522,12 @@ def visualize_cli(
     from spacy.cli._util import setup_gpu
 
     from .demo import Demo
-    from .visualize import DemoServer, is_loopback, open_in_browser
+    from .visualize import (
+        DemoServer,
+        is_loopback,
+        open_in_browser,
+        serve_until_stopped,
+    )
 
     def load() -> spacy.Language:
         setup_gpu(gpu_id, silent=gpu_id < 0)
@@ -536,12 +542,12 @@ def visualize_cli(
     print(server.url, flush=True)
     if browser:
         open_in_browser(server.url)
-    try:
-        server.serve_forever()
-    except KeyboardInterrupt:
-        print()
-    finally:
-        server.close()
+    serve_until_stopped(server)
+    if not server.close():
+        # The pipeline is busy in what cannot be cancelled. Where the interpreter ends
+        # below a thread that computes, it may crash.
+        sys.stdout.flush()
+        os._exit(0)
 
 
 @contextmanager

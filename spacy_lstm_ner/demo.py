@@ -1,16 +1,17 @@
 """What the page of `python -m spacy lstm-ner visualize` asks of a pipeline."""
 
 import re
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from typing import Any, TypeVar
 
 from spacy.language import Language
 from spacy.tokens import Doc
 
+from .cancellation import checkpoint
 from .inspect import explain, open_gates
 from .inspect.render import scored_entities
+from .jobs import QueueFull, Worker, WorkerClosed
 from .pages.demo import demo_page
 from .pages.entities import Entity, hue
 from .pages.gates import MOST_EXPLAINED, MOST_UNITS, gates_page
@@ -26,6 +27,14 @@ LIMITS: dict[str, int] = {
     "file": 20_000_000,  # bytes; the page cuts a file into requests
 }
 
+# Texts of so many characters, in all, are found the entities of without a pause. What
+# has more is a long job, which shorter ones may overtake.
+_BATCH = 10_000
+# Seconds until a queue that is full should be tried again: for short jobs, and long ones.
+_RETRY_AFTER = {False: 1, True: 10}
+# Seconds that a job may take to come to its next checkpoint, at the end.
+_GRACE = 1.0
+
 # Both kinds of entity of the default data set.
 _EXAMPLE = """王芳，女，汉族，中国国籍，硕士学历，现任公司副总经理。
 3月6日，巴西采购12架猎鹰无人机。"""
@@ -33,16 +42,35 @@ _EXAMPLE = """王芳，女，汉族，中国国籍，硕士学历，现任公司
 Answer = TypeVar("Answer")
 
 
-class Refusal(Exception):
-    """A request that is not served, and why, in words for people."""
+class RequestError(Exception):
+    """A request that is not served, and why, in words for people.
 
-    def __init__(self, said: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST):
+    said (str): The words.
+    status (HTTPStatus): The status of the answer.
+    retry_after (int | None): Seconds after which it is worth to try again.
+    """
+
+    def __init__(
+        self,
+        said: str,
+        status: HTTPStatus = HTTPStatus.BAD_REQUEST,
+        *,
+        retry_after: int | None = None,
+    ):
         super().__init__(said)
         self.status = status
+        self.retry_after = retry_after
+
+
+def _needed() -> bool:
+    """Of who waits for the answer, come what may: nothing is cancelled."""
+    return False
 
 
 class Demo:
-    """A pipeline behind a page. It may be asked from several threads.
+    """A pipeline behind a page. It may be asked from several threads, which wait. While
+    they do so, `cancelled` is called in them again and again: once it tells that nobody
+    waits for the answer any more, no more is done for it, and `Cancelled` is raised.
 
     load (Callable[[], Language]): Gives the pipeline, whose thresholds are set to 0:
         the page has one of its own. It is called in the thread that does all the
@@ -51,8 +79,13 @@ class Demo:
     """
 
     def __init__(self, load: Callable[[], Language]):
-        self._thread = ThreadPoolExecutor(max_workers=1)
-        self._nlp = self._thread.submit(load).result()
+        self._worker = Worker()
+        self._in_zone = False
+        try:
+            self._nlp = self._worker.do(load)
+        except BaseException:
+            self._worker.close(0)
+            raise
         components = recognizers(self._nlp).values()
         self._threshold = max((pipe.threshold for pipe in components), default=0.0)
         for pipe in components:
@@ -72,41 +105,55 @@ class Demo:
             no_gates=self._why_no_gates(),
         )
 
-    def entities(self, texts: list[str]) -> dict[str, Any]:
+    def entities(
+        self, texts: list[str], *, cancelled: Callable[[], bool] = _needed
+    ) -> dict[str, Any]:
         """Find the entities of texts.
 
         texts (list[str]): The texts.
+        cancelled (Callable[[], bool]): Tells whether nobody waits any more.
         RETURNS (dict[str, Any]): "entities": for each text a list of dicts with
             "start", "end" (in characters of the text: code points), "label" and
             "score", which is None where the pipeline tells no probabilities; "hues":
             the hue of each label.
-        RAISES (Refusal): Where that is too much at once.
+        RAISES (RequestError): Where that is too much at once, or too many others wait.
+        RAISES (Cancelled): Where nobody waits any more.
         """
         if len(texts) > LIMITS["texts"]:
             raise _too_long("Texts", len(texts), LIMITS["texts"])
-        if sum(map(len, texts)) > LIMITS["text"]:
-            raise _too_long("Characters", sum(map(len, texts)), LIMITS["text"])
+        size = sum(map(len, texts))
+        if size > LIMITS["text"]:
+            raise _too_long("Characters", size, LIMITS["text"])
 
         def find() -> list[list[Entity]]:
-            docs = self._nlp.pipe(map(_well_formed, texts))
-            return [self._scored(doc) for doc in docs]
+            found: list[list[Entity]] = []
+            for batch in _batches(texts):
+                checkpoint()
+                docs = self._nlp.pipe(map(_well_formed, batch))
+                found.extend(self._scored(doc) for doc in docs)
+            return found
 
-        found = self._in_thread(find)
+        found = self._do(find, long=size > _BATCH, cancelled=cancelled)
         return {
             "entities": [[_as_dict(entity) for entity in few] for few in found],
             "hues": {label: hue(label) for few in found for _, _, label, _ in few},
         }
 
-    def gates(self, text: str, *, why: bool) -> dict[str, Any]:
+    def gates(
+        self, text: str, *, why: bool, cancelled: Callable[[], bool] = _needed
+    ) -> dict[str, Any]:
         """Open the gates of the LSTM on a text.
 
         text (str): The text.
         why (bool): Tell why its entities are found, too.
+        cancelled (Callable[[], bool]): Tells whether nobody waits any more.
         RETURNS (dict[str, Any]): "page": a page of HTML.
-        RAISES (Refusal): Where there are no gates, or the text is empty or too long.
+        RAISES (RequestError): Where there are no gates, the text is empty or too long,
+            or too many others wait.
+        RAISES (Cancelled): Where nobody waits any more.
         """
         if not text:
-            raise Refusal("The text is empty: there is nothing to look at.")
+            raise RequestError("The text is empty: there is nothing to look at.")
         if len(text) > LIMITS["gates"]:
             raise _too_long("Characters", len(text), LIMITS["gates"])
         if why and len(text) > LIMITS["why"]:
@@ -117,25 +164,56 @@ class Demo:
             try:
                 gates = open_gates(self._nlp, text)
             except ValueError as error:
-                raise Refusal(str(error)) from None
+                raise RequestError(str(error)) from None
+            checkpoint()
             explanation = explain(self._nlp, text) if why else None
             return gates_page(gates, explanation=explanation)
 
-        return {"page": self._in_thread(draw)}
+        return {"page": self._do(draw, long=why, cancelled=cancelled)}
 
-    def close(self) -> None:
-        """End the thread."""
-        self._thread.shutdown()
+    def close(self) -> bool:
+        """Cancel what is being done, and end the thread.
 
-    def _in_thread(self, ask: Callable[[], Answer]) -> Answer:
+        RETURNS (bool): Whether it has ended: it may be busy in a part of the pipeline
+            that cannot be cancelled.
+        """
+        return self._worker.close(_GRACE)
+
+    def _do(
+        self,
+        ask: Callable[[], Answer],
+        *,
+        long: bool,
+        cancelled: Callable[[], bool] = _needed,
+    ) -> Answer:
         """Ask the pipeline for what has nothing of a Doc in it: the memory of each is
         given back, and so are the words that no text had before."""
 
         def in_zone() -> Answer:
-            with self._nlp.memory_zone():
+            # What is done between the parts of a long job shares its zone: spaCy's
+            # cannot be nested.
+            if self._in_zone:
                 return ask()
+            self._in_zone = True
+            try:
+                with self._nlp.memory_zone():
+                    return ask()
+            finally:
+                self._in_zone = False
 
-        return self._thread.submit(in_zone).result()
+        try:
+            return self._worker.do(in_zone, long=long, cancelled=cancelled)
+        except QueueFull:
+            seconds = _RETRY_AFTER[long]
+            raise RequestError(
+                f"Too many requests wait already: try again in {seconds} s.",
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                retry_after=seconds,
+            ) from None
+        except WorkerClosed:
+            raise RequestError(
+                "The server is being stopped.", HTTPStatus.SERVICE_UNAVAILABLE
+            ) from None
 
     def _scored(self, doc: Doc) -> list[Entity]:
         """The entities of a document, with the probabilities of whichever component
@@ -152,9 +230,23 @@ class Demo:
         """Why there are no gates to look at; None where there are some."""
         try:
             self.gates("一", why=False)
-        except Refusal as refusal:
-            return str(refusal)
+        except RequestError as error:
+            return str(error)
         return None
+
+
+def _batches(texts: list[str]) -> Iterator[list[str]]:
+    """Texts in batches of at most so many characters, or of one text."""
+    batch: list[str] = []
+    size = 0
+    for text in texts:
+        if batch and size + len(text) > _BATCH:
+            yield batch
+            batch, size = [], 0
+        batch.append(text)
+        size += len(text)
+    if batch:
+        yield batch
 
 
 def _as_dict(entity: Entity) -> dict[str, Any]:
@@ -169,8 +261,8 @@ def _well_formed(text: str) -> str:
     return re.sub("[\ud800-\udfff]", "\ufffd", text)
 
 
-def _too_long(what: str, size: int, limit: int) -> Refusal:
-    return Refusal(
+def _too_long(what: str, size: int, limit: int) -> RequestError:
+    return RequestError(
         f"{what} at once: {size:,}; at most {limit:,} are read. Take a part of it.",
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     )

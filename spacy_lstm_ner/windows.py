@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from spacy.tokens import Doc
 
+from .cancellation import checkpoint
 from .tagging import ScoredSpan, Span
 from .units import Units
 
@@ -99,6 +100,7 @@ def batches(found: Iterable[Window], size: int) -> Iterator[list[Window]]:
     total = 0
     for window in found:
         if batch and total + window.size > size:
+            checkpoint()
             yield batch
             batch, total = [], 0
         batch.append(window)

@@ -10,6 +10,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from thinc.types import Floats1d, Floats2d, Ragged
 
+from ..cancellation import checkpoint
 from ..layers.crf import best_paths_without, path_scores
 from ..pipeline import Analysis, LSTMEntityRecognizer, Reading
 from ..progress import with_progress
@@ -103,6 +104,7 @@ def explain(
         asked = [entity[:3] for entity in entities]
         (scores,) = ner.probabilities([read], [asked], whole=True)
         for k in with_progress(range(0, len(places), _PLACES), progress, "Why"):
+            checkpoint()
             some = slice(k, k + _PLACES)
             without = _scores_without(nlp, name, ner, doc, places[some], asked)
             added[some] = _log_odds(np.array(scores)) - without
