@@ -39,7 +39,7 @@ DevData = Annotated[
     Path, Arg(help="dev: a .spacy file, or a dataset file that `convert` reads")
 ]
 GpuId = Annotated[int, Opt("--gpu-id", "-g", help="Number of the GPU; -1: the CPU")]
-NoProgress = Annotated[bool, Opt("--quiet", "-q", help="Show no progress bar")]
+NoProgress = Annotated[bool, Opt("--quiet", "-q", help="Show no progress")]
 
 
 @lstm_ner_cli.command("convert", no_args_is_help=True)

@@ -87,7 +87,7 @@ def calibrate(model: Path, data: Path) -> Calibration:
     after = ece()
     temperatures = {}
     for name, pipe in components.items():
-        pipe.to_disk(model / name, exclude=["model", "vocab"])
+        pipe.to_disk(model / name, exclude=["vocab"])
         temperatures[name] = pipe.temperature
     return Calibration(temperatures, problems, (before, after))
 

@@ -1,14 +1,15 @@
 """The log of a training, from which the report draws its curves.
 
 It is a file with lines of JSON. The first one, the header, says how the pipeline is
-trained; each evaluation adds one. A line is there as soon as it is known, so a training
-that still runs, or was interrupted, has a log, too.
+trained; each evaluation adds one, and so does the pretraining of a component. A line is
+there as soon as it is known, so a training that still runs, or was interrupted, has a
+log, too.
 """
 
 import json
 import math
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
 from numbers import Real
 from pathlib import Path
@@ -17,6 +18,9 @@ from typing import IO, Any, NamedTuple
 
 from spacy import registry
 from spacy.language import Language
+
+from .pipeline import recognizers
+from .pretraining import Pretraining
 
 #: What the header of a log says that it is.
 FORMAT = "spacy-lstm-ner.ReportLogger.v1"
@@ -36,6 +40,10 @@ class Log(NamedTuple):
     #: far, "seconds" since the start, and "speed" in tokens a second. What is not
     #: known is null.
     evaluations: list[dict[str, Any]]
+    #: One for each component that was pretrained: "pretraining", its name; how many
+    #: "texts" it read, in how many "steps" and "seconds"; and "losses", pairs of a step
+    #: and the mean loss of a guess up to it.
+    pretrainings: Sequence[dict[str, Any]] = ()
 
     @property
     def best(self) -> dict[str, Any] | None:
@@ -71,14 +79,24 @@ def report_logger(path: str | Path | None = None) -> Setup:
         # spaCy does not hand over its optimizer: this is a twin.
         optimizer = registry.resolve({"of": training["optimizer"]})["of"]
         watch = _Watch()
+        done = dict(_pretrainings(nlp))
+
+        def log_pretraining() -> float:
+            """Where the step began with pretraining; gives the seconds that it took."""
+            new = {k: v for k, v in _pretrainings(nlp) if v is not done.get(k)}
+            done.update(new)
+            for name, pretraining in new.items():
+                write({"pretraining": name, **_numbers_of(pretraining)})
+            return sum(pretraining.seconds for pretraining in new.values())
 
         def log_step(info: dict[str, Any] | None) -> None:
             # spaCy has already set the rate of the next step.
             learn_rate = getattr(optimizer, "learn_rate", None)
             if hasattr(optimizer, "step_schedules"):
                 optimizer.step_schedules()
+            pretraining_seconds = log_pretraining()
             if info is None:
-                watch.step()
+                watch.step(left_out=pretraining_seconds)
                 return
             write(
                 {
@@ -102,9 +120,10 @@ def report_logger(path: str | Path | None = None) -> Setup:
 
 
 class _Watch:
-    """Measures the speed of training between two evaluations. The step that is followed
-    by an evaluation is left out, since it is not told when the one ends and the other
-    begins; it is taken to have as many tokens as the others."""
+    """Measures the speed of training between two evaluations, without the pretraining.
+    The step that is followed by an evaluation is left out, since it is not told when
+    the one ends and the other begins; it is taken to have as many tokens as the
+    others."""
 
     def __init__(self) -> None:
         self._start = self._since = self._until = perf_counter()
@@ -114,9 +133,13 @@ class _Watch:
     def seconds(self) -> float:
         return perf_counter() - self._start
 
-    def step(self) -> None:
-        """After a step without an evaluation."""
+    def step(self, *, left_out: float = 0.0) -> None:
+        """After a step without an evaluation.
+
+        left_out (float): So many seconds of it were something else.
+        """
         self._steps += 1
+        self._since += left_out
         self._until = perf_counter()
 
     def speed(self, tokens: int) -> float | None:
@@ -143,6 +166,22 @@ def _header(nlp: Language) -> dict[str, Any]:
         "config": nlp.config.interpolate().to_str(),
         "versions": versions(),
         "unit": unit(nlp),
+    }
+
+
+def _pretrainings(nlp: Language) -> Iterator[tuple[str, Pretraining]]:
+    """How the pretraining of components went that have had theirs."""
+    for name, component in recognizers(nlp).items():
+        if component.pretraining is not None:
+            yield name, component.pretraining
+
+
+def _numbers_of(pretraining: Pretraining) -> dict[str, Any]:
+    return {
+        "texts": pretraining.texts,
+        "steps": pretraining.steps,
+        "seconds": round(pretraining.seconds, 3),
+        "losses": [[step, _numbers(loss)] for step, loss in pretraining.losses],
     }
 
 
@@ -179,20 +218,39 @@ def read_log(path: Path) -> Log:
     RAISES (OSError, ValueError): For a file that cannot be read, or is not such a log.
         The message names the line.
     """
-    *lines, _ = path.read_bytes().split(b"\n")
+    *whole, _ = path.read_bytes().split(b"\n")
     parsed = [
-        _parsed(line, f"{path}:{number}") for number, line in enumerate(lines, start=1)
+        _parsed(line, f"{path}:{number}") for number, line in enumerate(whole, start=1)
     ]
-    header, *evaluations = parsed or [{}]
+    header, *lines = parsed or [{}]
     if header.get("format") != FORMAT or not header.keys() >= _HEADER:
         raise ValueError(f"{path}:1: this is not the header that {FORMAT} writes")
-    for number, line in enumerate(evaluations, start=2):
-        if missing := _EVALUATION.keys() - line.keys():
-            raise ValueError(f"{path}:{number}: no {', '.join(sorted(missing))}")
-        for key, types in _EVALUATION.items():
-            if not isinstance(line[key], types):
-                raise ValueError(f"{path}:{number}: {key} cannot be {line[key]!r}")
-    return Log(header, evaluations)
+    evaluations: list[dict[str, Any]] = []
+    pretrainings: list[dict[str, Any]] = []
+    for number, line in enumerate(lines, start=2):
+        of_pretraining = "pretraining" in line
+        _check(line, _PRETRAINING if of_pretraining else _EVALUATION, path, number)
+        (pretrainings if of_pretraining else evaluations).append(line)
+    return Log(header, evaluations, pretrainings)
+
+
+def _check(line: dict[str, Any], keys: dict[str, Any], path: Path, number: int) -> None:
+    if missing := keys.keys() - line.keys():
+        raise ValueError(f"{path}:{number}: no {', '.join(sorted(missing))}")
+    for key, types in keys.items():
+        if not isinstance(line[key], types):
+            raise ValueError(f"{path}:{number}: {key} cannot be {line[key]!r}")
+    if keys is _PRETRAINING and not all(map(_is_point, line["losses"])):
+        raise ValueError(f"{path}:{number}: losses are not pairs of a step and a loss")
+
+
+def _is_point(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) == 2
+        and isinstance(value[0], int)
+        and isinstance(value[1], _NUMBER_OR_NULL)
+    )
 
 
 _HEADER = {"config", "versions", "unit"}
@@ -207,6 +265,13 @@ _EVALUATION: dict[str, Any] = {
     "tokens": int,
     "seconds": (int, float),
     "speed": _NUMBER_OR_NULL,
+}
+_PRETRAINING: dict[str, Any] = {
+    "pretraining": str,
+    "texts": int,
+    "steps": int,
+    "seconds": (int, float),
+    "losses": list,
 }
 
 

@@ -3,21 +3,26 @@
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from itertools import islice
+from numbers import Integral, Real
+from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
+import srsly
+from spacy import registry, util
 from spacy.errors import Errors
 from spacy.language import Language
 from spacy.pipeline import TrainablePipe
 from spacy.pipeline.tok2vec import Tok2VecListener
-from spacy.tokens import Doc, SpanGroup
+from spacy.tokens import Doc
 from spacy.tokens import Span as DocSpan
 from spacy.training import Example, validate_examples, validate_get_examples
-from spacy.util import logger
 from spacy.vocab import Vocab
 from thinc.api import Config, Model, Optimizer, set_dropout_rate, to_numpy
 from thinc.types import Floats2d, Ints1d, Ragged
 
+from . import settings
+from .annotating import SPANS_KEY, write_entities
 from .brackets import Pair, hold_together, pairs_in, parted
 from .calibration import NotCalibrated, fit_temperature
 from .layers.crf import (
@@ -29,15 +34,28 @@ from .layers.crf import (
     stretch_probabilities,
 )
 from .layers.lexicon import set_lexicon
-from .pretraining import pretrain
-from .tagging import MODEL_SCHEMES, ScoredSpan, Span, TagSet
-from .units import ALIGNMENT_MODES, MISSING, UNITS, Units
+from .pretraining import PendingPretraining, Pretraining
+from .settings import Setting
+from .state import (
+    DamagedComponent,
+    check_labels_fit,
+    check_model_bytes,
+    load_model,
+    read_cfg,
+    saved_cfg,
+)
+from .tagging import MODEL_SCHEMES, ScoredSpan, Span, TagSet, n_tags
+from .units import MISSING, UNITS, Units
 from .windows import Window, batches, windows
 from .wrong_spans import without_spans
 
 # So many units go through the model at once.
 _BATCH_UNITS = 20_000
 ArrayT = TypeVar("ArrayT", Floats2d, Ints1d)
+
+# Of layers from these modules it is known that they read no more of a Doc than its
+# tokens and its text, which a copy of a part of it has.
+_READ_TEXT_ALONE = ("spacy_lstm_ner.", "spacy.ml.", "thinc.")
 
 DEFAULT_MODEL_CONFIG = """
 [model]
@@ -61,6 +79,15 @@ width = 256
 depth = 1
 bi = true
 """
+# In place of that embedding where the units are tokens.
+DEFAULT_TOKEN_EMBED_CONFIG = """
+[embed]
+@architectures = "spacy.MultiHashEmbed.v2"
+width = 96
+attrs = ["NORM", "PREFIX", "SUFFIX", "SHAPE"]
+rows = [5000, 1000, 2500, 2500]
+include_static_vectors = false
+"""
 
 
 @Language.factory(
@@ -72,7 +99,7 @@ bi = true
         "scheme": "BIOES",
         "alignment_mode": "expand",
         "overwrite": False,
-        "spans_key": "lstm_ner",
+        "spans_key": SPANS_KEY,
         "threshold": 0.0,
         "incorrect_spans_key": None,
         "whole_brackets": True,
@@ -105,8 +132,13 @@ def make_lstm_ner(
     window: int | None,
     scorer: Callable | None,
 ) -> "LSTMEntityRecognizer":
-    """Build the component from its settings: see `LSTMEntityRecognizer`."""
-    return LSTMEntityRecognizer(
+    """Build the component from its settings: see `LSTMEntityRecognizer`. With ``unit =
+    "token"`` the default model, which reads characters, is exchanged for one that reads
+    tokens: spaCy's `MultiHashEmbed` below the same LSTM."""
+    exchanged = unit == "token" and _is_default(model)
+    if exchanged:
+        model = registry.resolve(default_token_model())["model"]
+    component = LSTMEntityRecognizer(
         nlp.vocab,
         model,
         name,
@@ -121,6 +153,51 @@ def make_lstm_ner(
         window=window,
         scorer=scorer,
     )
+    component.has_default_token_model = exchanged
+    settings.belongs_to(component, nlp)
+    return component
+
+
+def default_token_model() -> Config:
+    """The section of the default model for ``unit = "token"``."""
+    config = Config().from_str(DEFAULT_MODEL_CONFIG)
+    embed = Config().from_str(DEFAULT_TOKEN_EMBED_CONFIG)["embed"]
+    config["model"]["tok2vec"]["embed"] = embed
+    return config
+
+
+def _is_default(model: Model) -> bool:
+    """Is this the model that a config gets which names none?"""
+    if not _reads_characters(model):
+        return False
+    default = registry.resolve(Config().from_str(DEFAULT_MODEL_CONFIG))["model"]
+
+    def layers(of: Model) -> list[tuple]:
+        return [
+            (node.name, node.attrs, [node.maybe_get_dim(d) for d in node.dim_names])
+            for node in of.walk()
+        ]
+
+    return repr(layers(model)) == repr(layers(default))
+
+
+def _reads_characters(model: Model) -> bool:
+    return any(node.name == "characters" for node in model.walk())
+
+
+def _reads_text_alone(model: Model) -> bool:
+    """Can the model read a copy of a part of a Doc, and give the same as if it read the
+    Doc? A listener cannot: what it listens to has read the Doc itself. Of a layer from
+    elsewhere that is not known."""
+    return all(
+        (getattr(node._func, "__module__", None) or "").startswith(_READ_TEXT_ALONE)
+        for node in model.walk()
+        if not node.layers or "listener" in node.name
+    )
+
+
+def _listens(model: Model) -> bool:
+    return any("listener" in node.name for node in model.walk())
 
 
 class Analysis(NamedTuple):
@@ -173,6 +250,19 @@ class LSTMEntityRecognizer(TrainablePipe):
         characters with a shared tok2vec.
     """
 
+    #: How the pretraining went, once there was one: for the log of the training. It is
+    #: not saved.
+    pretraining: Pretraining | None = None
+    _pending: PendingPretraining | None = None
+
+    alignment_mode = Setting(settings.alignment_mode)
+    overwrite = Setting(settings.flag)
+    spans_key = Setting(settings.spans_key)
+    threshold = Setting(settings.probability)
+    incorrect_spans_key = Setting(settings.spans_key)
+    whole_brackets = Setting(settings.flag)
+    window = Setting(settings.window_size)
+
     def __init__(
         self,
         vocab: Vocab,
@@ -192,16 +282,11 @@ class LSTMEntityRecognizer(TrainablePipe):
     ):
         _check_setting(name, "unit", unit, UNITS)
         _check_setting(name, "scheme", scheme, MODEL_SCHEMES)
-        _check_setting(name, "alignment_mode", alignment_mode, ALIGNMENT_MODES)
-        if not 0.0 <= threshold <= 1.0:
+        if unit == "token" and _reads_characters(model):
             raise ValueError(
-                f"[{name}] threshold = {threshold} is not a probability: set it from "
-                f"0 (keep all entities) to 1."
-            )
-        if window is not None and window < 16:
-            raise ValueError(
-                f"[{name}] window = {window} leaves an entity no text around it: set "
-                f"it to 16 or more, or to null to read documents whole."
+                f'[{name}] unit = "token" does not go with a model that reads '
+                f"characters. Put an embedding of tokens into it, for example "
+                f'@architectures = "spacy.MultiHashEmbed.v2", or set unit = "char".'
             )
         if unit == "char" and any(isinstance(n, Tok2VecListener) for n in model.walk()):
             raise ValueError(
@@ -213,7 +298,7 @@ class LSTMEntityRecognizer(TrainablePipe):
         self.model = model
         self.name = name
         self.scorer = scorer
-        # These come from the config, also where a saved component is loaded.
+        self.settings: dict[str, Any] = {}
         self.alignment_mode = alignment_mode
         self.overwrite = overwrite
         self.spans_key = spans_key
@@ -221,6 +306,11 @@ class LSTMEntityRecognizer(TrainablePipe):
         self.incorrect_spans_key = incorrect_spans_key
         self.whole_brackets = whole_brackets
         self.window = window
+        # What a config says, also where something else was set since then.
+        self._configured = dict(self.settings)
+        # The config does not say that the default model was exchanged: see
+        # `make_lstm_ner`.
+        self.has_default_token_model = False
         # `nlp.resume_training` puts a copy of the model here.
         self._rehearsal_model: Model[list[Doc], list[Floats2d]] | None = None
         # These belong to the weights, and are saved with them.
@@ -268,15 +358,53 @@ class LSTMEntityRecognizer(TrainablePipe):
         """
         docs = list(docs)
         found: list[list[ScoredSpan]] = [[] for _ in docs]
-        for batch in batches(windows(docs, self._units, self.window), _BATCH_UNITS):
-            for window, spans in zip(batch, self._predict(batch), strict=True):
-                found[window.number].extend(window.own(spans))
+        for batch, scores in self._scored_windows(docs, self.window):
+            for window, reading in zip(batch, self._read(batch, scores), strict=True):
+                found[window.number].extend(window.own(reading.spans))
         return [_without_overlaps(spans) for spans in found]
 
-    def _predict(self, batch: list[Window]) -> list[list[ScoredSpan]]:
-        """The entities of each window."""
-        readings = self.read(window.doc for window in batch)
-        return [reading.spans for reading in readings]
+    def _scored_windows(
+        self,
+        docs: list[Doc],
+        size: int | None,
+        wanted: Callable[[Window], bool] = lambda window: True,
+    ) -> Iterator[tuple[list[Window], list[Floats2d]]]:
+        """Documents in windows of so many units, in batches, and the scores of the tags
+        in each window. A model that reads the text alone reads the windows. Any other
+        reads the documents whole, and its scores are cut into windows: what it reads
+        beside the text, a copy of a part of a document does not have."""
+        units = self._units
+        is_cut = size is not None and any(units.count(doc) > size for doc in docs)
+        if not is_cut or _reads_text_alone(self.model):
+            some = filter(wanted, windows(docs, units, size))
+            for batch in batches(some, _BATCH_UNITS):
+                yield batch, self._scores([window.doc for window in batch])
+            return
+        for group in batches(windows(docs, units, None), _BATCH_UNITS):
+            whole = [window.doc for window in group]
+            first = group[0].number
+            cut = (
+                window._replace(number=window.number + first)
+                for window in windows(whole, units, size)
+            )
+            some = list(filter(wanted, cut))
+            scores = self._scores(whole) if some else []
+            for batch in batches(some, _BATCH_UNITS):
+                yield (
+                    batch,
+                    [scores[w.number - first][w.units_of_doc] for w in batch],
+                )
+
+    def _scores(self, docs: list[Doc]) -> list[Floats2d]:
+        """The scores of the tags at each unit of each document: (units, T)."""
+        counts = [self._units.count(doc) for doc in docs]
+        if not any(counts):
+            nO = n_tags(self.labels, self.cfg["scheme"])
+            return [np.zeros((0, nO), dtype="float32") for _ in docs]
+        self._require_initialized()
+        scores = self.model.predict(docs)
+        self._check_scores(scores, counts)
+        return scores
 
     def read(self, docs: Iterable[Doc]) -> list[Reading]:
         """Read documents whole, and tell not only what was found: see `n_best` for what
@@ -287,11 +415,19 @@ class LSTMEntityRecognizer(TrainablePipe):
         RAISES (ValueError): As `predict`.
         """
         docs = list(docs)
-        counts = [self._units.count(doc) for doc in docs]
+        readings: list[Reading] = []
+        for batch, scores in self._scored_windows(docs, None):
+            readings += self._read(batch, scores)
+        return readings
+
+    def _read(self, batch: list[Window], tag_scores: list[Floats2d]) -> list[Reading]:
+        """What the model makes of each window."""
+        counts = [window.size for window in batch]
         if not any(counts):
-            empty = np.zeros((0, len(self.tags)), dtype="float32")
-            return [Reading(empty, np.zeros(0, dtype="int64"), []) for _ in docs]
-        emissions, path, found = self._search(docs, counts)
+            path = np.zeros(0, dtype="int64")
+            return [Reading(scores, path, []) for scores in tag_scores]
+        docs = [window.doc for window in batch]
+        emissions, path, found = self._search(docs, counts, tag_scores)
         rows = _by_doc(emissions.dataXd, counts)
         paths = _by_doc(path, counts)
         scores = self._probabilities(emissions, found)
@@ -360,14 +496,14 @@ class LSTMEntityRecognizer(TrainablePipe):
             found.append([0.0] * len(in_units))
             some = [(i, span) for i, span in enumerate(in_units) if span is not None]
             asked.append(sorted(some, key=lambda numbered: numbered[1].start))
-        in_question = (
-            window
-            for window in windows(docs, self._units, None if whole else self.window)
-            if any(window.asked(asked[window.number]))
-        )
-        for batch in batches(in_question, _BATCH_UNITS):
+        size = None if whole else self.window
+        for batch, tag_scores in self._scored_windows(
+            docs, size, lambda window: any(window.asked(asked[window.number]))
+        ):
             emissions, _, _ = self._search(
-                [window.doc for window in batch], [window.size for window in batch]
+                [window.doc for window in batch],
+                [window.size for window in batch],
+                tag_scores,
             )
             here = [list(window.asked(asked[window.number])) for window in batch]
             scores = self._probabilities(emissions, [[s for _, s in w] for w in here])
@@ -414,7 +550,7 @@ class LSTMEntityRecognizer(TrainablePipe):
             return [[Analysis(1.0, ())] for _ in docs]
         crf = self.model.get_ref("crf")
         tags = self.tags
-        emissions, _, _ = self._search(docs, counts)
+        emissions, _, _ = self._search(docs, counts, self._scores(docs))
         paths, log_probs = n_best_paths(
             crf, emissions, tags.rules, n, temperature=self.temperature
         )
@@ -451,12 +587,12 @@ class LSTMEntityRecognizer(TrainablePipe):
         asked: list[tuple[Ragged, list[list[Span]]]] = []
         is_right: list[bool] = []
         docs = [eg.predicted for eg in examples]
-        for batch in batches(windows(docs, self._units, self.window), _BATCH_UNITS):
+        for batch, tag_scores in self._scored_windows(docs, self.window):
             counts = [window.size for window in batch]
             if not any(counts):
                 continue
             read = [window.doc for window in batch]
-            emissions, _, all_found = self._search(read, counts)
+            emissions, _, all_found = self._search(read, counts, tag_scores)
             spans: list[list[Span]] = []
             for window, found in zip(batch, all_found, strict=True):
                 judged = self._judged(examples[window.number], window, found)
@@ -509,14 +645,14 @@ class LSTMEntityRecognizer(TrainablePipe):
                 yield Span(start, end, span.label)
 
     def _search(
-        self, docs: list[Doc], counts: list[int]
+        self, docs: list[Doc], counts: list[int], tag_scores: list[Floats2d]
     ) -> tuple[Ragged, Ints1d, list[list[Span]]]:
         """The scores of the tags, the best path of each document that parts no pair of
         brackets, and the new entities on it. What was ruled out for the sake of pairs
         is ruled out in the scores."""
         crf = self.model.get_ref("crf")
         tags = self.tags
-        emissions = self._emissions(docs, counts)
+        emissions = self._emissions(docs, counts, tag_scores)
         path = best_paths(crf, emissions, tags.rules)
         found = self._spans_of(docs, counts, path)
         if not self.whole_brackets:
@@ -542,12 +678,12 @@ class LSTMEntityRecognizer(TrainablePipe):
                 found.append((first, last))
         return found
 
-    def _emissions(self, docs: list[Doc], counts: list[int]) -> Ragged:
-        """The scores of the tags, on the CPU, wherever the model is."""
-        self._require_initialized()
-        scores = self.model.predict(docs)
-        self._check_scores(scores, counts)
-        data = np.concatenate([to_numpy(doc_scores) for doc_scores in scores])
+    def _emissions(
+        self, docs: list[Doc], counts: list[int], tag_scores: list[Floats2d]
+    ) -> Ragged:
+        """The scores of the tags, on the CPU, wherever the model is; minus infinity
+        where the entities that are there already rule a tag out."""
+        data = np.concatenate([to_numpy(doc_scores) for doc_scores in tag_scores])
         if not np.isfinite(data).all():
             raise ValueError(
                 f"[{self.name}] The model scores tags with what is no finite number: "
@@ -609,9 +745,11 @@ class LSTMEntityRecognizer(TrainablePipe):
         self, docs: Iterable[Doc], spans: list[list[ScoredSpan]]
     ) -> None:
         """Write entities to ``doc.ents``, and once more, with their probabilities, to
-        ``doc.spans[spans_key]``. The attrs of this span group are saved with the Doc:
+        ``doc.spans[spans_key]``; `annotating.entity_scores` reads them, whatever else
+        is done to the Doc. The attrs of this span group are saved with the Doc:
 
-        - "scores": one probability a span, in an array;
+        - "scores": one probability a span, in an array. It is NaN for an entity of an
+          earlier pass whose probability is not known any more;
         - "unplaced": ``[start_char, end_char, label, score]`` of each entity that fits
           no tokens, or whose tokens a more probable entity has.
 
@@ -624,32 +762,13 @@ class LSTMEntityRecognizer(TrainablePipe):
             if keeps:
                 taken[:] = UNITS["token"].taken(doc).tobytes()
             placed, unplaced = self._place(doc, doc_spans, taken)
-            ents = [ent for ent, _ in placed]
-            if keeps:
-                placed = self._found_before(doc) + placed
-                placed.sort(key=lambda x: x[0].start)
-                free = np.frombuffer(taken, dtype=bool) == 0
-                doc.set_ents(ents, outside=_stretches(doc, free), default="unmodified")
-            else:
-                doc.set_ents(ents)
-            if self.spans_key is not None:
-                scores = np.array([score for _, score in placed])
-                doc.spans[self.spans_key] = SpanGroup(
-                    doc,
-                    name=self.spans_key,
-                    spans=[ent for ent, _ in placed],
-                    attrs={"scores": scores, "unplaced": unplaced},
-                )
-
-    def _found_before(self, doc: Doc) -> list[tuple[DocSpan, float]]:
-        """What this component has found in an earlier pass, with its probability."""
-        group = doc.spans.get(self.spans_key) if self.spans_key else None
-        if group is None or "scores" not in group.attrs:
-            return []
-        ents = set(doc.ents)
-        scores = group.attrs["scores"]
-        found = zip(group, scores, strict=True)
-        return [(ent, float(score)) for ent, score in found if ent in ents]
+            write_entities(
+                doc,
+                placed,
+                unplaced=unplaced,
+                free=np.frombuffer(taken, dtype=bool) == 0 if keeps else None,
+                spans_key=self.spans_key,
+            )
 
     def _place(
         self, doc: Doc, spans: list[ScoredSpan], taken: bytearray
@@ -684,7 +803,8 @@ class LSTMEntityRecognizer(TrainablePipe):
         sgd: Optimizer | None = None,
         losses: dict[str, float] | None = None,
     ) -> dict[str, float]:
-        """Learn from a batch of examples.
+        """Learn from a batch of examples. The first one comes after the pretraining, if
+        there is to be one: see `initialize`.
 
         examples (Iterable[Example]): The examples. Tokens without annotation teach
             nothing: they are not taken for "O".
@@ -695,11 +815,16 @@ class LSTMEntityRecognizer(TrainablePipe):
         RAISES (ValueError): Where a gold entity has a label that the component does not
             know, or the scores are not numbers any more: it names the batch.
         """
+        # `spacy debug model` asks for neither: it does not train.
+        is_training = bool(sgd) or losses is not None
         losses = {} if losses is None else losses
         losses.setdefault(self.name, 0.0)
         examples = list(examples)
         validate_examples(examples, "LSTMEntityRecognizer.update")
+        self._check_dropout(drop)
         self._require_initialized()
+        if is_training:
+            self._pretrain()
         if not any(self._units.count(eg.predicted) for eg in examples):
             return losses
         set_dropout_rate(self.model, drop)
@@ -710,6 +835,14 @@ class LSTMEntityRecognizer(TrainablePipe):
             self.finish_update(sgd)
         losses[self.name] += loss
         return losses
+
+    def finish_update(self, sgd: Optimizer) -> None:
+        """Update the weights with the gradients that have added up.
+
+        sgd (Optimizer): Updates the weights.
+        """
+        self._pretrain()  # at the latest before anything else changes the weights
+        super().finish_update(sgd)
 
     def rehearse(
         self,
@@ -733,7 +866,8 @@ class LSTMEntityRecognizer(TrainablePipe):
         RAISES (ValueError): Where the scores are not numbers any more, or the model has
             a shared tok2vec, which cannot be asked what it gave before.
         """
-        if any(isinstance(node, Tok2VecListener) for node in self.model.walk()):
+        self._check_dropout(drop)
+        if _listens(self.model):
             raise ValueError(
                 f"[{self.name}] rehearse needs a tok2vec of this component's own: call "
                 f"nlp.replace_listeners before nlp.resume_training."
@@ -767,6 +901,13 @@ class LSTMEntityRecognizer(TrainablePipe):
             self.finish_update(sgd)
         losses[self.name] += loss
         return losses
+
+    def _check_dropout(self, drop: float) -> None:
+        if not isinstance(drop, Real) or not 0 <= drop < 1:
+            raise ValueError(
+                f"[{self.name}] drop = {drop!r} is no dropout rate: it is at least 0 "
+                f"and below 1."
+            )
 
     def get_loss(
         self, examples: Iterable[Example], scores: list[Floats2d]
@@ -855,8 +996,12 @@ class LSTMEntityRecognizer(TrainablePipe):
         pretrain_steps: int = 0,
         raw_text: Callable[[Language], Iterable[Example]] | None = None,
     ) -> None:
-        """Find the labels and the sizes of the model; and let its encoder read the
-        training texts, if that is wanted.
+        """Find the labels and the sizes of the model; and note what its encoder is to
+        read before it learns what entities are, if that is wanted. It reads as the
+        training begins, at the first call of `update` (by `spacy train` or
+        `nlp.update`): a component that is initialized and not trained is not
+        pretrained. If its encoder is given other weights in between, as by
+        `init_tok2vec`, these stay, and nothing is read.
 
         get_examples (Callable[[], Iterable[Example]]): Gives the training data.
         nlp (Language | None): The pipeline.
@@ -866,8 +1011,10 @@ class LSTMEntityRecognizer(TrainablePipe):
             frequent they are, for a model that reads a lexicon: see data/lexicon.py.
             What the model has to know of them is saved with it.
         pretrain_steps (int): How many batches of 16 texts of the examples the encoder
-            reads before it learns what entities are: it guesses characters that are
-            masked, see pretraining.py. Only for an encoder of characters.
+            reads at most: it guesses characters that are masked, see pretraining.py.
+            No text is read more than 64 times, so of few texts fewer batches are
+            read; of a corpus that is streamed spaCy shows but the first 100. Only for
+            an encoder of characters.
         raw_text (Callable[[Language], Iterable[Example]] | None): Other texts to be
             read there, too: a reader of spaCy, such as `spacy.JsonlCorpus.v1`.
         RAISES (ValueError): Where there are no examples, no labels or no text, the
@@ -875,23 +1022,28 @@ class LSTMEntityRecognizer(TrainablePipe):
             the other, or the model cannot be pretrained.
         """
         validate_get_examples(get_examples, "LSTMEntityRecognizer.initialize")
-        if pretrain_steps < 0:
+        self._pending = self.pretraining = None
+        if not isinstance(pretrain_steps, Integral) or pretrain_steps < 0:
             raise ValueError(
                 f"[{self.name}] pretrain_steps = {pretrain_steps}: set it to 0 (no "
-                f"pretraining) or more."
+                f"pretraining) or more, a whole number."
             )
         if raw_text is not None and not pretrain_steps:
             raise ValueError(
                 f"[{self.name}] There is raw_text to read, but pretrain_steps = 0: set "
                 f"it to 3000, or more for much text."
             )
-        self.cfg["temperature"] = 1.0
         if labels is None:
             found = {ent.label_ for eg in get_examples() for ent in eg.reference.ents}
             labels = sorted(found)
-        for label in labels:
-            self.add_label(label)
-        self._require_labels()
+        elif isinstance(labels, str) or not isinstance(labels, Iterable):
+            raise ValueError(
+                f"[{self.name}] labels = {labels!r:.80} is no list of labels."
+            )
+        # All are looked at before anything is changed.
+        labels = [self._checked_label(label) for label in labels]
+        if not labels:
+            self._require_labels()
         docs = self._sample(get_examples())
         if not docs:
             raise ValueError(Errors.E923.format(name=self.name))
@@ -904,32 +1056,39 @@ class LSTMEntityRecognizer(TrainablePipe):
         for reader in readers:
             if lexicon is not None:
                 set_lexicon(reader, lexicon)
+        for label in labels:
+            self.add_label(label)
+        self.cfg["temperature"] = 1.0
+        if self.has_default_token_model:
+            self._tell_config_of_model()
         width = len(self.tags)
-        scores = [self.model.ops.alloc2f(self._units.count(d), width) for d in docs]
-        self.model.initialize(X=docs, Y=scores)
+        counts = [self._units.count(doc) for doc in docs]
+        self.model.initialize(
+            X=docs, Y=[self.model.ops.alloc2f(count, width) for count in counts]
+        )
         nO = self.model.get_ref("crf").get_dim("nO")
         if nO != width:
             raise ValueError(
                 f"[{self.name}] The model has nO = {nO}, but {len(self.labels)} labels "
                 f"make {width} tags: leave nO out of the config (null)."
             )
+        # Whether the model gives a vector a unit shows when it is run.
+        self._check_scores(self.model.predict(docs), counts)
         if pretrain_steps:
             texts = [eg.predicted.text for eg in get_examples()]
             if raw_text is not None:
                 some = nlp or Language(self.vocab)
                 texts += [eg.reference.text for eg in raw_text(some)]
-            self._pretrain(texts, pretrain_steps)
+            tok2vec = self.model.get_ref("tok2vec")
+            self._pending = PendingPretraining(
+                self.name, tok2vec, texts, pretrain_steps
+            )
 
-    def _pretrain(self, texts: list[str], steps: int) -> None:
-        logger.info(
-            "[%s] Pretraining on %d texts, %d steps", self.name, len(texts), steps
-        )
-        tok2vec = self.model.get_ref("tok2vec")
-        losses = pretrain(tok2vec, texts, steps, progress=True)
-        first, last = np.mean(losses[:100]), np.mean(losses[-100:])
-        logger.info(
-            "[%s] Loss of a guess: %.2f at first, %.2f at last", self.name, first, last
-        )
+    def _pretrain(self) -> None:
+        """Do what `initialize` has left for the beginning of the training."""
+        if self._pending is not None:
+            self.pretraining = self._pending.run(self.model.get_ref("tok2vec"))
+            self._pending = None
 
     def _sample(self, examples: Iterable[Example]) -> list[Doc]:
         """Ten documents, to size the model; and, if it wants to know the characters of
@@ -951,17 +1110,160 @@ class LSTMEntityRecognizer(TrainablePipe):
 
         label (str): The label.
         RETURNS (int): 0 if it is there already, otherwise 1.
-        RAISES (ValueError): Where the label is no string, or an empty one.
+        RAISES (ValueError): Where the label is no string, an empty one, or one that
+            cannot be saved, for it has half of a surrogate pair.
         """
-        if not isinstance(label, str) or not label:
-            raise ValueError(Errors.E187)
-        if label in self.labels:
+        if self._checked_label(label) in self.labels:
             return 0
-        self.cfg["labels"].append(label)
         self.vocab.strings.add(label)
         if self.model.get_ref("crf").has_param("transitions"):
-            self.set_output(len(self.tags))
+            self.set_output(n_tags((*self.labels, label), self.cfg["scheme"]))
+        self.cfg["labels"].append(label)
         return 1
+
+    def _checked_label(self, label: Any) -> str:
+        if not isinstance(label, str) or not label:
+            raise ValueError(Errors.E187)
+        if not settings.is_text(label):
+            raise ValueError(
+                f"[{self.name}] The label {label!r} has half of a surrogate pair, "
+                f"which no file can hold: give it another name."
+            )
+        return label
+
+    def _tell_config_of_model(self) -> None:
+        """Let the config of the pipeline name the model that the default one was
+        exchanged for: see `make_lstm_ner`."""
+        config = settings.pipe_config(self)
+        if config is not None:
+            config["model"] = dict(default_token_model()["model"])
+
+    def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
+        """Save the component: its labels and settings, its weights and the vocab.
+
+        exclude (Iterable[str]): What is left out, of "cfg", "model" and "vocab".
+        RETURNS (bytes): For `from_bytes`.
+        """
+        model = None if "model" in exclude else self.model.to_bytes()
+        parts: dict[str, Callable[[], bytes]] = {
+            "cfg": lambda: self._saved_cfg(model),
+            "vocab": lambda: self.vocab.to_bytes(exclude=exclude),
+        }
+        if model is not None:
+            parts["model"] = lambda: model
+        return util.to_bytes(parts, exclude)
+
+    def from_bytes(
+        self, bytes_data: bytes, *, exclude: Iterable[str] = ()
+    ) -> "LSTMEntityRecognizer":
+        """Load what `to_bytes` has saved. A setting has the value that was saved, but
+        where this component was made with another one that is not the default.
+
+        bytes_data (bytes): The bytes.
+        exclude (Iterable[str]): What is left out, of "cfg", "model" and "vocab".
+        RETURNS (LSTMEntityRecognizer): The component itself.
+        RAISES (DamagedComponent): For what was not saved like this; it is a ValueError.
+        """
+        place = f"[{self.name}]"
+        try:
+            parts = srsly.msgpack_loads(bytes_data)
+            cfg, model = parts.get("cfg"), parts.get("model")
+        except Exception as error:
+            raise DamagedComponent(
+                f"{place} bytes: they are damaged: {error}"
+            ) from None
+        if "cfg" in exclude:
+            cfg = None
+        if "model" in exclude:
+            model = None
+        loaded = None
+        if cfg is not None:
+            data = cfg.encode() if isinstance(cfg, str) else cfg
+            loaded = read_cfg(data, f"{place} cfg")
+        if model is not None:
+            self._load_model(model, loaded, f"{place} model")
+        if loaded is not None:
+            self._load_cfg(loaded, f"{place} cfg", config=None)
+        util.from_bytes(
+            bytes_data,
+            {"vocab": lambda b: self.vocab.from_bytes(b, exclude=exclude)},
+            exclude,
+        )
+        return self
+
+    def to_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> None:
+        """Save the component to a folder: its labels and settings, its weights and the
+        vocab.
+
+        path (str | Path): The folder.
+        exclude (Iterable[str]): What is left out, of "cfg", "model" and "vocab".
+        """
+        model = None if "model" in exclude else self.model.to_bytes()
+        parts: dict[str, Callable[[Path], Any]] = {
+            "cfg": lambda p: p.write_bytes(self._saved_cfg(model)),
+            "vocab": lambda p: self.vocab.to_disk(p, exclude=exclude),
+        }
+        if model is not None:
+            parts["model"] = lambda p: p.write_bytes(model)
+        util.to_disk(path, parts, exclude)
+
+    def from_disk(
+        self, path: str | Path, *, exclude: Iterable[str] = ()
+    ) -> "LSTMEntityRecognizer":
+        """Load what `to_disk` has saved. A setting has the value that was saved, but
+        where the config of the pipeline has another one: one that `spacy.load` was
+        given, or that somebody wrote into the file.
+
+        path (str | Path): The folder.
+        exclude (Iterable[str]): What is left out, of "cfg", "model" and "vocab".
+        RETURNS (LSTMEntityRecognizer): The component itself.
+        RAISES (DamagedComponent): For what was not saved like this; it is a ValueError.
+        RAISES (OSError): For files that are not there, or cannot be read.
+        """
+        path = Path(path)
+        loaded = None
+        if "cfg" not in exclude:
+            loaded = read_cfg((path / "cfg").read_bytes(), str(path / "cfg"))
+        if "model" not in exclude:
+            place = path / "model"
+            self._load_model(place.read_bytes(), loaded, str(place))
+        if loaded is not None:
+            config = settings.loaded_config(self, path)
+            self._load_cfg(loaded, str(path / "cfg"), config=config)
+        readers: dict[str, Callable[[Path], Any]] = {
+            "vocab": lambda p: self.vocab.from_disk(p, exclude=exclude)
+        }
+        util.from_disk(path, readers, exclude)
+        return self
+
+    def _saved_cfg(self, model: bytes | None) -> bytes:
+        if self._pending is not None:
+            self._pending.warn_that_it_is_lost()
+        configured = settings.pipe_config(self) or {}
+        return saved_cfg(
+            self.cfg, self.settings, {**self._configured, **configured}, model
+        )
+
+    def _load_model(self, data: bytes, cfg: dict[str, Any] | None, place: str) -> None:
+        if cfg is not None:
+            check_model_bytes(data, cfg, place)
+        load_model(self.model, data, place)
+        if cfg is not None:
+            check_labels_fit(self.model, cfg, place)
+
+    def _load_cfg(
+        self, cfg: dict[str, Any], place: str, *, config: settings.LoadedConfig | None
+    ) -> None:
+        """Take over what was saved, all or nothing."""
+        check_labels_fit(self.model, cfg, place)
+        chosen = settings.chosen(
+            self, cfg["settings"], cfg["configured"], config, place
+        )
+        for label in cfg["labels"]:
+            self.vocab.strings.add(label)
+        self.cfg.update({name: cfg[name] for name in self.cfg})
+        for name, value in chosen.items():
+            setattr(self, name, value)
 
     def _require_initialized(self) -> None:
         if not self.model.get_ref("crf").has_param("transitions"):
@@ -985,12 +1287,6 @@ def recognizers(nlp: Language) -> dict[str, LSTMEntityRecognizer]:
         for name, pipe in nlp.pipeline
         if isinstance(pipe, LSTMEntityRecognizer)
     }
-
-
-def _stretches(doc: Doc, chosen: np.ndarray) -> list[DocSpan]:
-    """The tokens that are chosen, in spans that are as long as can be."""
-    edges = np.flatnonzero(np.diff(chosen, prepend=False, append=False)).tolist()
-    return [doc[i:j] for i, j in zip(edges[::2], edges[1::2], strict=True)]
 
 
 def _without_overlaps(spans: list[ScoredSpan]) -> list[ScoredSpan]:

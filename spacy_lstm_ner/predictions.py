@@ -9,6 +9,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 
+from .annotating import entity_scores
 from .data.annotation import Annotated, Surfaces, annotated_text, mentions
 from .pipeline import LSTMEntityRecognizer, recognizers
 from .tagging import Span
@@ -143,7 +144,6 @@ def _entities(doc: Doc) -> list[Span]:
 def _scores(doc: Doc, spans_key: str | None) -> Iterator[tuple[Span, float]]:
     """The probabilities of what was found. They count where an entity was moved to
     whole tokens, too, which is not just what the model has seen there."""
-    group = doc.spans.get(spans_key) if spans_key else None
-    if group is not None and "scores" in group.attrs:
-        for ent, score in zip(group, group.attrs["scores"], strict=True):
-            yield Span(ent.start_char, ent.end_char, ent.label_), float(score)
+    for ent, score in zip(doc.ents, entity_scores(doc, spans_key), strict=True):
+        if score is not None:
+            yield Span(ent.start_char, ent.end_char, ent.label_), score

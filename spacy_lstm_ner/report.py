@@ -33,6 +33,8 @@ class Report:
     versions: dict[str, str]
     #: What the tokens of the pipeline are: "characters" or "tokens".
     unit: str
+    #: The language of the pipeline, as spaCy names it.
+    lang: str = ""
     log: Log | None = None
     #: Figures of other data, as `evaluate` writes them.
     figures: dict[str, Any] | None = None
@@ -79,6 +81,7 @@ def write_report(
         config=read.header["config"] if read else nlp.config.interpolate().to_str(),
         versions=versions(),
         unit=unit(nlp),
+        lang=nlp.lang or "",
         log=read,
         figures=figures,
     )

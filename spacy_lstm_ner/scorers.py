@@ -8,7 +8,9 @@ import numpy as np
 from spacy.scorer import get_ner_prf
 from spacy.training import Example
 
+from .annotating import entity_scores
 from .tagging import OUTSIDE
+from .units import share_labels
 
 
 def ner_score(
@@ -37,6 +39,7 @@ def score_bio_tags(examples: Iterable[Example]) -> dict[str, float | None]:
     """Accuracy and macro figures over the BIO tags of tokens: see `ner_score`."""
     pairs: Counter[tuple[str, str]] = Counter()
     for example in examples:
+        share_labels(example)
         gold_tags = example.get_aligned_ner()
         for token, gold in zip(example.predicted, gold_tags, strict=True):
             if gold is not None:
@@ -86,18 +89,17 @@ def calibration_error(
     scores: list[float] = []
     is_right: list[bool] = []
     for example in examples:
-        group = example.predicted.spans.get(spans_key)
+        doc = example.predicted
         x2y, iob = example.alignment.x2y, example.reference.to_array("ENT_IOB")
         gold = {
             (ent.start_char, ent.end_char, ent.label_) for ent in example.reference.ents
         }
-        if group is None or "scores" not in group.attrs:
-            continue
-        for ent, score in zip(group, group.attrs["scores"], strict=True):
+        for ent, score in zip(doc.ents, entity_scores(doc, spans_key), strict=True):
             # What is not annotated there (0), as spaCy's own scorer has it: gold that
             # fits other tokens is annotation, too.
             tokens = x2y[ent.start : ent.end]
-            if len(tokens) and iob[tokens[0] : tokens[-1] + 1].all():
+            known = len(tokens) and iob[tokens[0] : tokens[-1] + 1].all()
+            if known and score is not None:
                 scores.append(score)
                 is_right.append((ent.start_char, ent.end_char, ent.label_) in gold)
     return expected_error(calibration(scores, is_right, bins=bins))

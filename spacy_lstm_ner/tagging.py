@@ -135,6 +135,12 @@ def spans_from_tags(
     return spans, problems
 
 
+def n_tags(labels: Sequence[str], scheme: str) -> int:
+    """How many tags labels make in one of `MODEL_SCHEMES`: as `TagSet`, which needs
+    the square of it in memory, has them."""
+    return 1 + len(labels) * len(_PREFIXES[scheme])
+
+
 class TagSet:
     """The tags of a model: every label in every place that the scheme has.
 

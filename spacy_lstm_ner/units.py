@@ -50,6 +50,18 @@ def _characters_forward(
     return Ragged(codes, lengths), lambda d_codes: []
 
 
+def share_labels(example: Example) -> None:
+    """Let the vocabulary of the predicted Doc know the labels of the reference, whose
+    own may be another one: spaCy's alignment makes spans with them."""
+    strings = example.predicted.vocab.strings
+    if strings is not example.reference.vocab.strings:
+        for ent in example.reference.ents:
+            strings.add(ent.label_)
+        for group in example.reference.spans.values():
+            for span in group:
+                strings.add(span.label_)
+
+
 class Units(Protocol):
     """One way to cut a Doc into units."""
 
@@ -105,9 +117,9 @@ class CharUnits:
 
     def taken(self, doc: Doc) -> np.ndarray:
         taken = np.zeros(self.count(doc), dtype=bool)
-        for token in doc:
-            if token.ent_iob not in (_IOB_MISSING, _IOB_OUTSIDE):
-                taken[token.idx : token.idx + len(token)] = True
+        for i in np.flatnonzero(_taken_tokens(doc)).tolist():
+            token = doc[i]
+            taken[token.idx : token.idx + len(token)] = True
         return taken
 
     def gold_tags(self, example: Example, tags: TagSet) -> Ints1d:
@@ -120,6 +132,7 @@ class CharUnits:
             missing = [reference[i] for i in unknown.tolist()]
         else:
             # They may differ in white space: go by the tokens that both have.
+            share_labels(example)
             ents, biluo = example.get_aligned_ents_and_ner()
             missing = [t for t, tag in zip(doc, biluo, strict=True) if tag is None]
         ids = tags.ids_from_spans(self.from_spans(ents), self.count(doc))
@@ -149,6 +162,7 @@ class CharUnits:
 
     def aligned_spans(self, example: Example, spans: list[Span]) -> list[UnitSpan]:
         if example.predicted.text != example.reference.text:
+            share_labels(example)
             spans = example.get_aligned_spans_y2x(spans, allow_overlap=True)
         return self.from_spans(spans)
 
@@ -174,9 +188,10 @@ class TokenUnits:
         return [(token.idx, token.idx + len(token)) for token in doc]
 
     def taken(self, doc: Doc) -> np.ndarray:
-        return ~np.isin(doc.to_array("ENT_IOB"), (_IOB_MISSING, _IOB_OUTSIDE))
+        return _taken_tokens(doc)
 
     def gold_tags(self, example: Example, tags: TagSet) -> Ints1d:
+        share_labels(example)
         ents, biluo = example.get_aligned_ents_and_ner()
         ids = tags.ids_from_spans(self.from_spans(ents), len(biluo))
         ids[[tag is None for tag in biluo]] = MISSING
@@ -199,6 +214,7 @@ class TokenUnits:
         return [UnitSpan(s.start, s.end, s.label_) for s in spans]
 
     def aligned_spans(self, example: Example, spans: list[Span]) -> list[UnitSpan]:
+        share_labels(example)
         return self.from_spans(example.get_aligned_spans_y2x(spans, allow_overlap=True))
 
     def characters(self, doc: Doc, start: int, end: int) -> tuple[int, int]:
@@ -210,6 +226,11 @@ class TokenUnits:
     ) -> tuple[int, int] | None:
         span = doc.char_span(start, end, alignment_mode=mode)
         return None if span is None else (span.start, span.end)
+
+
+def _taken_tokens(doc: Doc) -> np.ndarray:
+    """(tokens,) bool: those that an entity or a blocked span holds."""
+    return ~np.isin(doc.to_array("ENT_IOB"), (_IOB_MISSING, _IOB_OUTSIDE))
 
 
 def _strip(text: str, start: int, end: int) -> tuple[int, int]:

@@ -41,6 +41,11 @@ class Window(NamedTuple):
     #: First unit of the core and the one after its last, in the whole Doc.
     core: tuple[int, int]
 
+    @property
+    def units_of_doc(self) -> slice:
+        """Its units in the whole Doc."""
+        return slice(self.before, self.before + self.size)
+
     def own(self, spans: Iterable[ScoredSpan]) -> Iterator[ScoredSpan]:
         """Entities of the window that count, in units of the whole Doc."""
         first, end = self.core

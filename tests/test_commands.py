@@ -10,7 +10,9 @@ from spacy.training.initialize import init_nlp
 from thinc.api import Config
 from typer.testing import CliRunner
 
-from .conftest import copy_of, found
+from spacy_lstm_ner import pretraining
+
+from .conftest import REPOSITORY, copy_of, found
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +30,20 @@ def folder(trained, examples, tmp_path_factory):
     config["training"].update(max_steps=2, eval_frequency=1)
     config.to_disk(folder / "config.cfg")
     return folder
+
+
+@pytest.fixture
+def pretrains(monkeypatch):
+    """One entry for each step of pretraining that there was."""
+    steps = []
+    masked_loss = pretraining.masked_loss
+
+    def counted(*args):
+        steps.append(1)
+        return masked_loss(*args)
+
+    monkeypatch.setattr(pretraining, "masked_loss", counted)
+    return steps
 
 
 def run(*args):
@@ -159,3 +175,57 @@ def test_train(folder, tmp_path):
     run("train", folder / "config.cfg", "--output", tmp_path)
     meta = json.loads((tmp_path / "model-last" / "meta.json").read_text("utf8"))
     assert "ents_f" in meta["performance"]
+
+
+COMMANDS = {
+    "debug data": ["{config}", "{train}", "{dev}", "--ignore-warnings"],
+    "init labels": ["{config}", "{out}", "{train}", "{dev}"],
+    "debug model": ["{config}", "lstm_ner", "{train}", "{dev}", "-P2", "-GRAD"],
+    "debug config": ["{config}", "{train}", "{dev}"],
+    "debug diff-config": ["{config}"],
+    "init fill-config": ["{config}", "{out}/filled.cfg"],
+    "init nlp": ["{config}", "{out}", "{train}", "{dev}"],
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("name", ["no_lexicon", "lstm_ner"])
+@pytest.mark.filterwarnings("ignore:.*The pretraining of the component")
+def test_what_does_not_train_does_not_pretrain(
+    folder, tmp_path, pretrains, name, command
+):
+    """With the configs as they are, which ask for 3,000 steps of pretraining."""
+    values = {"config": REPOSITORY / "configs" / f"{name}.cfg", "out": tmp_path}
+    values |= {x: f"--paths.{x}={folder / x}.spacy" for x in ("train", "dev")}
+    args = [arg.format(**values) for arg in COMMANDS[command]]
+    result = CliRunner().invoke(app, [*command.split(), *args])
+    # It finds fault with training data that is evaluated on, and with nothing else.
+    assert result.exit_code == (1 if command == "debug data" else 0), result.output
+    assert "Traceback" not in result.output and not pretrains
+    assert "Pretraining" not in result.output
+
+
+def test_train_pretrains(folder, tmp_path, pretrains):
+    """As long as the text goes, and after the pipeline is initialized."""
+    result = CliRunner().invoke(
+        app,
+        [
+            *("train", str(REPOSITORY / "configs" / "no_lexicon.cfg")),
+            *("--output", str(tmp_path), "--training.max_steps", "1"),
+            *(f"--paths.{x}={folder / x}.spacy" for x in ("train", "dev")),
+            "--components.lstm_ner.model.tok2vec.encode.width=16",
+        ],
+    )
+    assert result.exit_code == 0, result.output
+    # 60 texts, 4 batches, 64 times.
+    assert len(pretrains) == 256
+    output = result.output
+    says = "[lstm_ner] Pretraining on 60 texts, 256 steps (not 3,000"
+    in_order = (
+        "Initialized pipeline",
+        says,
+        "[lstm_ner] Pretraining took",
+        "  0       0 ",
+    )
+    places = [output.index(part) for part in in_order]
+    assert places == sorted(places)

@@ -11,7 +11,10 @@ from spacy.training.initialize import init_nlp
 from spacy.training.loop import train
 from thinc.api import Config, warmup_linear
 
+from spacy_lstm_ner import loggers
 from spacy_lstm_ner.loggers import FORMAT, read_log, report_logger
+from spacy_lstm_ner.pipeline import LSTMEntityRecognizer
+from spacy_lstm_ner.pretraining import Pretraining, _thinned
 
 from .conftest import SAMPLE, SMALL_MODEL
 
@@ -19,7 +22,7 @@ CONSOLE = {"@loggers": "spacy.ConsoleLogger.v3", "progress_bar": "eval"}
 WARMUP = {"initial_rate": 0.01, "warmup_steps": 5, "total_steps": 20}
 
 
-def trained_with(logger, *, steps=12, optimizer=None):
+def trained_with(logger, *, steps=12, optimizer=None, pretrain_steps=0):
     """Train with spaCy's own loop on the sample; give what it prints."""
     nlp = spacy.blank("zh")
     nlp.add_pipe("lstm_ner", config={"model": SMALL_MODEL})
@@ -37,6 +40,8 @@ def trained_with(logger, *, steps=12, optimizer=None):
         batcher={"@batchers": "spacy.batch_by_sequence.v1", "size": 8},
         optimizer={"@optimizers": "Adam.v1", "learn_rate": 0.01, **(optimizer or {})},
     )
+    settings = {"pretrain_steps": pretrain_steps}
+    config["initialize"]["components"] = {"lstm_ner": settings}
     stdout = io.StringIO()
     train(init_nlp(config), None, stdout=stdout, stderr=io.StringIO())
     return stdout.getvalue()
@@ -99,8 +104,6 @@ def test_the_learning_rate_is_the_one_of_the_step(tmp_path, monkeypatch, schedul
     if schedule == "warmup_linear":
         optimizer["learn_rate"] = {"@schedules": "warmup_linear.v1", **WARMUP}
 
-    from spacy_lstm_ner.pipeline import LSTMEntityRecognizer
-
     finish = LSTMEntityRecognizer.finish_update
 
     def finish_update(self, sgd):
@@ -137,6 +140,66 @@ def test_the_speed_is_that_of_training_alone(tmp_path):
         # With the evaluation it would be 2,000; a busy machine may sleep longer.
         assert 4000 < line["speed"] <= 10_000
     assert lines[-1]["seconds"] > 0.7
+
+
+def test_pretraining_is_told_with_its_time_and_curve(tmp_path, capsys):
+    """Without changing what the console logger prints on stdout, but for its losses."""
+    path = tmp_path / "log.jsonl"
+    shown = trained_with(chain(path), steps=6, pretrain_steps=30)
+    rows = [line for line in shown.splitlines() if line[:3].strip().isdigit()]
+    assert len(rows) == 2 and "retraining" not in shown
+    assert "[lstm_ner] Pretraining on 40 texts, 30 steps" in capsys.readouterr().err
+    log = read_log(path)
+    (line,) = log.pretrainings
+    assert {key: line[key] for key in ("pretraining", "texts", "steps")} == {
+        **{"pretraining": "lstm_ner", "texts": 40, "steps": 30},
+    }
+    assert [step for step, _ in line["losses"]] == [*range(1, 31)]
+    assert line["losses"][0][1] > line["losses"][-1][1] + 0.1
+    assert [line["step"] for line in log.evaluations] == [0, 5]
+    # The time since the start has it; it comes before the first step.
+    assert 0 < line["seconds"] < log.evaluations[0]["seconds"]
+
+
+def test_the_curve_of_a_long_pretraining_is_thinned(tmp_path):
+    losses = [float(step) for step in range(1, 3001)]
+    points = _thinned(losses)
+    assert len(points) == 200 and points[0] == (15, 8.0) and points[-1] == (3000, 2993)
+    assert _thinned([2.0]) == [(1, 2.0)]
+
+
+class Recognizer(LSTMEntityRecognizer):
+    def __init__(self):
+        self.pretraining = None
+
+
+@pytest.mark.parametrize("at", [0, 3, 5])
+def test_the_speed_is_without_pretraining(tmp_path, monkeypatch, at):
+    """At whichever step the component learns for the first time."""
+    now = [0.0]
+    monkeypatch.setattr(loggers, "perf_counter", lambda: now[0])
+    pipes = {"one": Recognizer(), "two": Recognizer()}
+    pipes["two"].pretraining = Pretraining(1, 1, 99.0, [(1, 7.0)])  # of another run
+    monkeypatch.setattr(loggers, "recognizers", lambda nlp: pipes)
+    path = tmp_path / "log.jsonl"
+    log_step, finalize = report_logger(path)(spacy.blank("zh"), None, None)
+    info = {"epoch": 0, "score": 0.5, "losses": {}, "other_scores": {}}
+    for i in range(11):
+        now[0] += 1.0
+        if i == at:
+            now[0] += 1000.0
+            pipes["one"].pretraining = Pretraining(1, 1, 1000.0, [(1, 7.0)])
+        if i % 5:
+            log_step(None)
+        else:
+            now[0] += 50.0  # of the evaluation
+            log_step({**info, "step": i, "words": 100 * (i + 1)})
+    finalize()
+    log = read_log(path)
+    assert [line["speed"] for line in log.evaluations] == [None, 100.0, 100.0]
+    assert log.evaluations[-1]["seconds"] == 11 + 1000 + 150
+    (line,) = log.pretrainings
+    assert (line["pretraining"], line["seconds"]) == ("one", 1000.0)
 
 
 def test_the_log_can_be_read_while_training_goes_on(tmp_path):
@@ -184,6 +247,7 @@ GOOD = {
     **{"step": 0, "epoch": 0, "score": 0.5, "losses": {}, "scores": {}},
     **{"learn_rate": 0.1, "tokens": 1, "seconds": 1.0, "speed": None},
 }
+READ = {"pretraining": "a", "texts": 1, "steps": 1, "seconds": 1.0, "losses": []}
 HEADER = json.dumps({"format": FORMAT, "config": "", "versions": {}, "unit": "tokens"})
 
 
@@ -197,6 +261,10 @@ HEADER = json.dumps({"format": FORMAT, "config": "", "versions": {}, "unit": "to
         ([HEADER, "[1]"], ":2: this line is not an object of JSON"),
         ([HEADER, '{"step": 1}'], ":2: no epoch, learn_rate, losses, score"),
         ([HEADER, json.dumps({**GOOD, "step": "x"})], ":2: step cannot be 'x'"),
+        ([HEADER, '{"pretraining": "a"}'], ":2: no losses, seconds, steps, texts"),
+        ([HEADER, json.dumps({**READ, "steps": 0.5})], ":2: steps cannot be 0.5"),
+        ([HEADER, json.dumps({**READ, "losses": [[1]]})], ":2: losses are not pairs"),
+        ([HEADER, json.dumps({**READ, "losses": ["1x"]})], ":2: losses are not pairs"),
     ],
 )
 def test_a_broken_log_is_told_with_its_line(tmp_path, lines, says):

@@ -1,7 +1,12 @@
 """Pretraining: the setting of the component; and `spacy pretrain`, on characters with
 an objective of ours, on tokens with those of spaCy."""
 
+import copy
+import io
 import json
+import pickle
+import random
+import re
 
 import numpy as np
 import pytest
@@ -11,19 +16,22 @@ from spacy.cli.init_config import fill_config
 from spacy.tokens import DocBin
 from spacy.training import Example
 from spacy.training.initialize import init_nlp
+from spacy.training.loop import train
 from thinc.api import Adam, Config, NumpyOps, fix_random_seed
 from typer.testing import CliRunner
 
+import spacy_lstm_ner.pretraining
 from spacy_lstm_ner.layers.lexicon import set_lexicon
 from spacy_lstm_ner.pretraining import (
     BUCKETS,
     Guesses,
+    PendingPretraining,
     build_pretrain_masked_characters,
     masked_loss,
     pretrain,
 )
 
-from .conftest import REPOSITORY, SMALL_MODEL
+from .conftest import REPOSITORY, SAMPLE, SMALL_MODEL, copy_of
 
 TEXTS = ["高勇任北京大学教授。", "", "好", "王芳，女，汉族。"]
 
@@ -132,44 +140,278 @@ def test_gradients_against_finite_differences():
         assert gradient[place] == pytest.approx(numeric, abs=1e-6)
 
 
-def test_pretraining_reads_before_the_entities_are_learned(examples, caplog):
-    """It fits the encoder to the texts, is the same for the same seed, and goes with
-    documents that have no text."""
+def initialized(examples, *, seed=0, **settings):
+    """A component that is ready to be trained, with the settings of `initialize`."""
+    fix_random_seed(seed)
+    ner = spacy.blank("zh").add_pipe("lstm_ner", config={"model": SMALL_MODEL})
+    ner.initialize(lambda: examples, **settings)
+    return ner
+
+
+def fresh(examples):
+    return [copy_of(spacy.blank("zh"), eg) for eg in examples[:20]]
+
+
+def encoder_of(ner):
+    return ner.model.get_ref("tok2vec").to_bytes()
+
+
+def test_the_encoder_reads_as_the_training_begins(examples, capsys):
+    """Initialization leaves it as it is; the first update lets it read, once, and the
+    same for the same seed, whatever is done in between."""
     nlp = spacy.blank("zh")
-    texts = ["", *(eg.text for eg in examples)]
+    empty = Example(nlp.make_doc(""), nlp.make_doc(""))
+    unread = initialized([empty, *examples])
+    read = initialized([empty, *examples], pretrain_steps=80)
+    assert encoder_of(unread) == encoder_of(copy.deepcopy(read))
+    assert capsys.readouterr().err == ""
+    losses = {}
+    # Nothing to learn from: what is different now was read.
+    read.update([empty], losses=losses)
+    assert losses == {"lstm_ner": 0.0}
+    printed = capsys.readouterr().err.splitlines()
+    assert printed[0] == "[lstm_ner] Pretraining on 60 texts, 80 steps"
+    assert re.fullmatch(
+        r"\[lstm_ner\] Pretraining took \d+ s; loss of a guess: "
+        r"7\.\d\d at first, 5\.\d\d at last",
+        printed[1],
+    )
+    assert len(printed) == 2
+    once = encoder_of(read)
+    assert once != encoder_of(unread)
+    read.update([empty], losses=losses)
+    again = initialized([empty, *examples], pretrain_steps=80)
+    fix_random_seed(7)
+    again.update([empty], losses=losses)
+    assert encoder_of(read) == encoder_of(again) == once
 
-    def initialized(steps):
-        fix_random_seed(0)
-        ner = spacy.blank("zh").add_pipe("lstm_ner", config={"model": SMALL_MODEL})
-        empty = Example(nlp.make_doc(""), nlp.make_doc(""))
-        ner.initialize(lambda: [empty, *examples], pretrain_steps=steps)
-        return ner.model.get_ref("tok2vec")
 
-    with caplog.at_level("INFO", "spacy"):
-        read = initialized(80)
-    assert "[lstm_ner] Pretraining on 61 texts, 80 steps" in caplog.text
-    assert read.to_bytes() == initialized(80).to_bytes()
-    unread = initialized(0)
-    assert read.to_bytes() != unread.to_bytes()
-    losses = pretrain(unread, texts, 240)
+def test_pretraining_fits_the_encoder_to_the_texts(examples):
+    unread = initialized(examples).model.get_ref("tok2vec")
+    losses = pretrain(unread, ["", *(eg.text for eg in examples)], 240)
     assert len(losses) == 240
     assert losses[0] > np.log(BUCKETS) - 0.2
     assert np.mean(losses[-4:]) < losses[0] - 2
 
 
-def test_other_texts_are_read_too(examples, tmp_path, caplog):
+def training_config(steps, **training):
+    nlp = spacy.blank("zh")
+    nlp.add_pipe("lstm_ner", config={"model": SMALL_MODEL})
+    config = Config(nlp.config).copy()
+    path = str(SAMPLE / "resume.json")
+    reader = {"@readers": "spacy-lstm-ner.BIOCorpus.v1", "path": path, "limit": 40}
+    config["corpora"].update(train=reader, dev=reader)
+    config["training"].update(
+        max_steps=6,
+        eval_frequency=3,
+        batcher={"@batchers": "spacy.batch_by_sequence.v1", "size": 8},
+        **training,
+    )
+    config["initialize"]["components"] = {"lstm_ner": {"pretrain_steps": steps}}
+    return config
+
+
+@pytest.mark.parametrize("accumulate", [1, 3])
+def test_the_weights_are_those_of_pretraining_at_initialization(accumulate, tmp_path):
+    """With spaCy's training loop, to the byte: what it saves are averages."""
+    late = init_nlp(training_config(10, accumulate_gradient=accumulate))
+    early = init_nlp(training_config(0, accumulate_gradient=accumulate))
+    encoder = early.get_pipe("lstm_ner").model.get_ref("tok2vec")
+    corpora = spacy.registry.resolve(early.config.interpolate()["corpora"])
+    pretrain(encoder, [eg.text for eg in corpora["train"](early)], 10)
+    weights = []
+    for nlp in (early, late):
+        train(nlp, tmp_path, stdout=io.StringIO(), stderr=io.StringIO())
+        saved = tmp_path / "model-last" / "lstm_ner" / "model"
+        weights.append(saved.read_bytes())
+    assert weights[0] == weights[1]
+
+
+def test_few_texts_are_not_read_for_ever(examples, capsys):
+    """64 times at most: with the default, 3,000 steps, more than 735 texts are read
+    just as often as it says."""
+    ner = initialized(examples[:17], pretrain_steps=3000)
+    ner.update(fresh(examples), losses={})
+    says = "17 texts, 128 steps (not 3,000: each text is read 64 times)"
+    assert says in capsys.readouterr().err
+    assert ner.pretraining.steps == 128
+    encoder = ner.model.get_ref("tok2vec")
+
+    def planned(n):
+        return PendingPretraining("", encoder, n * ["王"], 3000).steps
+
+    assert [planned(n) for n in (1, 16, 736, 737, 5000)] == [64, 64, 2944, 3000, 3000]
+
+
+def test_what_does_not_train_does_not_read(examples, monkeypatch):
+    """As `spacy debug model`, which asks neither for a loss nor for new weights."""
+    ner = initialized(examples, pretrain_steps=3)
+    before = encoder_of(copy.deepcopy(ner))
+    ner.predict([eg.predicted for eg in fresh(examples)])
+    ner.update(fresh(examples))
+    assert encoder_of(copy.deepcopy(ner)) == before and ner.pretraining is None
+    # Whoever does train with such calls has pretraining, too; no gradient is lost.
+    encoder = ner.model.get_ref("tok2vec")
+    gradient = encoder.get_gradients()
+    gradient = {key: dW.copy() for key, (_, dW) in gradient.items()}
+    used = {}
+
+    def sgd(key, weights, gradient):
+        used[key] = gradient.copy()
+        return weights, gradient
+
+    ner.finish_update(sgd)
+    assert ner.pretraining.steps == 3 and encoder_of(ner) != before
+    assert gradient and all((used[key] == dW).all() for key, dW in gradient.items())
+
+
+def test_random_numbers_go_on_as_if_nothing_had_been_read(examples):
+    numbers = []
+    for steps in (0, 3):
+        ner = initialized(examples, pretrain_steps=steps)
+        fix_random_seed(3)
+        ner.update(fresh(examples), losses={})
+        numbers.append((np.random.rand(), random.random()))
+    assert numbers[0] == numbers[1]
+
+
+def test_other_weights_stay(examples, tmp_path, capsys):
+    """Those that were loaded since: what is read would only spoil them."""
+    other = initialized(examples, seed=1)
+    other.to_disk(tmp_path / "other")
+    weights = encoder_of(other)
+    load = {
+        "from_bytes": lambda ner: ner.from_bytes(other.to_bytes()),
+        "from_disk": lambda ner: ner.from_disk(tmp_path / "other"),
+        "init_tok2vec": lambda ner: ner.model.get_ref("tok2vec").from_bytes(weights),
+    }
+    for into in load.values():
+        ner = initialized(examples, pretrain_steps=3)
+        into(ner)
+        ner.update([], losses={})
+        assert encoder_of(ner) == weights and ner.pretraining is None
+        assert "[lstm_ner] No pretraining: " in capsys.readouterr().err
+        ner.update([], losses={})
+        assert capsys.readouterr().err == ""
+
+
+def test_initialized_again(examples):
+    ner = initialized(examples, pretrain_steps=3)
+    ner.initialize(lambda: examples)
+    ner.update([], losses={})
+    assert ner.pretraining is None
+    ner.initialize(lambda: examples, pretrain_steps=2)
+    ner.update([], losses={})
+    assert ner.pretraining.steps == 2
+    with pytest.raises(ValueError, match="pretrain_steps = -1"):
+        ner.initialize(lambda: examples, pretrain_steps=-1)
+    assert ner.pretraining is None
+
+
+def test_an_interrupted_pretraining_leaves_nothing_half_done(examples, monkeypatch):
+    ner = initialized(examples, pretrain_steps=4)
+    before = encoder_of(copy.deepcopy(ner))
+    whole = copy.deepcopy(ner)
+    whole.update([], losses={})
+    with monkeypatch.context() as patched:
+        calls = []
+
+        def interrupted(*args):
+            calls.append(1)
+            if len(calls) == 3:
+                raise KeyboardInterrupt
+            return masked_loss(*args)
+
+        patched.setattr(spacy_lstm_ner.pretraining, "masked_loss", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            ner.update([], losses={})
+    assert encoder_of(copy.deepcopy(ner)) == before and ner.pretraining is None
+    # The next update begins again.
+    ner.update([], losses={})
+    assert encoder_of(ner) == encoder_of(whole) != before
+
+
+def test_copies_read_the_same(examples):
+    nlp = spacy.blank("zh")
+    nlp.add_pipe("lstm_ner", config={"model": SMALL_MODEL})
+    settings = nlp.config["initialize"]["components"].setdefault("lstm_ner", {})
+    settings["pretrain_steps"] = 3
+    nlp.initialize(lambda: examples)
+    twin = copy.deepcopy(nlp)
+    for each in (nlp, twin):
+        fix_random_seed(0)
+        each.update(fresh(examples), sgd=Adam(0.01))
+    one, two = (each.get_pipe("lstm_ner") for each in (nlp, twin))
+    assert one.pretraining.losses == two.pretraining.losses
+    assert encoder_of(one) == encoder_of(two)
+
+
+def test_what_is_saved_or_sent_away_has_no_texts_and_says_so(examples, tmp_path):
+    ner = initialized(examples, pretrain_steps=3)
+    warns = pytest.warns(UserWarning, match=r"\[lstm_ner\] The pretraining .* \(3 st")
+    texts = [eg.text for eg in examples]
+    with warns:
+        saved = ner.to_bytes()
+    with warns:
+        pickled = pickle.dumps(ner)
+    with warns:
+        ner.to_disk(tmp_path / "ner")
+    files = [path for path in (tmp_path / "ner").rglob("*") if path.is_file()]
+    data = [saved, pickled, *(path.read_bytes() for path in files)]
+    for text in texts:
+        assert not any(text.encode() in part for part in data)
+    sent = pickle.loads(pickled)
+    sent.update([], losses={})
+    assert sent.pretraining is None
+    # As soon as it has read there is nothing to be told.
+    ner.update([], losses={})
+    assert pickle.loads(pickle.dumps(ner)).pretraining == ner.pretraining
+    assert ner.to_bytes() != saved
+
+
+def test_several_components_each_read(examples, capsys):
+    nlp = spacy.blank("zh")
+    for name in ("one", "two", "frozen", "none"):
+        nlp.add_pipe("lstm_ner", name, config={"model": SMALL_MODEL, "spans_key": name})
+        steps = {"one": 2, "two": 3, "frozen": 4, "none": 0}[name]
+        nlp.config["initialize"]["components"][name] = {"pretrain_steps": steps}
+    nlp.initialize(lambda: examples)
+    for _ in range(2):
+        nlp.update(fresh(examples), exclude=["frozen"], sgd=Adam(0.01))
+    output = capsys.readouterr().err
+    printed = re.findall(r"\[(\w+)\] Pretraining on 60 texts, (\d+) steps", output)
+    assert printed == [("one", "2"), ("two", "3")]
+
+
+def test_rehearsal_comes_after_it(examples):
+    nlp = spacy.blank("zh")
+    nlp.add_pipe("lstm_ner", config={"model": SMALL_MODEL})
+    nlp.config["initialize"]["components"]["lstm_ner"] = {"pretrain_steps": 3}
+    nlp.initialize(lambda: examples)
+    nlp.resume_training()
+    losses = nlp.rehearse(fresh(examples), sgd=Adam(0.01))
+    assert nlp.get_pipe("lstm_ner").pretraining.steps == 3
+    assert np.isfinite(losses["lstm_ner"])
+
+
+def test_other_texts_are_read_too(examples, tmp_path, capsys):
     lines = [
         json.dumps({"text": text}) for text in ("天下大势", "分久必合", "合久必分")
     ]
-    (tmp_path / "texts.jsonl").write_text("\n".join(lines), "utf8")
-    reader = {"@readers": "spacy.JsonlCorpus.v1", "path": str(tmp_path / "texts.jsonl")}
+    path = tmp_path / "texts.jsonl"
+    path.write_text("\n".join(lines), "utf8")
+    reader = {"@readers": "spacy.JsonlCorpus.v1", "path": str(path)}
     nlp = spacy.blank("zh")
     nlp.add_pipe("lstm_ner", config={"model": SMALL_MODEL})
     settings = {"pretrain_steps": 2, "raw_text": reader}
     nlp.config["initialize"]["components"]["lstm_ner"] = settings
-    with caplog.at_level("INFO", "spacy"):
+    nlp.initialize(lambda: examples)
+    # What is wrong with the file is told by then: it is not needed any more.
+    path.unlink()
+    nlp.update(fresh(examples), sgd=Adam(0.01))
+    assert "Pretraining on 63 texts, 2 steps" in capsys.readouterr().err
+    with pytest.raises((OSError, ValueError), match=r"texts\.jsonl"):
         nlp.initialize(lambda: examples)
-    assert "Pretraining on 63 texts, 2 steps" in caplog.text
     settings["pretrain_steps"] = 0
     with pytest.raises(ValueError, match="raw_text to read, but pretrain_steps = 0"):
         nlp.initialize(lambda: examples)
@@ -186,8 +428,10 @@ def test_dropout_of_the_encoder_ends_with_pretraining():
 
 def test_pretraining_that_cannot_be(examples):
     ner = spacy.blank("zh").add_pipe("lstm_ner")
-    with pytest.raises(ValueError, match=r"\[lstm_ner\] pretrain_steps = -1: set it"):
-        ner.initialize(lambda: examples, pretrain_steps=-1)
+    for steps in (-1, 2.5, float("nan"), "9"):
+        says = rf"\[lstm_ner\] pretrain_steps = {steps}: set it"
+        with pytest.raises(ValueError, match=says):
+            ner.initialize(lambda: examples, pretrain_steps=steps)
     vectors = {"width": 8, "rows": [100], "attrs": ["NORM"]}
     embed = {"@architectures": "spacy.MultiHashEmbed.v2", **vectors}
     model = {"tok2vec": {"embed": {**embed, "include_static_vectors": False}}}
@@ -247,7 +491,10 @@ def test_spacy_pretrain_and_training_from_its_weights(objective, examples, tmp_p
     config["paths"]["raw_text"] = str(tmp_path / "texts.jsonl")
     for part in ("train", "dev"):
         config["paths"][part] = str(tmp_path / "train.spacy")
-    config["initialize"]["components"]["lstm_ner"]["pretrain_steps"] = 0
+    settings = config["initialize"]["components"]["lstm_ner"]
+    assert settings["pretrain_steps"] == 3000
+    if objective == TOKENS:
+        settings["pretrain_steps"] = 0
     config["pretraining"].update(
         component="lstm_ner", layer="tok2vec", objective=objective, max_epochs=3
     )
@@ -267,6 +514,8 @@ def test_spacy_pretrain_and_training_from_its_weights(objective, examples, tmp_p
     weights = tmp_path / "weights" / "model-last.bin"
     config["initialize"]["init_tok2vec"] = str(weights)
     nlp = init_nlp(config)
-    begins = nlp.get_pipe("lstm_ner").model.get_ref("tok2vec")
-    assert begins.to_bytes() == weights.read_bytes()
+    ner = nlp.get_pipe("lstm_ner")
+    assert encoder_of(copy.deepcopy(ner)) == weights.read_bytes()
     assert nlp.update(examples[:5])["lstm_ner"] > 0
+    # These weights are not pretrained a second time.
+    assert ner.pretraining is None

@@ -13,6 +13,8 @@ import pytest
 import spacy
 import srsly
 
+from spacy_lstm_ner.loggers import read_log
+
 from .conftest import REPOSITORY
 from .test_readme import BLOCKS
 
@@ -69,11 +71,10 @@ def test_all_makes_corpus_pipeline_figures_and_wheel(ran):
 def test_the_report_has_curves_and_figures_of_test(ran):
     page = (ran / "reports/sample.html").read_text("utf8")
     assert "F1 on test" in page and "Learning rate" in page
-    log = ran / "training/sample/lstm_ner/seed-0/log.jsonl"
-    steps = [
-        json.loads(line).get("step") for line in log.read_text("utf8").splitlines()
-    ]
-    assert steps == [None, 0, 30]
+    assert "Pretraining: loss of a guess" in page and "of that, pretraining" in page
+    log = read_log(ran / "training/sample/lstm_ner/seed-0/log.jsonl")
+    assert [line["step"] for line in log.evaluations] == [0, 30]
+    assert [line["steps"] for line in log.pretrainings] == [5]
 
 
 def test_wheel_requires_the_plugin_and_nothing_is_installed(ran):

@@ -83,6 +83,7 @@ def test_nothing_annotated():
 def scored(nlp, gold, predicted, missing=()):
     """An example with predictions of (start, end, label, score)."""
     doc = nlp.make_doc("一二三四五六七八九十")
+    doc.ents = [Span(doc, start, end, label) for start, end, label, _ in predicted]
     doc.spans["s"] = SpanGroup(
         doc,
         name="s",
@@ -125,6 +126,7 @@ def test_calibration_error_where_gold_entities_end_inside_tokens():
     predicted = Doc(vocab, words=["一二三", "四"], spaces=[False, False])
     reference = Doc(vocab, words=list("一二三四"), spaces=[False] * 4)
     reference.ents = [Span(reference, 0, 2, "A")]
+    predicted.ents = [Span(predicted, 0, 1, "A")]
     predicted.spans["s"] = SpanGroup(
         predicted, spans=[Span(predicted, 0, 1, "A")], attrs={"scores": np.array([0.7])}
     )

@@ -5,12 +5,16 @@ import itertools
 import numpy as np
 import pytest
 import spacy
+from spacy import registry
+from spacy.language import Language
 from spacy.tokens import Doc, Span
+from spacy.training import Example
+from thinc.api import Adam, Model, fix_random_seed
 
 from spacy_lstm_ner.units import UNITS
 from spacy_lstm_ner.windows import batches, windows
 
-from .conftest import found
+from .conftest import found, train
 
 
 def whole(nlp):
@@ -99,6 +103,137 @@ def test_kept_entities_in_windows(trained, examples):
     ner(doc)
     assert set(kept) <= set(found(doc))
     assert len(found(doc)) > 50
+
+
+# Models that read more than the text
+
+
+@pytest.fixture(scope="module")
+def listening(examples):
+    """A pipeline whose model reads an extension of the Doc, as the listener of
+    spacy-transformers reads ``doc._.trf_data``: where it is not set, there are zeros
+    and no error."""
+    Doc.set_extension("vectors", default=None, force=True)
+
+    @Language.component("set_vectors")
+    def set_vectors(doc):
+        codes = np.array([ord(token.text[0]) for token in doc], dtype="uint64")
+        bits = codes[:, None] >> np.arange(16, dtype="uint64") & 1
+        doc._.vectors = bits.astype("float32")
+        return doc
+
+    @registry.architectures("test_windows.Listener.v1")
+    def build_listener():
+        def forward(model, docs, is_train):
+            vectors = [
+                np.zeros((len(doc), 16), "float32")
+                if doc._.vectors is None
+                else doc._.vectors
+                for doc in docs
+            ]
+            return vectors, lambda d_vectors: []
+
+        return Model("vectors", forward, dims={"nO": 16})
+
+    nlp = spacy.blank("zh")
+    nlp.add_pipe("set_vectors")
+    embed = {"@architectures": "test_windows.Listener.v1"}
+    encode = {
+        "@architectures": "spacy-lstm-ner.LSTMEncoder.v1",
+        **{"width": 48, "depth": 1, "bi": True},
+    }
+    for name, unit in (("tokens", "token"), ("characters", "char")):
+        tok2vec = {
+            "@architectures": "spacy.Tok2Vec.v2",
+            **{"embed": embed, "encode": encode},
+        }
+        model = {"@architectures": "spacy-lstm-ner.NER.v1", "tok2vec": tok2vec}
+        config = {"unit": unit, "model": model, "spans_key": name, "overwrite": True}
+        nlp.add_pipe("lstm_ner", name=name, config=config)
+    fix_random_seed(0)
+    read = [
+        Example(set_vectors(nlp.make_doc(eg.text)), eg.reference)
+        for eg in examples[:30]
+    ]
+    nlp.initialize(lambda: read)
+    optimizer = Adam(0.02)
+    for _ in range(40):
+        nlp.update(read, sgd=optimizer)
+    return nlp
+
+
+@pytest.mark.parametrize("window", [64, 300, 2000, None])
+@pytest.mark.parametrize("name", ["tokens", "characters"])
+def test_models_that_read_more_than_the_text(listening, examples, name, window):
+    """What they read is not in a copy of a part of a document."""
+    ner = listening.get_pipe(name)
+    texts = [long_text(examples, 30) * 3, examples[0].text, "", long_text(examples, 20)]
+    docs = [listening.get_pipe("set_vectors")(listening.make_doc(t)) for t in texts]
+    assert len(texts[0]) > 2000
+    ner.window = None
+    expected = ner.predict(docs)
+    assert len(expected[0]) > 150
+    ner.window = window
+    actual = ner.predict(docs)
+    if window in (2000, None):
+        assert [places(spans) for spans in actual] == list(map(places, expected))
+    same = set(places(actual[0])).intersection(places(expected[0]))
+    assert len(same) > 0.9 * len(expected[0])
+    asked = [[span[:3] for span in spans[:5]] for spans in actual]
+    scores = [[span.score for span in spans[:5]] for spans in actual]
+    if name == "characters":
+        for one, other in zip(ner.probabilities(docs, asked), scores, strict=True):
+            np.testing.assert_allclose(one, other, atol=1e-6)
+    ner.window = 2000
+
+
+def places(spans):
+    return [span[:3] for span in spans]
+
+
+@pytest.mark.torch
+def test_a_transformer(tmp_path, examples):
+    """A tiny one, with random weights that are not trained."""
+    pytest.importorskip("spacy_transformers")
+    from transformers import BertConfig, BertModel, BertTokenizerFast
+
+    chars = sorted({char for eg in examples for char in eg.text if char.strip()})
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *chars]
+    (tmp_path / "vocab.txt").write_text("\n".join(vocabulary), "utf8")
+    tokenizer = BertTokenizerFast(
+        vocab_file=str(tmp_path / "vocab.txt"), do_lower_case=False
+    )
+    tokenizer.save_pretrained(tmp_path / "tiny")
+    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_attention_heads": 2}
+    config = BertConfig(vocab_size=len(vocabulary), num_hidden_layers=1, **sizes)
+    BertModel(config).save_pretrained(tmp_path / "tiny")
+    nlp = spacy.blank("zh")
+    nlp.add_pipe(
+        "transformer",
+        config={
+            "model": {
+                "@architectures": "spacy-transformers.TransformerModel.v3",
+                "name": str(tmp_path / "tiny"),
+                "get_spans": {
+                    "@span_getters": "spacy-transformers.strided_spans.v1",
+                    **{"window": 128, "stride": 96},
+                },
+            }
+        },
+    )
+    listener = {
+        "@architectures": "spacy-transformers.TransformerListener.v1",
+        "grad_factor": 0.0,
+        "pooling": {"@layers": "reduce_mean.v1"},
+    }
+    model = {"@architectures": "spacy-lstm-ner.NER.v1", "tok2vec": listener}
+    ner = nlp.add_pipe("lstm_ner", config={"unit": "token", "model": model})
+    train(nlp, examples, steps=30)
+    text = long_text(examples, 30) * 3
+    in_windows = found(nlp(text))
+    ner.window = None
+    assert in_windows == found(nlp(text))
+    assert len(in_windows) > 100
 
 
 def test_windows_that_leave_no_room_are_refused():

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import spacy
 from spacy.tokens import Doc, DocBin
-from tqdm import tqdm
 
+from ..progress import progress_counter
 from .docs import doc_from_record
 from .files import DataFile
 from .report import DataError, Report
@@ -77,7 +77,7 @@ def convert(
     strict (bool): Stop at the first problem.
     shard_size (int): Docs in memory and in a file at most. More of them make the
         output a folder of files, which spaCy reads wherever it reads a file.
-    progress (bool): Show a progress bar if it takes long.
+    progress (bool): Show how far it is if it takes long.
     RETURNS (Conversion): What was read, found and written.
     RAISES (DataError): For input or settings that cannot be used.
     """
@@ -102,15 +102,7 @@ def convert(
     beside = next(path for path in targets[0].absolute().parents if path.is_dir())
     with (
         tempfile.TemporaryDirectory(dir=beside, prefix=f".{output.name}-") as temporary,
-        # A bar for what takes two seconds or more; None: and only on a terminal.
-        tqdm(
-            total=size,
-            unit="B",
-            unit_scale=True,
-            leave=False,
-            delay=2,
-            disable=None if progress else True,
-        ) as bar,
+        progress_counter("Reading", size, shown=progress, in_bytes=True) as counter,
     ):
         sinks = [_Sink(Path(temporary) / part.path.name, shard_size) for part in parts]
         for file in files:
@@ -120,7 +112,7 @@ def convert(
                 limit=limit,
                 shares=shares,
                 seed=seed,
-                progress=bar.update,
+                progress=counter.update,
             ):
                 doc = doc_from_record(
                     nlp, record, file=file, report=report, joiner=joiner

@@ -40,6 +40,8 @@ class Gates(NamedTuple):
     #: The entities on it, in characters of the text, and how probable each is. Those
     #: that other components have found before are not among them.
     entities: list[ScoredSpan]
+    #: The language of the pipeline, as spaCy names it.
+    lang: str = ""
 
     @property
     def units(self) -> list[str]:
@@ -110,4 +112,5 @@ def open_gates(
         emissions=reading.emissions,
         path=reading.path,
         entities=in_characters(ner, doc, reading.spans),
+        lang=nlp.lang or "",
     )

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from spacy.tokens import Doc
 
+from ..annotating import entity_scores
 from ..pages.entities import Entity, entities_html
 from ..pages.page import frame, page
 
@@ -32,6 +33,7 @@ def render(
                 for entity in scored_entities(doc, spans_key)
                 if entity[3] is None or entity[3] >= threshold
             ],
+            lang=doc.lang_,
         )
         for doc in docs
     ]
@@ -51,20 +53,10 @@ class Rendered:
         return frame(self.html, "Entities", height=200)
 
 
-def scored_entities(doc: Doc, spans_key: str) -> list[Entity]:
+def scored_entities(doc: Doc, spans_key: str | None) -> list[Entity]:
     """The entities of a document in characters, each with its probability if there is
     one."""
-    scores = {}
-    group = doc.spans.get(spans_key)
-    if group is not None and "scores" in group.attrs:
-        places = [(span.start, span.end, span.label) for span in group]
-        scores = dict(zip(places, map(float, group.attrs["scores"]), strict=True))
     return [
-        (
-            ent.start_char,
-            ent.end_char,
-            ent.label_,
-            scores.get((ent.start, ent.end, ent.label)),
-        )
-        for ent in doc.ents
+        (ent.start_char, ent.end_char, ent.label_, score)
+        for ent, score in zip(doc.ents, entity_scores(doc, spans_key), strict=True)
     ]

@@ -53,6 +53,8 @@ class Explanation(NamedTuple):
     analyses: list[Analysis]
     #: One for each entity that was found.
     entities: list[Why]
+    #: The language of the pipeline, as spaCy names it.
+    lang: str = ""
 
     @property
     def margin(self) -> float | None:
@@ -119,6 +121,7 @@ def explain(
                 entities, added.T, runners_up, strict=True
             )
         ],
+        nlp.lang or "",
     )
 
 

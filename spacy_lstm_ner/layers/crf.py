@@ -470,7 +470,7 @@ def path_scores(crf: Model, emissions: Ragged, paths: Ints1d) -> Floats1d:
     """
     data = to_numpy(emissions.dataXd).astype("float64")
     starts, transitions, ends = (
-        to_numpy(crf.get_param(name)).astype("float64")
+        _finite_param(crf, name).astype("float64")
         for name in ("starts", "transitions", "ends")
     )
     lasts = np.cumsum(to_numpy(emissions.lengths)) - 1
@@ -542,6 +542,18 @@ class Lattice(NamedTuple):
     log_z: Floats1d
 
 
+def _finite_param(crf: Model, name: str) -> np.ndarray:
+    """A parameter of a `CRF` layer. One that is not a number would make every path as
+    good as any other."""
+    scores = to_numpy(crf.get_param(name))
+    if not np.isfinite(scores).all():
+        raise ValueError(
+            f"The parameter {name!r} of the CRF has non-finite scores (NaN or inf): "
+            f"its weights are broken, load or train it again."
+        )
+    return scores
+
+
 class _Chain:
     """The parameters of a `CRF` layer, minus infinity where the rules forbid."""
 
@@ -555,7 +567,7 @@ class _Chain:
         temperature: float = 1.0,
     ):
         def masked(name: str, legal: np.ndarray) -> np.ndarray:
-            scores = to_numpy(crf.get_param(name)).astype(dtype)
+            scores = _finite_param(crf, name).astype(dtype)
             if temperature != 1.0:
                 scores /= temperature
             if tags is not None:

@@ -106,6 +106,22 @@ def _embed_init(
     model.set_param("E", E)
 
 
+def check_char_embed(model: Model[Ints2d, Floats2d]) -> None:
+    """RAISES (ValueError): For attributes and parameters, as of a file, that no
+    `CharEmbed` can have."""
+    characters, kind = model.attrs["characters"], model.attrs["kind"]
+    if kind not in KINDS or model.name != f"char_embed_{kind}":
+        raise ValueError(f"{model.name} has the kind {kind!r:.40}")
+    codes = np.asarray(characters)
+    n_rows = len(model.get_param("E")) if model.has_param("E") else len(codes) + 1
+    is_sorted = codes.ndim == 1 and (codes.dtype.kind in "iu" or not len(codes))
+    if not is_sorted or (codes[1:] <= codes[:-1]).any() or n_rows != len(codes) + 1:
+        raise ValueError(
+            f"{model.name} has {n_rows} vectors, and characters that are not as many, "
+            f"or not sorted"
+        )
+
+
 def HashCharEmbed(
     width: int, *, rows: Sequence[int], ngram_dropout: float = 0.0
 ) -> Model[Ragged, Ragged]:
@@ -150,6 +166,20 @@ def HashCharEmbed(
         layers=tables,
         attrs={"longest": len(rows), "ngram_dropout": ngram_dropout},
     )
+
+
+def check_hash_char_embed(model: Model[Ragged, Ragged]) -> None:
+    """RAISES (ValueError): For attributes, as of a file, that no `HashCharEmbed` can
+    have."""
+    longest, rate = model.attrs["longest"], model.attrs["ngram_dropout"]
+    n_tables = len(model.layers)
+    if longest not in range(1, MAX_NGRAM + 1) or n_tables != sum(range(longest + 1)):
+        raise ValueError(
+            f"hash_char_embed has longest = {longest!r:.40}, which does not go with "
+            f"{n_tables} tables"
+        )
+    if not isinstance(rate, int | float) or not 0 <= rate < 1:
+        raise ValueError(f"hash_char_embed has ngram_dropout = {rate!r:.40}")
 
 
 def _init_layers(

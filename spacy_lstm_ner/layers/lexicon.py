@@ -35,6 +35,8 @@ _UPPER = np.uint64(64 - 20)
 # its profile to tell much.
 _SURE_BY_WORDS, _SURE_BY_FREQUENCY = 3.0, 50.0
 
+_ATTRS = ("kinds", "lengths", "keys", "flags", "upper", "profiled", "profiles")
+
 #: The words of each kind, and how frequent each is.
 Lexicon = Mapping[str, Mapping[str, float]]
 
@@ -51,14 +53,13 @@ def LexiconEmbed(nO: int | None = None) -> Model[Ragged, Ragged]:
     """
     if nO is not None and nO < 1:
         raise ValueError(f"An embedding needs a width of at least 1, not {nO}.")
-    attrs = ("kinds", "lengths", "keys", "flags", "upper", "profiled", "profiles")
     return Model(
         "lexicon_embed",
         _forward,
         init=_init,
         dims={"nO": nO},
         params={"E": None},
-        attrs={name: [] for name in attrs},
+        attrs={name: [] for name in _ATTRS},
     )
 
 
@@ -111,6 +112,55 @@ def set_lexicon(model: Model[Ragged, Ragged], lexicon: Lexicon) -> None:
         profiled=profiled,
         profiles=profiles,
     )
+
+
+def check_lexicon_embed(model: Model[Ragged, Ragged]) -> None:
+    """RAISES (ValueError): For attributes and parameters, as of a file, that no
+    `LexiconEmbed` can have."""
+    kinds, lengths, keys, flags, upper, profiled, profiles = (
+        model.attrs[name] for name in _ATTRS
+    )
+
+    def is_array(value: object, dtype: str, shape: tuple[int, ...]) -> bool:
+        return (
+            isinstance(value, np.ndarray)
+            and value.dtype == dtype
+            and value.shape == shape
+        )
+
+    def is_sorted(array: np.ndarray) -> bool:
+        return bool((array[1:] > array[:-1]).all())
+
+    if not len(kinds) and not model.has_param("E"):
+        return  # no lexicon was given yet
+    width = 2 * (len(PROFILE_PLACES) * len(kinds) + 1)
+    if not (
+        isinstance(kinds, list)
+        and 0 < len(kinds) <= MAX_KINDS
+        and isinstance(lengths, list)
+        and len(lengths) > 0
+        and all(isinstance(n, int) and n > 1 for n in lengths)
+        and is_sorted(np.array(lengths))
+        and len(keys) == len(flags) == len(lengths)
+        and all(
+            is_array(one, "uint64", (np.size(one),))
+            and is_array(other, "uint64", (np.size(one),))
+            and np.size(one) > 0
+            and is_sorted(one)
+            for one, other in zip(keys, flags, strict=True)
+        )
+        and is_array(upper, "bool", (1 << 20,))
+        and is_array(profiled, "int64", (np.size(profiled),))
+        and is_sorted(profiled)
+        and is_array(profiles, "float16", (np.size(profiled) + 1, width))
+    ):
+        raise ValueError("lexicon_embed has a lexicon whose parts do not fit")
+    shape = (len(PLACES) * _flags(model) + width, model.get_dim("nO"))
+    if model.has_param("E") and model.get_param("E").shape != shape:
+        raise ValueError(
+            f"the parameter E of lexicon_embed has the shape "
+            f"{model.get_param('E').shape}, and should have {shape}"
+        )
 
 
 def _columns(

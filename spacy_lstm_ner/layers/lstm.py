@@ -135,6 +135,18 @@ def _check_width(nO: int | None, bi: bool) -> None:
         )
 
 
+def check_lstm(model: Model[Ragged, Ragged]) -> None:
+    """RAISES (ValueError): For attributes, as of a file, that no `LSTM` can have."""
+    bi, depth, rate = (model.attrs[name] for name in ("bi", "depth", "dropout_rate"))
+    if not isinstance(bi, bool) or depth * _directions(model) != len(model.layers):
+        raise ValueError(
+            f"lstm has bi = {bi!r:.40} and depth = {depth!r:.40}, which do not go with "
+            f"{len(model.layers)} cells"
+        )
+    if not isinstance(rate, int | float) or not 0 <= rate < 1:
+        raise ValueError(f"lstm has dropout_rate = {rate!r:.40}")
+
+
 def _directions(model: Model) -> int:
     return 2 if model.attrs["bi"] else 1
 

@@ -121,6 +121,21 @@ def forward(
     return (h[0], c[0]), backprop
 
 
+def check_cell(model: Model[InT, OutT]) -> None:
+    """RAISES (ValueError): For parameters, as of a file, that no `LSTMCell` of this
+    size can have."""
+    if not model.has_param("b"):
+        return
+    nI, nH = model.get_dim("nI"), model.get_dim("nO")
+    for name, shape in (("Wx", (nI, 4 * nH)), ("Wh", (nH, 4 * nH)), ("b", (4 * nH,))):
+        found = model.get_param(name).shape
+        if found != shape:
+            raise ValueError(
+                f"the parameter {name} of lstm_cell has the shape {found}, and should "
+                f"have {shape}"
+            )
+
+
 def init(model: Model[InT, OutT], X: InT | None = None, Y: OutT | None = None) -> None:
     if X is not None:
         model.set_dim("nI", X[0].shape[1])

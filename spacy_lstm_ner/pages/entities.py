@@ -4,18 +4,19 @@ import html
 from collections.abc import Iterable, Mapping
 from zlib import crc32
 
-from .page import text_html
+from .page import lang_html, text_html
 
 #: An entity: where it begins and ends in characters of the text, its label, and its
 #: probability, if that is known.
 Entity = tuple[int, int, str, float | None]
 
 
-def entities_html(text: str, entities: Iterable[Entity]) -> str:
+def entities_html(text: str, entities: Iterable[Entity], *, lang: str = "") -> str:
     """A text with its entities marked, as HTML.
 
     text (str): The text.
     entities (Iterable[Entity]): Its entities; none may overlap.
+    lang (str): Its language, as spaCy names it.
     RETURNS (str): A `div`. Each entity is a `mark` with `data-label`, `data-start`,
         `data-end` and `data-score`.
     """
@@ -25,11 +26,19 @@ def entities_html(text: str, entities: Iterable[Entity]) -> str:
         parts.append(mark_html(text[start:end], label, score, start=start))
         done = end
     parts.append(text_html(text[done:]))
-    return f'<div class="text">{"".join(parts)}</div>'
+    return f'<div class="text"{lang_html(lang)}>{"".join(parts)}</div>'
 
 
-def mark_html(text: str, label: str, score: float | None, *, start: int = 0) -> str:
-    """One entity as HTML."""
+def mark_html(
+    text: str,
+    label: str,
+    score: float | None,
+    *,
+    start: int = 0,
+    lang: str | None = None,
+) -> str:
+    """One entity as HTML. It needs its language where what is around it, which is None,
+    has another one."""
     attributes = {
         "data-label": label,
         "data-start": start,
@@ -40,7 +49,7 @@ def mark_html(text: str, label: str, score: float | None, *, start: int = 0) -> 
     listed = " ".join(f'{k}="{html.escape(str(v))}"' for k, v in attributes.items())
     said = label if score is None else f"{label} {confidence(score)}"
     return (
-        f"<mark {listed}>{text_html(text)}"
+        f"<mark {listed}{lang_html(lang)}>{text_html(text)}"
         f'<span class="label">{text_html(said)}</span></mark>'
     )
 

@@ -185,6 +185,7 @@ function explain() {
   const strong = document.createElement("strong");
   strong.textContent = data.units[at];
   strong.dir = "auto";
+  strong.lang = document.querySelector(".row.chars").lang;
   here.append(strong, `, ${data.unit} ${at + 1} of ${n}, read ${data.directions[direction]}. ${$(`t${at}`).textContent}`);
   said.push(here);
   if (row !== null) {

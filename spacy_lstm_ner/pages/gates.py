@@ -13,7 +13,7 @@ from ..inspect.ranking import RankedUnit
 from ..inspect.why import Explanation
 from ..inspect.words import DIRECTIONS, NAMES, step_in_words, tags_in_words
 from .entities import confidence, entities_html, hue
-from .page import asset, code_point, is_shapeless, page, text_html
+from .page import asset, code_point, is_shapeless, lang_html, page, text_html
 from .why import why_html
 
 # Values are sent as whole numbers from -1 to 1 times this, in one byte each; cell
@@ -68,7 +68,7 @@ def gates_page(
     body = "\n".join(
         [
             "<h1>The gates of the LSTM</h1>",
-            entities_html(gates.text, gates.entities),
+            entities_html(gates.text, gates.entities, lang=gates.lang),
             _HELP.replace("character", gates.unit_name),
             _controls(gates, ranking or {}),
             _picture(gates, shown, explanation),
@@ -215,7 +215,7 @@ def _picture(gates: Gates, shown: list[str], explanation: Explanation | None) ->
 </div>
 <div class="columns">
 <div class="row bars">{"".join(bars)}</div>
-<div class="row chars" lang="zh">{characters}</div>
+<div class="row chars"{lang_html(gates.lang)}>{characters}</div>
 <div class="row path">{tags}</div>
 <canvas id="units"></canvas>
 <canvas id="tags"></canvas>
@@ -270,7 +270,8 @@ def _values_table(gates: Gates, shown: list[str]) -> str:
             for number, direction in readings
         )
         rows.append(
-            f"<tr><th scope='row'>{k + 1} {text_html(char)}</th>"
+            f"<tr><th scope='row'>{k + 1} "
+            f"<span{lang_html(gates.lang)}>{text_html(char)}</span></th>"
             f"<td id='t{k}'>{html.escape(tags_in_words(gates, k))}</td>{cells}</tr>"
         )
     return (

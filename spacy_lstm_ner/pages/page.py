@@ -98,6 +98,19 @@ def _char_html(char: str) -> str:
     return f'<span class="shapeless">{code_point(char)}</span>'
 
 
+def lang_html(lang: str | None) -> str:
+    """The attribute that tells screen readers and fonts the language of a text: the
+    pages are in English, the texts are not.
+
+    lang (str | None): A language as spaCy names it. "", or "xx" for any: it is not
+        known. None: that of what is around it.
+    RETURNS (str): The attribute, with a blank before it; empty for None.
+    """
+    if lang is None:
+        return ""
+    return f' lang="{html.escape("" if lang == "xx" else lang)}"'
+
+
 def is_shapeless(char: str) -> bool:
     """Is it a character that nobody would see?"""
     return char in _TURNS_TEXT or unicodedata.category(char) in _SHAPELESS

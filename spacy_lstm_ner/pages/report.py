@@ -10,6 +10,7 @@ from ..doubts import Doubt
 from ..errors import KINDS, Error
 from ..loggers import Log
 from ..predictions import Record, outside, overlapping
+from ..progress import duration
 from ..report import (
     BOUNDARY,
     INVENTED,
@@ -127,8 +128,11 @@ def _summary(report: Report) -> str:
         facts |= {
             "best step": f"{log.best['step']:,} of {last['step']:,}",
             "epochs": f"{last['epoch'] + 1:,}",
-            "training": _duration(last["seconds"]),
+            "training": duration(last["seconds"]),
         }
+        if log.pretrainings:
+            seconds = sum(line["seconds"] for line in log.pretrainings)
+            facts["of that, pretraining"] = duration(seconds)
     listed = "".join(
         f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in facts.items()
     )
@@ -137,11 +141,6 @@ def _summary(report: Report) -> str:
         f"{findings.gold.total():,} entities."
     )
     return f'{tried}<dl class="facts">{listed}</dl>\n{_by_type(report)}'
-
-
-def _duration(seconds: float) -> str:
-    minutes, seconds = divmod(round(seconds), 60)
-    return f"{minutes:,} min {seconds} s" if minutes else f"{seconds} s"
 
 
 def _by_type(report: Report) -> str:
@@ -188,15 +187,16 @@ def _training(report: Report) -> str:
             + f'<pre tabindex="0">{html.escape(_TO_GET_CURVES.strip())}</pre>'
         )
     if not log.evaluations:
-        return _note("The log has no evaluation yet.")
+        charts = f'<div class="charts">{_pretraining(log)}</div>'
+        return _note(f"{_pretrained(log)}The log has no evaluation yet.") + charts
     best = ""
     if log.best:
         best = (
             f"The dotted line is step {log.best['step']:,}, whose pipeline was kept. "
         )
     note = _note(
-        f"{best}A loss and a speed are those of the steps since the point before; the "
-        "time of evaluation is left out."
+        f"{_pretrained(log)}{best}A loss and a speed are those of the steps since the "
+        "point before; the time of evaluation is left out."
     )
     charts = "".join(_charts(log, report.findings.gold))
     return f'{note}<div class="charts">{charts}</div>'
@@ -209,6 +209,7 @@ def _charts(log: Log, gold: Counter[str]) -> Iterator[str]:
     gold (Counter[str]): How frequent types are: those that are most come first.
     YIELDS (str): A chart each.
     """
+    yield _pretraining(log)
     yield _curves(log, "loss", "Loss per step", "", _losses(log), logarithmic=True)
     names = {"F1": "f", "precision": "p", "recall": "r"}
     figures = {n: _series(log, "scores", f"ents_{x}") for n, x in names.items()}
@@ -257,6 +258,30 @@ def _losses(log: Log) -> dict[str, list[float | None]]:
     }
 
 
+def _pretrained(log: Log) -> str:
+    """What was read before the first step, in words."""
+    return "".join(
+        f"Before its first step {_label(line['pretraining'])} read {line['texts']:,} "
+        f"texts, in {line['steps']:,} steps of pretraining, which took "
+        f"{duration(line['seconds'])}. "
+        for line in log.pretrainings
+    )
+
+
+def _pretraining(log: Log) -> str:
+    """The curves of what was read before the first step."""
+    lines = {
+        line["pretraining"]: Line(*map(list, zip(*line["losses"], strict=True)))
+        for line in log.pretrainings
+        if line["losses"]
+    }
+    if not lines:
+        return ""
+    title = "Pretraining: loss of a guess"
+    said = f"Chart: {title} over its steps; the values follow."
+    return _drawn("pretraining", title, said, "nats", lines)
+
+
 def _curves(
     log: Log,
     name: str,
@@ -266,32 +291,53 @@ def _curves(
     *,
     logarithmic: bool = False,
 ) -> str:
-    """A chart with its legend and its values; nothing where there are none."""
+    """A chart of values at each evaluation; nothing where there are none."""
     if not any(value is not None for values in lines.values() for value in values):
         return ""
     steps = [line["step"] for line in log.evaluations]
-    drawn = list(lines)[:_LINES]
-    best = log.best["step"] if log.best else None
-    said = f"Chart: {title} over the steps of the training; the values follow."
+    return _drawn(
+        name,
+        title,
+        f"Chart: {title} over the steps of the training; the values follow.",
+        unit,
+        {line: Line(steps, values) for line, values in lines.items()},
+        best=log.best["step"] if log.best else None,
+        logarithmic=logarithmic,
+    )
+
+
+def _drawn(
+    name: str,
+    title: str,
+    said: str,
+    unit: str,
+    lines: dict[str, Line],
+    *,
+    best: int | None = None,
+    logarithmic: bool = False,
+) -> str:
+    """A chart with its legend and its values."""
+    shown = list(lines)[:_LINES]
     svg = line_chart(
         name,
         said,
-        [Line(steps, lines[line]) for line in drawn],
+        [lines[line] for line in shown],
         best=best,
         unit=unit,
         logarithmic=logarithmic,
     )
     legend = ""
     if len(lines) > 1:
-        entries = (f"<li>{key(i)}{_label(line)}</li>" for i, line in enumerate(drawn))
-        more = len(lines) - len(drawn)
+        entries = (f"<li>{key(i)}{_label(line)}</li>" for i, line in enumerate(shown))
+        more = len(lines) - len(shown)
         rest = f"<li>and {more:,} more, among the values</li>" if more else ""
         legend = f'<ul class="legend">{"".join(entries)}{rest}</ul>'
+    values = [dict(zip(*line, strict=True)) for line in lines.values()]
     table = _table(
         ["Step", *map(_label, lines)],
         (
-            [f"{step:,}", *map(_number, row)]
-            for step, *row in zip(steps, *lines.values(), strict=True)
+            [f"{step:,}", *(_number(column.get(step)) for column in values)]
+            for step in sorted({step for line in lines.values() for step in line.steps})
         ),
     )
     return _chart(title, svg, legend, table)
@@ -405,17 +451,19 @@ def _mistakes(report: Report) -> str:
         f"{len(findings.errors):,} mistakes in {len(places):,} places; "
         f"{len(shown):,} are shown, {first}. Numbers are its probabilities."
     )
-    items = (_mistake(start, end, errors) for (_, start, end), errors in shown)
+    items = (
+        _mistake(start, end, errors, report.lang) for (_, start, end), errors in shown
+    )
     return f"{note}<ol>{''.join(items)}</ol>"
 
 
-def _mistake(start: int, end: int, errors: list[Error]) -> str:
+def _mistake(start: int, end: int, errors: list[Error], lang: str) -> str:
     kinds = [f"{_label(error.own.label)}, {KINDS[error.kind]}" for error in errors]
     kinds = list(dict.fromkeys(kinds))
     if len(kinds) > _KINDS:
         kinds[_KINDS:] = ["and more"]
     p = errors[0].p_gold, errors[0].p_predicted
-    return _compared(errors[0].record, start, end, p, "; ".join(kinds))
+    return _compared(errors[0].record, start, end, p, "; ".join(kinds), lang)
 
 
 def _doubts(report: Report) -> str:
@@ -428,13 +476,14 @@ def _doubts(report: Report) -> str:
         "spacy lstm-ner errors</code> shows the rest, and compares with the training "
         "data."
     )
-    return f"{note}<ol>{''.join(map(_doubt, doubts[:_DOUBTS]))}</ol>"
+    items = (_doubt(doubt, report.lang) for doubt in doubts[:_DOUBTS])
+    return f"{note}<ol>{''.join(items)}</ol>"
 
 
-def _doubt(doubt: Doubt) -> str:
+def _doubt(doubt: Doubt, lang: str) -> str:
     place = _widened((doubt.start, doubt.end), _regions(doubt.record))
     nothing = doubt.record.p.get(outside((doubt.start, doubt.end)))
-    return _compared(doubt.record, *place, (nothing, nothing), "")
+    return _compared(doubt.record, *place, (nothing, nothing), "", lang)
 
 
 def _compared(
@@ -443,6 +492,7 @@ def _compared(
     end: int,
     p_nothing: tuple[float | None, float | None],
     said: str,
+    lang: str,
 ) -> str:
     """A place in a text, as it is annotated and as it was predicted. Where one of these
     is nothing, it has a probability, too."""
@@ -456,7 +506,7 @@ def _compared(
         there = overlapping(entities, (start, end))
         shown = "nothing" if p is None else f"nothing, {confidence(p)}"
         if there:
-            shown = _excerpt(record, there, start, end)
+            shown = _excerpt(record, there, start, end, lang)
         rows.append(f"<dt>{name}</dt><dd>{shown}</dd>")
     title = " · ".join(part for part in (said, f"record {record.number:,}") if part)
     return f"<li><h3>{title}</h3><dl>{''.join(rows)}</dl></li>"
@@ -481,7 +531,7 @@ def _widened(place: tuple, regions: list[Span]) -> tuple[int, int]:
     return min(place[0], there[0].start), max(place[1], there[-1].end)
 
 
-def _excerpt(record: Record, spans: list[Span], start: int, end: int) -> str:
+def _excerpt(record: Record, spans: list[Span], start: int, end: int, lang: str) -> str:
     """Entities in the text around them. What is left out is a "…"."""
     text = record.text
     first, last = max(0, start - _AROUND), min(len(text), end + _AROUND)
@@ -505,7 +555,7 @@ def _excerpt(record: Record, spans: list[Span], start: int, end: int) -> str:
     entities = [(place(s.start), place(s.end), s.label, record.p.get(s)) for s in spans]
     # What is all in the gap is empty.
     return entities_html(
-        shown, [entity for entity in entities if entity[0] < entity[1]]
+        shown, [entity for entity in entities if entity[0] < entity[1]], lang=lang
     )
 
 

@@ -3,7 +3,7 @@
 from ..inspect.why import Explanation, Why
 from ..pipeline import Analysis
 from .entities import confidence, mark_html
-from .page import page, text_html
+from .page import lang_html, page, text_html
 
 # What adds this much to the log-odds, or takes it, has the strongest colour.
 _STRONG = 8.0
@@ -40,12 +40,13 @@ def _second(explanation: Explanation) -> str:
         f"<p>The whole text: the best analysis has the probability "
         f"{confidence(first.probability)}; the next one "
         f"{confidence(second.probability)} (margin {margin:.2f}). It differs in: "
-        f"{_difference(explanation.text, second, first)}.</p>"
+        f"{_difference(explanation, second, first)}.</p>"
     )
 
 
 def _entity(explanation: Explanation, why: Why) -> str:
     text, (start, end, label, score) = explanation.text, why.entity
+    lang = lang_html(explanation.lang)
     pieces, done = [], 0
     for (first, last), added in zip(explanation.places, why.added, strict=True):
         pieces.append(text_html(text[done:first]))
@@ -67,7 +68,7 @@ def _entity(explanation: Explanation, why: Why) -> str:
         key=lambda placed: -abs(placed[1]),
     )[:8]
     listed = ", ".join(
-        f"{text_html(text[first:last])} {_signed(added)}"
+        f"<span{lang}>{text_html(text[first:last])}</span> {_signed(added)}"
         for (first, last), added in most
         if abs(added) >= 0.005
     )
@@ -78,22 +79,28 @@ def _entity(explanation: Explanation, why: Why) -> str:
         runner_up = (
             f"The best analysis without it is {_times(why.margin or 0.0)} less probable"
             f" (margin {why.margin:.2f}). It differs in: "
-            f"{_difference(text, why.runner_up, best)}."
+            f"{_difference(explanation, why.runner_up, best)}."
         )
     return (
-        f"<section class='why'><h3>{mark_html(text[start:end], label, score)}</h3>"
-        f"<div class='text'>{''.join(pieces)}</div>"
+        f"<section class='why'><h3>"
+        f"{mark_html(text[start:end], label, score, lang=explanation.lang)}</h3>"
+        f"<div class='text'{lang}>{''.join(pieces)}</div>"
         f"<p>{listed or 'No single character matters.'}</p><p>{runner_up}</p></section>"
     )
 
 
-def _difference(text: str, analysis: Analysis, best: Analysis) -> str:
+def _difference(explanation: Explanation, analysis: Analysis, best: Analysis) -> str:
     """What an analysis has in place of the best one."""
+
+    def mark(start: int, end: int, label: str) -> str:
+        text = explanation.text[start:end]
+        return mark_html(text, label, None, lang=explanation.lang)
+
     new = [e for e in analysis.entities if e not in best.entities]
     gone = [e for e in best.entities if e not in analysis.entities]
-    said = [mark_html(text[s:e], label, None) for s, e, label in new]
+    said = [mark(*entity) for entity in new]
     if gone:
-        places = ", ".join(mark_html(text[s:e], label, None) for s, e, label in gone)
+        places = ", ".join(mark(*entity) for entity in gone)
         said.append(f"{'instead of' if said else 'no'} {places}")
     return " ".join(said)
 

@@ -9,11 +9,18 @@ from spacy.training import Example
 from typer.testing import CliRunner
 
 from spacy_lstm_ner.cli import lstm_ner_cli
-from spacy_lstm_ner.inspect import RankedUnit, explain, open_gates, rank_units
+from spacy_lstm_ner.inspect import (
+    RankedUnit,
+    explain,
+    open_gates,
+    rank_units,
+    render,
+)
 from spacy_lstm_ner.pages.gates import MOST_UNITS, gates_page
+from spacy_lstm_ner.pages.why import why_page
 
 from ..browser import PHONE, fits_the_width
-from ..conftest import SAMPLE, train
+from ..conftest import SAMPLE, SMALL_MODEL, train
 from ..test_pipeline import token_config
 from .test_page import HOSTILE, contrast
 
@@ -199,6 +206,28 @@ def test_tokens_have_room(open_page, examples):
     word.hover()
     assert "Internationalization, token 1 of 3" in words(page)
     assert "character" not in page.locator("#picture").get_attribute("aria-label")
+
+
+@pytest.mark.parametrize("lang, expected", [("zh", "zh"), ("de", "de"), ("xx", "")])
+def test_texts_have_the_language_of_the_pipeline(open_page, examples, lang, expected):
+    """On this page and on that of reasons: screen readers and fonts go by it."""
+    nlp = spacy.blank(lang)
+    nlp.add_pipe("lstm_ner", config={"model": SMALL_MODEL})
+    train(nlp, examples, steps=40)
+    text = examples[0].text
+    told = explain(nlp, text)
+    assert told.entities
+    gates = gates_page(open_gates(nlp, text), explanation=told)
+    for html in (gates, why_page(told), str(render(nlp(text)))):
+        assert set(re.findall(r' lang="(.*?)"', html)) == {"en", expected}
+        page = open_page(html)
+        # All that is shown of the text, but for what a pointer brings up.
+        texts = page.locator(".text, .char, section.why mark, #values th span")
+        found = texts.evaluate_all("all => all.map(e => e.closest('[lang]').lang)")
+        assert len(found) > 0 and set(found) == {expected}
+    page = open_page(gates)
+    page.locator(".char").first.hover()
+    assert page.locator("#words strong").get_attribute("lang") == expected
 
 
 def test_what_takes_no_room_is_named(open_page, trained):

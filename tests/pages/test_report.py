@@ -14,11 +14,12 @@ import spacy_lstm_ner.cli  # noqa: F401  (adds its commands to spaCy's)
 from spacy_lstm_ner.data.corpus import BIOCorpus
 from spacy_lstm_ner.errors import find_errors
 from spacy_lstm_ner.loggers import report_logger
+from spacy_lstm_ner.pretraining import Pretraining
 from spacy_lstm_ner.report import confusion, reliability, scores
 from spacy_lstm_ner.scorers import expected_error
 
 from ..browser import PHONE, fits_the_width
-from ..conftest import SAMPLE
+from ..conftest import SAMPLE, loaded_again
 from .test_page import HOSTILE as HOSTILE_TEXTS
 from .test_page import contrast
 
@@ -54,7 +55,10 @@ def folder(trained, tmp_path_factory):
     hostile.append(doc_with("王芳任教授", (0, 2, BAD_LABEL)))
     hostile.append(doc_with(LONG, (0, len(LONG), "EDU")))
     DocBin(docs=docs[60:70] + hostile).to_disk(folder / "hostile.spacy")
-    log_step, finalize = report_logger(folder / "log.jsonl")(trained, None, None)
+    pipeline = loaded_again(trained)
+    log_step, finalize = report_logger(folder / "log.jsonl")(pipeline, None, None)
+    losses = [(15, 7.0), (30, 6.5)]
+    pipeline.get_pipe("lstm_ner").pretraining = Pretraining(60, 30, 83.0, losses)
     for i in range(12):
         prf = {"p": i / 12, "r": 0.5, "f": 0.25 + i / 24}
         log_step(
@@ -188,6 +192,34 @@ def test_a_log_without_an_evaluation(folder, tmp_path):
     assert "no evaluation yet" in (tmp_path / "out.html").read_text("utf8")
 
 
+def test_a_log_from_before_there_were_lines_of_pretraining(folder, tmp_path):
+    lines = (folder / "log.jsonl").read_text("utf8").splitlines()
+    old = [line for line in lines if not line.startswith('{"pretraining"')]
+    assert len(old) == len(lines) - 1
+    log = tmp_path / "log.jsonl"
+    log.write_text("\n".join(old) + "\n", "utf8")
+    args = folder / "model", folder / "few.spacy", tmp_path / "out.html", "--log", log
+    assert report(*args)[0] == 0
+    page = (tmp_path / "out.html").read_text("utf8")
+    assert "Loss per step" in page and "retraining:" not in page
+
+
+@pytest.mark.parametrize("lang, expected", [("zh", "zh"), ("en", "en"), ("xx", "")])
+def test_texts_have_the_language_of_the_pipeline(tmp_path, lang, expected):
+    """A page in English, whose texts are in another language."""
+    nlp = spacy.blank(lang)
+    nlp.add_pipe("entity_ruler").add_patterns([{"label": "ORG", "pattern": "ACME"}])
+    nlp.to_disk(tmp_path / "model")
+    doc = nlp.make_doc("ACME and Foo")
+    doc.ents = [doc.char_span(9, 12, "ORG")]
+    DocBin(docs=[doc]).to_disk(tmp_path / "data.spacy")
+    args = tmp_path / "model", tmp_path / "data.spacy", tmp_path / "out.html", "-q"
+    assert report(*args) == (0, "")
+    page = (tmp_path / "out.html").read_text("utf8")
+    assert set(re.findall(r' lang="(.*?)"', page)) == {"en", expected}
+    assert f'<div class="text" lang="{expected}">' in page
+
+
 def test_a_log_of_another_pipeline_is_refused(folder, tmp_path):
     log = tmp_path / "log.jsonl"
     other = spacy.blank("zh")
@@ -206,6 +238,7 @@ def test_entities_and_figures_are_seen(page, open_page):
     facts = opened.locator(".facts").inner_text()
     assert "F1 on hostile" in facts and "12.34%" in facts
     assert "11 of 11" in facts
+    assert "of that, pretraining\n1 min 23 s" in facts
     row = opened.locator("tr", has=opened.get_by_role("rowheader", name="NAME")).first
     assert row.inner_text().split()[-1] == "43.21"
     mistakes = opened.locator("section", has_text="The worst mistakes").locator("li")
@@ -247,6 +280,7 @@ def test_each_chart_has_its_values_as_text(page, open_page):
     figures = opened.locator("figure").all()
     titles = [figure.locator("figcaption").inner_text() for figure in figures]
     assert titles == [
+        "Pretraining: loss of a guess",
         "Loss per step",
         "F1, precision and recall",
         "F1 of each type",
@@ -260,9 +294,13 @@ def test_each_chart_has_its_values_as_text(page, open_page):
         assert svg.locator("text").count() > 5
         figure.locator("summary").click()
         assert figure.locator("table").is_visible()
-    first = figures[0].locator("tbody tr").all_inner_texts()
+    said = opened.locator("section", has_text="Training").first.inner_text()
+    assert "lstm_ner read 60 texts, in 30 steps of pretraining" in said
+    read = figures[0].locator("tbody tr").all_inner_texts()
+    assert read == ["15\t7", "30\t6.5"]
+    first = figures[1].locator("tbody tr").all_inner_texts()
     assert first[:2] == ["0\t100", "1\t50"] and len(first) == 12
-    rates = figures[3].locator("tbody td").all_inner_texts()
+    rates = figures[4].locator("tbody td").all_inner_texts()
     assert rates == ["0.001"] * 12
     ids = opened.evaluate("[...document.querySelectorAll('[id]')].map(e => e.id)")
     assert len(ids) == len(set(ids)) > 50

@@ -1,0 +1,210 @@
+"""Damage saved pipelines at random, and see what becomes of them.
+
+    python scripts/fuzz_pipelines.py --count 2000 --seed 0
+
+Of a small pipeline, trained on the sample data, each copy has a flipped bit, a changed
+or missing piece, or a file that is missing or another one's. It has to find the same
+entities with the same probabilities; or to be refused by an error that names the file
+or the value; or, where its config tells another setting, to warn of it. What is
+printed at the end are the others: tracebacks (errors of any other kind), and silent
+changes.
+"""
+
+import argparse
+import json
+import os
+import random
+import shutil
+import sys
+import tempfile
+import warnings
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import spacy
+from spacy.language import Language
+from spacy.training import Example
+from thinc.api import Adam, fix_random_seed
+
+from spacy_lstm_ner.annotating import entity_scores
+from spacy_lstm_ner.data.corpus import BIOCorpus
+from spacy_lstm_ner.loading import load_pipeline
+
+SAMPLE = Path(__file__).parent.parent / "assets" / "sample" / "resume.json"
+MODEL = {
+    "tok2vec": {"embed": {"width": 8, "rows": [100, 300]}, "encode": {"width": 16}}
+}
+Found = list[list[tuple[int, int, str, float | None]]]
+
+
+def trained_pipeline(seed: int = 0) -> tuple[Language, list[str]]:
+    """A small pipeline that was trained for some seconds, and texts for it."""
+    nlp = spacy.blank("zh")
+    nlp.add_pipe("lstm_ner", config={"model": MODEL})
+    examples = list(BIOCorpus(SAMPLE, limit=60)(nlp))
+    fix_random_seed(seed)
+    nlp.initialize(lambda: examples)
+    optimizer = Adam(0.02)
+    for _ in range(60):
+        batch = [Example(nlp.make_doc(eg.text), eg.reference) for eg in examples[:30]]
+        nlp.update(batch, sgd=optimizer)
+    return nlp, [eg.text for eg in examples[:8]]
+
+
+def found(nlp: Language, texts: list[str]) -> Found:
+    return [
+        [
+            (ent.start_char, ent.end_char, ent.label_, score and round(score, 6))
+            for ent, score in zip(doc.ents, entity_scores(doc), strict=True)
+        ]
+        for doc in nlp.pipe(texts)
+    ]
+
+
+# Each takes the file that is damaged, the other files, and random numbers.
+Damage = Callable[[Path, list[Path], random.Random], None]
+
+
+def flip_bits(path: Path, others: list[Path], rng: random.Random) -> None:
+    data = bytearray(path.read_bytes())
+    for _ in range(rng.choice((1, 1, 1, 2, 8))):
+        if data:
+            data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+    path.write_bytes(data)
+
+
+def change_bytes(path: Path, others: list[Path], rng: random.Random) -> None:
+    data = bytearray(path.read_bytes())
+    if data:
+        start = rng.randrange(len(data))
+        size = min(rng.choice((1, 4, 64)), len(data) - start)
+        data[start : start + size] = rng.randbytes(size)
+    path.write_bytes(data)
+
+
+def cut(path: Path, others: list[Path], rng: random.Random) -> None:
+    data = path.read_bytes()
+    path.write_bytes(data[: rng.randrange(len(data) + 1)])
+
+
+def take_out(path: Path, others: list[Path], rng: random.Random) -> None:
+    data = path.read_bytes()
+    start = rng.randrange(len(data) + 1)
+    path.write_bytes(data[:start] + data[start + rng.choice((1, 4, 64)) :])
+
+
+def put_in(path: Path, others: list[Path], rng: random.Random) -> None:
+    data = path.read_bytes()
+    start = rng.randrange(len(data) + 1)
+    path.write_bytes(
+        data[:start] + rng.randbytes(rng.choice((1, 4, 64))) + data[start:]
+    )
+
+
+def change_digit(path: Path, others: list[Path], rng: random.Random) -> None:
+    """As somebody would who edits a file."""
+    data = bytearray(path.read_bytes())
+    digits = [i for i, byte in enumerate(data) if byte in b"0123456789"]
+    if digits:
+        data[rng.choice(digits)] = rng.choice(b"0123456789")
+    path.write_bytes(data)
+
+
+def change_line(path: Path, others: list[Path], rng: random.Random) -> None:
+    lines = path.read_bytes().splitlines(keepends=True)
+    if lines:
+        i = rng.randrange(len(lines))
+        lines[i : i + 1] = rng.choice(([], [lines[i]] * 2, [rng.choice(lines)]))
+    path.write_bytes(b"".join(lines))
+
+
+def remove(path: Path, others: list[Path], rng: random.Random) -> None:
+    path.unlink()
+
+
+def swap(path: Path, others: list[Path], rng: random.Random) -> None:
+    other = rng.choice(others)
+    one, two = path.read_bytes(), other.read_bytes()
+    path.write_bytes(two)
+    other.write_bytes(one)
+
+
+DAMAGES: list[tuple[Damage, int]] = [
+    (flip_bits, 8),
+    (change_bytes, 3),
+    (cut, 3),
+    (take_out, 2),
+    (put_in, 2),
+    (change_digit, 3),
+    (change_line, 2),
+    (remove, 1),
+    (swap, 2),
+]
+
+
+def outcome(folder: Path, texts: list[str], expected: Found) -> tuple[str, str]:
+    """What becomes of a damaged pipeline: "same", "refused", "told", "silent" or
+    "traceback"; and what was said."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            nlp = load_pipeline(folder)
+            actual = found(nlp, texts)
+        except (ValueError, OSError, ImportError) as error:
+            return "refused", f"{type(error).__name__}: {error}"
+        except Exception as error:
+            return "traceback", f"{type(error).__name__}: {error}"
+    said = "; ".join(str(warning.message) for warning in caught)
+    if actual == expected:
+        return "same", said
+    return ("told" if said else "silent"), said
+
+
+def fuzz(count: int, seed: int, *, report: Callable[[str], object] = print) -> Counter:
+    """Damage so many pipelines.
+
+    RETURNS (Counter): How many of each outcome.
+    """
+    rng = random.Random(seed)
+    outcomes: Counter[str] = Counter()
+    by_file: Counter[tuple[str, str]] = Counter()
+    with tempfile.TemporaryDirectory() as temporary:
+        whole = Path(temporary) / "whole"
+        nlp, texts = trained_pipeline()
+        nlp.to_disk(whole)
+        expected = found(load_pipeline(whole), texts)
+        files = sorted(p.relative_to(whole) for p in whole.rglob("*") if p.is_file())
+        weights = [4 if path.parts[0] == "lstm_ner" else 1 for path in files]
+        for number in range(count):
+            folder = Path(temporary) / "damaged"
+            shutil.copytree(whole, folder)
+            (name,) = rng.choices(files, weights)
+            others = [folder / other for other in files if other != name]
+            damages, shares = zip(*DAMAGES, strict=True)
+            (damage,) = rng.choices(damages, shares)
+            damage(folder / name, others, rng)
+            what, said = outcome(folder, texts, expected)
+            outcomes[what] += 1
+            by_file[str(name), what] += 1
+            if what in ("silent", "traceback"):
+                report(f"#{number} {name} {damage.__name__}: {what} {said:.300}")
+            shutil.rmtree(folder)
+    for (name, what), n in sorted(by_file.items()):
+        report(f"{name:30} {what:10} {n:6,}")
+    return outcomes
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--count", type=int, default=2000)
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    outcomes = fuzz(arguments.count, arguments.seed)
+    print(json.dumps(outcomes))
+    sys.exit(1 if outcomes["silent"] or outcomes["traceback"] else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+"""Saved pipelines, with an error that names what cannot be loaded."""
+
+from pathlib import Path
+from traceback import walk_tb
+from types import TracebackType
+
+import spacy
+from spacy.language import Language
+from thinc.api import ConfigValidationError
+
+
+def load_pipeline(model: str | Path) -> Language:
+    """Load a pipeline.
+
+    model (str | Path): Its folder, or the name of an installed package.
+    RETURNS (Language): The pipeline.
+    RAISES (OSError, ValueError, ImportError): If there is none, or it is broken, in
+        whatever way. The error names the file.
+    """
+    try:
+        return spacy.load(model)
+    except (ImportError, MemoryError):
+        raise
+    except Exception as error:
+        # What is there but cannot be read names its own path.
+        if isinstance(error, OSError | ValueError) and str(model) in str(error):
+            raise
+        said = str(error) if isinstance(error, ValueError | OSError) else repr(error)
+        file = _file_that_was_read(error.__traceback__)
+        if file is None and isinstance(error, ConfigValidationError):
+            file = Path(model) / "config.cfg"
+        raise ValueError(
+            f"{file or model}: this pipeline cannot be loaded: {said.strip()}"
+        ) from error
+
+
+def _file_that_was_read(traceback: TracebackType | None) -> Path | None:
+    """The file that was read when something was raised: spaCy's errors do not tell, but
+    the functions that they come out of have it as variables."""
+    file: Path | None = None
+    for frame, _ in walk_tb(traceback):
+        function, names = frame.f_code.co_name, frame.f_locals
+        path, key = names.get("path"), names.get("key")
+        if isinstance(path, Path):
+            if function == "from_disk" and isinstance(key, str):
+                file = path / key
+            elif function in ("load_config", "load_meta") or function.startswith(
+                "read"
+            ):
+                file = path
+    return file
