@@ -206,7 +206,7 @@ class Demo:
         except QueueFull:
             seconds = _RETRY_AFTER[long]
             raise RequestError(
-                f"Too many requests wait already: try again in {seconds} s.",
+                f"Too many requests are waiting already: try again in {seconds} s.",
                 HTTPStatus.SERVICE_UNAVAILABLE,
                 retry_after=seconds,
             ) from None

@@ -188,10 +188,7 @@ class _Job(Generic[Result]):
         if error is None:
             return self._result.pop()
         try:
-            if isinstance(error, Exception | Cancelled):
-                raise error
-            # Raised as it is, it would end the thread that waits.
-            raise RuntimeError(f"{type(error).__name__}: {error}") from error
+            raise error
         finally:
             # The error knows this frame, which should not know the error.
             del error

@@ -327,7 +327,8 @@ class _Handler(BaseHTTPRequestHandler):
                     HTTPStatus.INTERNAL_SERVER_ERROR,
                 )
             )
-        except Exception as error:
+        # Also SystemExit and the like, which a component may raise.
+        except BaseException as error:
             _print_traceback()
             said = f"The pipeline failed: {type(error).__name__}: {error}"
             self._send_error(RequestError(said, HTTPStatus.INTERNAL_SERVER_ERROR))

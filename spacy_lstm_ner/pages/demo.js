@@ -56,6 +56,14 @@ function confidence(score) {
 // An answer of the server that says why there is none.
 class Refused extends Error {}
 
+// An answer that says when it is worth to try again.
+class Busy extends Error {
+  constructor(message, seconds) {
+    super(message);
+    this.seconds = seconds;
+  }
+}
+
 async function ask(path, question, signal) {
   let response, answer;
   try {
@@ -70,8 +78,28 @@ async function ask(path, question, signal) {
     if (error.name === "AbortError") throw error;
     throw new Error("The server does not answer. Is it still running in its terminal?");
   }
+  if (response.status === 503) {
+    const seconds = Number(response.headers.get("Retry-After"));
+    throw seconds ? new Busy(answer.error, seconds) : new Error(answer.error);
+  }
   if (!response.ok) throw new Refused(answer.error);
   return answer;
+}
+
+// Asks again as long as too many others do.
+async function askUntilAnswered(path, question, signal, tell) {
+  for (;;) {
+    try {
+      return await ask(path, question, signal);
+    } catch (error) {
+      if (!(error instanceof Busy)) throw error;
+      tell(error.message);
+      await new Promise((resolve) => {
+        const timer = setTimeout(resolve, error.seconds * 1000);
+        signal.addEventListener("abort", () => (clearTimeout(timer), resolve()), { once: true });
+      });
+    }
+  }
 }
 
 // ---- The text
@@ -271,7 +299,7 @@ if (data.gates) {
 // ---- The file
 
 const CHUNK = { texts: 64, units: 8000 }; // small, so that progress can be seen
-let file = null; // { name, lines, done, problem, running }: the file that is read
+let file = null; // { name, lines, fields, done, problem, running }: the file that is read
 
 // A line: `record` is what goes out again, `text` what is to be read; then `entities` are
 // known, or there is an `error`.
@@ -328,6 +356,18 @@ function parse(content, name) {
   return parsed;
 }
 
+// What is added to each line, under names that no line has already.
+function freeFields(lines) {
+  const taken = new Set(lines.flatMap(({ record }) => Object.keys(record)));
+  const free = (name) => {
+    if (!taken.has(name)) return name;
+    let other = `lstm_ner_${name}`;
+    for (let k = 2; taken.has(other); k++) other = `lstm_ner_${name}_${k}`;
+    return other;
+  };
+  return { entities: free("entities"), error: free("error") };
+}
+
 function* chunks(lines) {
   let chunk = [], units = 0;
   for (const line of lines) {
@@ -345,7 +385,9 @@ async function readChunk(chunk, signal) {
   const waiting = chunk.filter((line) => !line.error);
   if (!waiting.length) return;
   try {
-    const answer = await ask("entities", { texts: waiting.map((line) => line.text) }, signal);
+    const question = { texts: waiting.map((line) => line.text) };
+    const tell = (said) => ($("file-problem").textContent = said);
+    const answer = await askUntilAnswered("entities", question, signal, tell);
     waiting.forEach((line, k) => {
       const points = [...line.text];
       line.entities = answer.entities[k].map(({ start, end, label, score }) =>
@@ -378,6 +420,10 @@ async function readFile(chosen) {
     if (encoding !== "utf-8") now.notes.push("The file is not in UTF-8: it was read as GB18030.");
     now.lines = parse(content, chosen.name);
     if (!now.lines.length) throw new Error("The file is empty.");
+    now.fields = freeFields(now.lines);
+    for (const [field, name] of Object.entries(now.fields)) {
+      if (name !== field) now.notes.push(`Lines have a field "${field}" of their own: "${name}" is added.`);
+    }
     tellFile();
     for (const chunk of chunks(now.lines)) {
       await readChunk(chunk, running.signal);
@@ -435,8 +481,8 @@ const errorOf = ({ number, error }) => `line ${number}: ${error}`;
 // What goes out for a line.
 function written(line) {
   const { record, entities, error } = line;
-  if (error) return { ...record, error: errorOf(line) };
-  return { ...record, entities: entities.filter(probable) };
+  if (error) return { ...record, [file.fields.error]: errorOf(line) };
+  return { ...record, [file.fields.entities]: entities.filter(probable) };
 }
 
 function download() {
