@@ -314,6 +314,81 @@ def test_a_file_of_json_lines_comes_back_with_entities(open_demo, trained):
     assert 0 < len(rest) < len(emoji["entities"])
 
 
+def test_fields_of_a_file_are_not_overwritten(open_demo):
+    page = open_demo()
+    note = page.locator("#file-part .note").inner_text()
+    assert "not overwritten" in note and "lstm_ner_entities" in note
+    gold = [[0, 2, "gold"]]
+    lines = [
+        {"text": TEXT, "entities": gold, "error": "mine"},
+        {"text": TEXT, "lstm_ner_error": None, "__proto__": 1},
+        {"entities": gold, "error": 7},
+    ]
+    content = "\n".join(map(json.dumps, lines))
+    page.locator("#file").set_input_files(a_file("a.jsonl", content))
+    page.get_by_text("3 of 3 lines read").wait_for()
+    status = page.locator("#file-status").inner_text()
+    assert '"lstm_ner_entities" is added' in status
+    assert '"lstm_ner_error_2" is added' in status
+    full, other, bad = map(json.loads, downloaded(page)[1].splitlines())
+    found = full.pop("lstm_ner_entities")
+    assert found and found == other.pop("lstm_ner_entities")
+    assert bad.pop("lstm_ner_error_2").startswith('line 3: "text" is missing')
+    assert [full, other, bad] == lines
+    # What was downloaded may be read again.
+    again = {"text": TEXT, "entities": gold, "lstm_ner_entities": found}
+    page.locator("#file").set_input_files(a_file("b.jsonl", json.dumps(again)))
+    page.get_by_text("1 of 1 line read").wait_for()
+    assert json.loads(downloaded(page)[1]) == {**again, "lstm_ner_entities_2": found}
+
+
+def test_a_server_that_is_busy(open_demo):
+    """It says so below a text; a file waits, and goes on."""
+    page = open_demo()
+    said = "Too many requests are waiting already: try again in 1 s."
+    busy = iter([True, True, False, True, False])
+
+    def answer(route):
+        if next(busy, False):
+            headers = {"Retry-After": "1"}
+            route.fulfill(status=503, json={"error": said}, headers=headers)
+        else:
+            route.continue_()
+
+    page.route("**/entities", answer)
+    page.locator("#read").click()
+    page.locator("#text-problem[role=alert]").get_by_text(said).wait_for()
+    page.locator("#file").set_input_files(a_file("a.txt", f"{TEXT}\n" * 100))
+    page.locator("#file-problem[role=alert]").get_by_text(said).wait_for()
+    page.get_by_text("100 of 100 lines read").wait_for()
+    assert page.locator("#file-problem").inner_text() == ""
+    lines = [json.loads(line) for line in downloaded(page)[1].splitlines()]
+    assert len(lines) == 100 and all(line["entities"] for line in lines)
+    page.unroute("**/entities")
+    # What is being stopped is not asked again.
+    stopping = {"error": "The server is being stopped."}
+    page.route("**/entities", lambda route: route.fulfill(status=503, json=stopping))
+    page.locator("#file").set_input_files(a_file("a.txt", TEXT))
+    page.locator("#file-problem").get_by_text("being stopped").wait_for()
+    assert page.locator("#file-progress").is_hidden()
+    open_demo.errors.clear()  # the browser's own about the refusals
+
+
+def test_a_file_that_waits_for_a_busy_server_can_be_cancelled(open_demo):
+    page = open_demo()
+    headers = {"Retry-After": "60"}
+    page.route(
+        "**/entities",
+        lambda r: r.fulfill(status=503, json={"error": "Busy."}, headers=headers),
+    )
+    page.locator("#file").set_input_files(a_file("a.txt", TEXT))
+    page.locator("#file-problem").get_by_text("Busy.").wait_for()
+    page.locator("#cancel").click()
+    page.get_by_text("Cancelled.").wait_for()
+    assert page.locator("#file-problem").inner_text() == ""
+    open_demo.errors.clear()  # the browser's own about the refusals
+
+
 def test_a_file_of_lines_in_another_encoding(open_demo):
     page = open_demo()
     text = f"{TEXT}\n\n<b>{TEXT}</b>\n"
