@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from .cancellation import checkpoint
+from .cancellation import at_checkpoints, checkpoint
 from .inspect import explain, open_gates
 from .inspect.render import scored_entities
 from .jobs import QueueFull, Worker, WorkerClosed
@@ -30,10 +30,11 @@ LIMITS: dict[str, int] = {
 # Texts of so many characters, in all, are found the entities of without a pause. What
 # has more is a long job, which shorter ones may overtake.
 _BATCH = 10_000
-# Seconds until a queue that is full should be tried again: for short jobs, and long ones.
+# Seconds until a queue that is full should be tried again: that of short jobs, and of
+# long ones.
 _RETRY_AFTER = {False: 1, True: 10}
 # Seconds that a job may take to come to its next checkpoint, at the end.
-_GRACE = 1.0
+_GRACE = 0.5
 
 # Both kinds of entity of the default data set.
 _EXAMPLE = """王芳，女，汉族，中国国籍，硕士学历，现任公司副总经理。
@@ -65,6 +66,10 @@ class RequestError(Exception):
 def _needed() -> bool:
     """Of who waits for the answer, come what may: nothing is cancelled."""
     return False
+
+
+def _nothing() -> None:
+    pass
 
 
 class Demo:
@@ -162,7 +167,9 @@ class Demo:
 
         def draw() -> str:
             try:
-                gates = open_gates(self._nlp, text)
+                # What other jobs do meanwhile would be recorded, too.
+                with at_checkpoints(_nothing):
+                    gates = open_gates(self._nlp, text)
             except ValueError as error:
                 raise RequestError(str(error)) from None
             checkpoint()

@@ -1,8 +1,8 @@
 """One thread for all work on a pipeline: a bounded queue of jobs that can be cancelled.
 
-Of jobs that wait, short ones are done before long ones, and also between the parts of a
-long one (at its checkpoints, see cancellation.py). Neither kind starves: a long job gets
-half of the time while short ones wait, and is begun after a number of them.
+Of jobs that wait, short ones are done before long ones, and also between the parts of
+a long one (at its checkpoints, see cancellation.py). Neither kind starves: a long job
+gets half of the time while short ones wait, and is begun after a number of them.
 """
 
 from collections import deque
@@ -89,7 +89,7 @@ class Worker:
     def close(self, seconds: float) -> bool:
         """Cancel all jobs, and end the thread.
 
-        seconds (float): So long the job that has begun may take to come to a checkpoint.
+        seconds (float): The job that has begun has so long to come to a checkpoint.
         RETURNS (bool): Whether the thread has ended.
         """
         with self._changed:
