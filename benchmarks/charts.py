@@ -9,6 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
+from spacy_lstm_ner.util.atomic import atomic_write
+
 rcParams.update(
     {
         # The same numbers make the same bytes, and text stays text.
@@ -106,4 +108,5 @@ def finish(figure: Figure, path: Path) -> None:
         for handle, text in zip(*axes.get_legend_handles_labels(), strict=True)
     }
     figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=3)
-    figure.savefig(path, metadata={"Date": None})
+    with atomic_write(path) as new:
+        figure.savefig(new, metadata={"Date": None})

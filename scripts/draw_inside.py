@@ -31,6 +31,9 @@ from draw_pictures import (
     text,
 )
 
+from spacy_lstm_ner.cli.exit import exit_on_error
+from spacy_lstm_ner.util.atomic import AtomicSet
+
 Say = Callable[[str, str], str]
 ENTITY_COLOURS = {"NAME": BLUE, "ORG": GREEN, "TITLE": ORANGE, "EDU": PURPLE}
 LEFT, RIGHT = 180, 770  # where the columns of characters begin and end
@@ -323,13 +326,15 @@ def draw_figures(names: dict[str, Any], out: Path) -> None:
     names (dict[str, Any]): The variables of the tutorial.
     out (Path): Folder for the files.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    for name, draw in FIGURES.items():
-        for number, ending in enumerate((".svg", ".zh.svg")):
-            svg = draw(names, lambda *said, number=number: said[number])
-            (out / f"{name}{ending}").write_text(svg, encoding="utf-8", newline="\n")
+    with AtomicSet() as files:
+        for name, draw in FIGURES.items():
+            for number, ending in enumerate((".svg", ".zh.svg")):
+                svg = draw(names, lambda *said, number=number: said[number])
+                new = files.add(out / f"{name}{ending}")
+                new.write_text(svg, encoding="utf-8", newline="\n")
 
 
+@exit_on_error()
 def draw_inside(
     out: Annotated[
         Path, typer.Argument(help="Folder for the files", show_default="docs/inside")

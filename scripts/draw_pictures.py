@@ -10,6 +10,9 @@ from typing import Annotated
 
 import typer
 
+from spacy_lstm_ner.cli.exit import exit_on_error
+from spacy_lstm_ner.util.atomic import AtomicSet
+
 DOCS = Path(__file__).parents[1] / "docs"
 
 INK, GREY = "#1f2328", "#6e7781"
@@ -250,15 +253,17 @@ def draw_stack() -> str:
     return picture(872, "The recogniser, from characters to entities", about, parts)
 
 
+@exit_on_error()
 def draw_pictures(
     out: Annotated[
         Path, typer.Argument(help="Folder for the files", show_default="docs")
     ] = DOCS,
 ) -> None:
     """Draw the pictures of the README: one step of the cell, and the whole stack."""
-    out.mkdir(parents=True, exist_ok=True)
-    for name, svg in (("lstm_cell", draw_cell()), ("lstm_stack", draw_stack())):
-        (out / f"{name}.svg").write_text(svg, encoding="utf-8", newline="\n")
+    with AtomicSet() as files:
+        for name, svg in (("lstm_cell", draw_cell()), ("lstm_stack", draw_stack())):
+            new = files.add(out / f"{name}.svg")
+            new.write_text(svg, encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":

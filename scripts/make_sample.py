@@ -17,6 +17,9 @@ import typer
 from faker import Faker
 from faker.providers.job.zh_CN import Provider as Jobs
 
+from spacy_lstm_ner.cli.exit import exit_on_error
+from spacy_lstm_ner.util.atomic import AtomicSet
+
 SAMPLE = Path(__file__).parents[1] / "assets" / "sample"
 
 # Brands and given names are made of seldom used characters: Faker's give real companies
@@ -266,6 +269,7 @@ def make_sentences(rules: Rules, fake: Faker, number: int) -> dict[str, list[str
     return sentences
 
 
+@exit_on_error()
 def make_sample(
     out: Annotated[
         Path, typer.Argument(help="Folder for the files", show_default="assets/sample")
@@ -284,15 +288,17 @@ def make_sample(
     fake.seed_instance(seed)
     resume = make_sentences(read_rules(SHARED + RESUME), fake, records)
     news = make_sentences(read_rules(SHARED + NEWS), fake, records)
-    out.mkdir(parents=True, exist_ok=True)
-    with (out / "resume.json").open("w", encoding="utf-8", newline="\n") as file:
-        for text, labels in resume.items():
-            record = {"text": text, "labels": labels}
-            file.write(json.dumps(record, ensure_ascii=False) + "\n")
-    with (out / "news.txt").open("w", encoding="utf-8", newline="\n") as file:
-        for text, labels in news.items():
-            record = {"text": list(text), "labels": labels}
-            file.write(repr(record) + "\n")
+    with AtomicSet() as files:
+        new = files.add(out / "resume.json")
+        with new.open("w", encoding="utf-8", newline="\n") as file:
+            for text, labels in resume.items():
+                record = {"text": text, "labels": labels}
+                file.write(json.dumps(record, ensure_ascii=False) + "\n")
+        new = files.add(out / "news.txt")
+        with new.open("w", encoding="utf-8", newline="\n") as file:
+            for text, labels in news.items():
+                record = {"text": list(text), "labels": labels}
+                file.write(repr(record) + "\n")
 
 
 if __name__ == "__main__":

@@ -20,10 +20,14 @@ import typer
 from tqdm import tqdm
 from wasabi import msg
 
+from spacy_lstm_ner.cli.exit import exit_on_error
+from spacy_lstm_ner.util.atomic import atomic_write
+
 ROOT = Path(__file__).parents[1]
 CORPORA = [ROOT / "corpus" / name for name in ("resume", "news", "msra")]
 
 
+@exit_on_error()
 def main(
     names: Annotated[
         list[str] | None, typer.Argument(help="Experiments to run; default: all")
@@ -94,7 +98,8 @@ def main(
     msg.table(rows, header=header, aligns=aligns, divider=True)
     lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
     table = output / "table.md"
-    table.write_text("".join(f"| {' | '.join(line)} |\n" for line in lines), "utf-8")
+    with atomic_write(table) as new:
+        new.write_text("".join(f"| {' | '.join(line)} |\n" for line in lines), "utf-8")
     msg.good("Written:")
     print(table)
 
@@ -137,7 +142,8 @@ def train(corpus: Path, folder: Path, change: dict[str, Any], seed: int) -> dict
         scores = meta["performance"]
         seconds = time.perf_counter() - start
         measured = {"ents_f": scores["ents_f"], "seconds": seconds, "key": key}
-        srsly.write_json(figures, measured)
+        with atomic_write(figures) as new:
+            srsly.write_json(new, measured)
     return srsly.read_json(figures)
 
 

@@ -10,6 +10,9 @@ import spacy
 import typer
 from spacy.tokens import Doc, DocBin, Span
 
+from spacy_lstm_ner.cli.exit import exit_on_error
+from spacy_lstm_ner.util.atomic import atomic_write
+
 
 class Gaps(str, Enum):
     """What becomes of tokens whose annotation is taken away."""
@@ -18,6 +21,7 @@ class Gaps(str, Enum):
     outside = "outside"
 
 
+@exit_on_error()
 def main(
     source: Annotated[Path, typer.Argument(help="A .spacy file")],
     output: Annotated[Path, typer.Argument(help="The .spacy file to write")],
@@ -42,8 +46,8 @@ def main(
     docs = list(DocBin().from_disk(source).get_docs(spacy.blank("zh").vocab))
     for doc in docs:
         thin(doc, keep, gaps, rng)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    DocBin(docs=docs).to_disk(output)
+    with atomic_write(output) as new:
+        DocBin(docs=docs).to_disk(new)
     n_ents = sum(len(doc.ents) for doc in docs)
     print(f"{output}: {len(docs)} documents, {n_ents} entities left")
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from .cancellation import at_checkpoints, checkpoint
+from .cancellation import checkpoint
 from .inspect import explain, open_gates
 from .inspect.render import scored_entities
 from .jobs import QueueFull, Worker, WorkerClosed
@@ -30,8 +30,7 @@ LIMITS: dict[str, int] = {
 # Texts of so many characters, in all, are found the entities of without a pause. What
 # has more is a long job, which shorter ones may overtake.
 _BATCH = 10_000
-# Seconds until a queue that is full should be tried again: that of short jobs, and of
-# long ones.
+# Seconds until a queue that is full should be tried again, for short and long jobs.
 _RETRY_AFTER = {False: 1, True: 10}
 # Seconds that a job may take to come to its next checkpoint, at the end.
 _GRACE = 0.5
@@ -66,10 +65,6 @@ class RequestError(Exception):
 def _needed() -> bool:
     """Of who waits for the answer, come what may: nothing is cancelled."""
     return False
-
-
-def _nothing() -> None:
-    pass
 
 
 class Demo:
@@ -167,9 +162,7 @@ class Demo:
 
         def draw() -> str:
             try:
-                # What other jobs do meanwhile would be recorded, too.
-                with at_checkpoints(_nothing):
-                    gates = open_gates(self._nlp, text)
+                gates = open_gates(self._nlp, text)
             except ValueError as error:
                 raise RequestError(str(error)) from None
             checkpoint()
@@ -213,7 +206,7 @@ class Demo:
         except QueueFull:
             seconds = _RETRY_AFTER[long]
             raise RequestError(
-                f"Too many requests are waiting already: try again in {seconds} s.",
+                f"Too many requests wait already: try again in {seconds} s.",
                 HTTPStatus.SERVICE_UNAVAILABLE,
                 retry_after=seconds,
             ) from None

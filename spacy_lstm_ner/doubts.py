@@ -17,7 +17,7 @@ it was not trained on this very annotation.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from math import sqrt
 from typing import NamedTuple
 
@@ -50,11 +50,14 @@ class Use(NamedTuple):
     label: str  # that it has here; empty for no entity
     counts: Counter[str]  # how often it has which label there
 
-    def in_words(self, text: str) -> str:
-        """RETURNS (str): The same in words, with another way to show the text."""
+    def in_words(self, text: str, show: Callable[[str], str] = str) -> str:
+        """RETURNS (str): The same in words, with another way to show the text, and one
+        to show labels."""
         labels = [label for label, _ in self.counts.most_common()]
         labels += [self.label] if self.label not in labels else []
-        listed = (f"{label or 'no entity'} {self.counts[label]:,}" for label in labels)
+        listed = (
+            f"{show(label or 'no entity')} {self.counts[label]:,}" for label in labels
+        )
         return f"{text} in the training data: {', '.join(listed)}"
 
 

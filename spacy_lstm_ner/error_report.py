@@ -1,7 +1,6 @@
 """What `python -m spacy lstm-ner errors` prints and writes."""
 
 import json
-import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterator
 from itertools import groupby
@@ -11,18 +10,15 @@ from typing import Any
 from wasabi import Printer
 
 from .errors import KINDS, Findings
-from .evaluate import written_whole
 from .predictions import Record, outside
 from .tagging import Span
+from .util.atomic import atomic_write
+from .util.text import printable
 
 # So many characters are shown before and after an entity,
 _AROUND = 12
 # and so many of the entity itself.
 _LONGEST = 60
-_ESCAPED = ("Cc", "Cf", "Cs", "Zl", "Zp")
-_RIGHT_TO_LEFT = ("R", "AL", "AN")
-# First strong isolate, pop directional isolate: what is between is laid out by itself.
-_ISOLATE, _POP = "\u2068", "\u2069"
 
 
 def print_table(findings: Findings, msg: Printer) -> None:
@@ -41,7 +37,7 @@ def print_table(findings: Findings, msg: Printer) -> None:
     total = [sum(column) for column in list(zip(*rows, strict=True))[1:]]
     msg.table(
         [
-            (label, *(f"{n:,}" for n in numbers))
+            (printable(label), *(f"{n:,}" for n in numbers))
             for label, *numbers in (*rows, ("all", *total))
         ],
         header=("Entities", "gold", "right", *KINDS),
@@ -70,7 +66,8 @@ def print_errors(
         if (types and label not in types) or (kinds and kind not in kinds):
             continue
         errors = list(group)
-        print(_title(f"{label}, {KINDS[kind]}", len(errors), limit))
+        title = f"{printable(label)}, {KINDS[kind]}"
+        print(_title(title, len(errors), limit))
         for error in errors[: limit or None]:
             record = error.record
             place = error.gold or error.own
@@ -115,7 +112,7 @@ def print_doubts(
             f"{_facts('predicted', record, doubt.predicted, p)}"
         )
         for use in doubt.uses:
-            print(f"      {use.in_words(visible(use.text))}")
+            print(f"      {use.in_words(printable(use.text), show=printable)}")
     print()
 
 
@@ -139,7 +136,7 @@ def write_findings(findings: Findings, path: Path) -> None:
     findings (Findings): What to write.
     path (Path): The file.
     """
-    with written_whole(path) as new, new.open("w", encoding="utf8") as file:
+    with atomic_write(path) as new, new.open("w", encoding="utf8") as file:
         for line in _lines(findings):
             # srsly would escape Chinese, and round small probabilities to 0.
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
@@ -196,7 +193,7 @@ def _title(title: str, number: int, limit: int) -> str:
 def _facts(who: str, record: Record, spans: list[Span], p_nothing: float | None) -> str:
     """What someone says of a place, and how probable that is to the pipeline."""
     said = [
-        (f"{span.label} {_short(record, *span[:2])}", record.p.get(span))
+        (f"{printable(span.label)} {_short(record, *span[:2])}", record.p.get(span))
         for span in spans
     ] or [("nothing", p_nothing)]
     listed = (what if p is None else f"{what} {p:.2f}" for what, p in said)
@@ -207,28 +204,16 @@ def _context(record: Record, start: int, end: int) -> str:
     """The entity in brackets, and some of the text before and after it."""
     text = record.text
     first, last = max(0, start - _AROUND), end + _AROUND
-    before = "…" * (first > 0) + visible(text[first:start])
-    after = visible(text[end:last]) + "…" * (last < len(text))
+    before = "…" * (first > 0) + printable(text[first:start])
+    after = printable(text[end:last]) + "…" * (last < len(text))
     return f"{before}[{_short(record, start, end)}]{after}"
 
 
 def _short(record: Record, start: int, end: int) -> str:
     if end - start <= _LONGEST:
-        return visible(record.text[start:end])
+        return printable(record.text[start:end])
     half = _LONGEST // 2
     text = record.text
-    return f"{visible(text[start : start + half])}…{visible(text[end - half : end])}"
-
-
-def visible(text: str) -> str:
-    """Text that stays in its place on a line: control characters and such are escaped,
-    line breaks among them, and what is written from right to left is kept apart."""
-    shown = "".join(
-        char.encode("unicode_escape").decode()
-        if unicodedata.category(char) in _ESCAPED
-        else char
-        for char in text
+    return (
+        f"{printable(text[start : start + half])}…{printable(text[end - half : end])}"
     )
-    if any(unicodedata.bidirectional(char) in _RIGHT_TO_LEFT for char in shown):
-        return f"{_ISOLATE}{shown}{_POP}"
-    return shown

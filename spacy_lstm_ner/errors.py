@@ -19,17 +19,17 @@ is an error of its own. It is told beside the one that it overlaps most, which i
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
-from itertools import islice
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-import spacy
 from spacy.language import Language
 
 from .data.annotation import Surfaces, annotated_text, count_uses
 from .data.corpus import read_examples
 from .doubts import Doubt, find_doubts
 from .evaluate import nothing_to_measure
+from .loading import load_pipeline
 from .pipeline import recognizers
 from .predictions import Record, outside, overlap, predict_records
 from .progress import with_progress
@@ -159,10 +159,10 @@ def _overlapping(
     for entity in gold:
         while first < len(predicted) and predicted[first].end <= entity.start:
             first += 1
-        for found in islice(predicted, first, None):
-            if found.start >= entity.end:
-                break
-            yield entity, found
+        there = first
+        while there < len(predicted) and predicted[there].start < entity.end:
+            yield entity, predicted[there]
+            there += 1
 
 
 def _distance(pair: tuple[Span, Span]) -> tuple:
@@ -202,18 +202,16 @@ def find_errors(
     for path in (data, *([train] if train else [])):
         if not path.exists():
             raise OSError(f"{path}: no such file")
-    nlp = model if isinstance(model, Language) else spacy.load(model)
+    nlp = model if isinstance(model, Language) else load_pipeline(model)
     has_p = bool(recognizers(nlp))
-    for pipe in recognizers(nlp).values():
-        # Without this its probabilities would not be told.
-        pipe.spans_key = pipe.spans_key or pipe.name
     corpus = []
     if train:
         examples = with_progress(read_examples(train, nlp), progress, "Training data")
         corpus = [annotated_text(eg) for eg in examples]
     known = Surfaces(a.text[s:e] for a in corpus for s, e, _ in a.entities)
     examples = with_progress(read_examples(data, nlp), progress, "Data")
-    records = list(predict_records(nlp, examples, known))
+    with _probabilities_told(nlp):
+        records = list(predict_records(nlp, examples, known))
     if not any(record.gold or record.predicted for record in records) or not (
         any(record.predicted for record in records) or _finds_entities(nlp)
     ):
@@ -250,6 +248,23 @@ def find_errors(
         has_p=has_p,
         records=records,
     )
+
+
+@contextmanager
+def _probabilities_told(nlp: Language) -> Iterator[None]:
+    """Without a key for spans a component would not tell its probabilities."""
+    without = [
+        (pipe, pipe.spans_key)
+        for pipe in recognizers(nlp).values()
+        if not pipe.spans_key
+    ]
+    for pipe, _ in without:
+        pipe.spans_key = pipe.name
+    try:
+        yield
+    finally:
+        for pipe, key in without:
+            pipe.spans_key = key
 
 
 def _order(error: Error) -> tuple:

@@ -4,14 +4,11 @@ probabilities set right with one: `python -m spacy lstm-ner calibrate`.
 `spacy evaluate` prints and saves only the figures that spaCy itself knows.
 """
 
-import os
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import filecmp
+import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import spacy
 import srsly
 from spacy.language import Language
 from spacy.training import Example
@@ -19,7 +16,10 @@ from wasabi import Printer
 
 from .calibration import NotCalibrated
 from .data.corpus import read_examples
-from .pipeline import recognizers
+from .loading import load_pipeline
+from .pipeline import LSTMEntityRecognizer, recognizers
+from .util.atomic import AtomicSet, atomic_write, naming
+from .util.text import printable
 
 FIGURES = ("ents_", "bio_", "speed")
 
@@ -36,7 +36,7 @@ def evaluate(model: str | Path, data: Path, *, limit: int = 0) -> dict[str, Any]
     """
     if not data.exists():
         raise OSError(f"{data}: no such file")
-    nlp = spacy.load(model)
+    nlp = load_pipeline(model)
     scores = nlp.evaluate(list(read_examples(data, nlp, limit=limit)))
     if scores.get("ents_f") is None:
         raise nothing_to_measure(model, nlp, data)
@@ -56,7 +56,8 @@ class Calibration(NamedTuple):
 
 def calibrate(model: Path, data: Path) -> Calibration:
     """Make the probabilities of a saved pipeline fit how often it is right: see
-    `LSTMEntityRecognizer.calibrate`. In its folder only the temperatures change.
+    `LSTMEntityRecognizer.calibrate`. In its folder only the temperatures change, those
+    of all components or, after an error, none.
 
     model (Path): Folder of the pipeline.
     data (Path): A .spacy file, or a dataset file in any format that `convert` reads.
@@ -65,7 +66,7 @@ def calibrate(model: Path, data: Path) -> Calibration:
     """
     if not (model / "config.cfg").is_file():
         raise OSError(f"{model} is not the folder of a pipeline")
-    nlp = spacy.load(model)
+    nlp = load_pipeline(model)
     components = recognizers(nlp)
 
     def ece() -> float | None:
@@ -85,11 +86,23 @@ def calibrate(model: Path, data: Path) -> Calibration:
         except NotCalibrated as error:
             problems.append(str(error))
     after = ece()
-    temperatures = {}
-    for name, pipe in components.items():
-        pipe.to_disk(model / name, exclude=["vocab"])
-        temperatures[name] = pipe.temperature
+    _save_changes(components, model)
+    temperatures = {name: pipe.temperature for name, pipe in components.items()}
     return Calibration(temperatures, problems, (before, after))
+
+
+def _save_changes(components: dict[str, LSTMEntityRecognizer], model: Path) -> None:
+    """Put those files of components into the folder of a pipeline that differ from what
+    is there, all of them or none."""
+    with AtomicSet() as files:
+        for name, pipe in components.items():
+            saved = files.scratch(model) / name
+            with naming(model / name):
+                pipe.to_disk(saved, exclude=["vocab"])
+            for file in sorted(path for path in saved.rglob("*") if path.is_file()):
+                place = model / name / file.relative_to(saved)
+                if not (place.is_file() and filecmp.cmp(file, place, shallow=False)):
+                    shutil.move(file, files.add(place))
 
 
 def nothing_to_measure(model: str | Path, nlp: Language, data: Path) -> ValueError:
@@ -102,27 +115,17 @@ def nothing_to_measure(model: str | Path, nlp: Language, data: Path) -> ValueErr
 
 def write_figures(figures: dict[str, Any], path: Path) -> None:
     """Write figures as JSON, whole or not at all."""
-    with written_whole(path) as new:
+    with atomic_write(path) as new:
         srsly.write_json(new, figures)
-
-
-@contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
-    """Gives another path to write to; the file comes to its place at the end, whole, or
-    after an error not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.is_dir():
-        raise OSError(f"{path} is a folder: name a file.")
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        new = Path(folder) / path.name
-        yield new
-        os.replace(new, path)
 
 
 def print_figures(figures: dict[str, Any], msg: Printer) -> None:
     """Print figures as tables, in percent."""
     per_type = figures.get("ents_per_type") or {}
-    rows = [(name, *map(_percent, prf.values())) for name, prf in per_type.items()]
+    rows = [
+        (printable(name), *map(_percent, prf.values()))
+        for name, prf in per_type.items()
+    ]
     overall = [_percent(figures.get(f"ents_{x}")) for x in "prf"]
     msg.table(
         [*sorted(rows), ("all", *overall)],

@@ -89,7 +89,8 @@ class Worker:
     def close(self, seconds: float) -> bool:
         """Cancel all jobs, and end the thread.
 
-        seconds (float): The job that has begun has so long to come to a checkpoint.
+        seconds (float): How long the job that has begun may take to its next
+            checkpoint.
         RETURNS (bool): Whether the thread has ended.
         """
         with self._changed:
@@ -111,9 +112,8 @@ class Worker:
     def _work(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(
-                    lambda: self._closed or any(self._waiting.values())
-                )
+                while not self._closed and not any(self._waiting.values()):
+                    self._changed.wait()
                 if self._closed:
                     return
                 job = self._next()
@@ -188,7 +188,10 @@ class _Job(Generic[Result]):
         if error is None:
             return self._result.pop()
         try:
-            raise error
+            if isinstance(error, Exception | Cancelled):
+                raise error
+            # Raised as it is, it would end the thread that waits.
+            raise RuntimeError(f"{type(error).__name__}: {error}") from error
         finally:
             # The error knows this frame, which should not know the error.
             del error

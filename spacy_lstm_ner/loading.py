@@ -19,18 +19,20 @@ def load_pipeline(model: str | Path) -> Language:
     """
     try:
         return spacy.load(model)
-    except (ImportError, MemoryError):
+    except MemoryError:
         raise
     except Exception as error:
+        is_told = isinstance(error, OSError | ValueError | ImportError)
         # What is there but cannot be read names its own path.
-        if isinstance(error, OSError | ValueError) and str(model) in str(error):
+        if is_told and str(model) in str(error):
             raise
-        said = str(error) if isinstance(error, ValueError | OSError) else repr(error)
         file = _file_that_was_read(error.__traceback__)
         if file is None and isinstance(error, ConfigValidationError):
             file = Path(model) / "config.cfg"
-        raise ValueError(
-            f"{file or model}: this pipeline cannot be loaded: {said.strip()}"
+        said = str(error).strip() if is_told else repr(error)
+        kind = ImportError if isinstance(error, ImportError) else ValueError
+        raise kind(
+            f"{file or model}: this pipeline cannot be loaded: {said}"
         ) from error
 
 
@@ -44,8 +46,6 @@ def _file_that_was_read(traceback: TracebackType | None) -> Path | None:
         if isinstance(path, Path):
             if function == "from_disk" and isinstance(key, str):
                 file = path / key
-            elif function in ("load_config", "load_meta") or function.startswith(
-                "read"
-            ):
+            elif function.startswith(("load_config", "load_meta", "read")):
                 file = path
     return file

@@ -19,6 +19,7 @@ from typing import IO, Any, NamedTuple
 from spacy import registry
 from spacy.language import Language
 
+from .data.compatibility import check_labels
 from .pipeline import recognizers
 from .pretraining import Pretraining
 
@@ -62,9 +63,13 @@ def report_logger(path: str | Path | None = None) -> Setup:
         None: the logger does nothing.
     RETURNS (Setup): What spaCy's training calls.
     RAISES (OSError): As training begins, where the file cannot be written.
+    RAISES (ValueError): As training begins, where the data has labels that a component
+        does not know which goes on training.
     """
 
     def setup(nlp: Language, stdout: IO, stderr: IO) -> tuple[LogStep, Callable]:
+        # Here since spaCy has no other place that is called as training begins.
+        check_labels(nlp)
         if not path:
             return lambda info: None, lambda: None
         Path(path).parent.mkdir(parents=True, exist_ok=True)

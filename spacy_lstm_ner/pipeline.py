@@ -1,5 +1,6 @@
 """The component `lstm_ner`: finds named entities and writes them to ``doc.ents``."""
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from itertools import islice
@@ -25,6 +26,7 @@ from . import settings
 from .annotating import SPANS_KEY, write_entities
 from .brackets import Pair, hold_together, pairs_in, parted
 from .calibration import NotCalibrated, fit_temperature
+from .data.compatibility import SAMPLE, misfits, sample, unknown_labels
 from .layers.crf import (
     best_paths,
     crf_divergence,
@@ -46,6 +48,7 @@ from .state import (
 )
 from .tagging import MODEL_SCHEMES, ScoredSpan, Span, TagSet, n_tags
 from .units import MISSING, UNITS, Units
+from .util.text import escaped
 from .windows import Window, batches, windows
 from .wrong_spans import without_spans
 
@@ -313,6 +316,8 @@ class LSTMEntityRecognizer(TrainablePipe):
         self.has_default_token_model = False
         # `nlp.resume_training` puts a copy of the model here.
         self._rehearsal_model: Model[list[Doc], list[Floats2d]] | None = None
+        #: Was it initialized, and not loaded?
+        self.is_fresh = False
         # These belong to the weights, and are saved with them.
         self.cfg: dict[str, Any] = {
             "labels": [],
@@ -963,8 +968,10 @@ class LSTMEntityRecognizer(TrainablePipe):
         except KeyError as error:
             raise ValueError(
                 f"[{self.name}] The label {error} of a gold entity is not among the "
-                f"labels of the component: {', '.join(self.labels)}. Call add_label, "
-                f"or initialize with examples of it."
+                f"labels of the component: {escaped(', '.join(self.labels))}. Call "
+                f"add_label, or initialize with examples of it; in a config, set "
+                f'@callbacks = "spacy-lstm-ner.AddLabels.v1" in '
+                f"[initialize.after_init]."
             ) from None
 
     def _wrong_spans(self, example: Example) -> list[Span]:
@@ -1033,13 +1040,11 @@ class LSTMEntityRecognizer(TrainablePipe):
                 f"[{self.name}] There is raw_text to read, but pretrain_steps = 0: set "
                 f"it to 3000, or more for much text."
             )
-        if labels is None:
-            found = {ent.label_ for eg in get_examples() for ent in eg.reference.ents}
-            labels = sorted(found)
-        elif isinstance(labels, str) or not isinstance(labels, Iterable):
+        if isinstance(labels, str) or not isinstance(labels, Iterable | None):
             raise ValueError(
                 f"[{self.name}] labels = {labels!r:.80} is no list of labels."
             )
+        labels = self._look_at(get_examples, nlp, labels)
         # All are looked at before anything is changed.
         labels = [self._checked_label(label) for label in labels]
         if not labels:
@@ -1059,6 +1064,7 @@ class LSTMEntityRecognizer(TrainablePipe):
         for label in labels:
             self.add_label(label)
         self.cfg["temperature"] = 1.0
+        self.is_fresh = True
         if self.has_default_token_model:
             self._tell_config_of_model()
         width = len(self.tags)
@@ -1083,6 +1089,29 @@ class LSTMEntityRecognizer(TrainablePipe):
             self._pending = PendingPretraining(
                 self.name, tok2vec, texts, pretrain_steps
             )
+
+    def _look_at(
+        self,
+        get_examples: Callable[[], Iterable[Example]],
+        nlp: Language | None,
+        labels: list[str] | None,
+    ) -> list[str]:
+        """Warn of data that would train a wrong model.
+
+        RETURNS (list[str]): The labels that are given, or else those of the examples.
+        """
+        counted = sample(get_examples, limit=None if labels is None else SAMPLE)
+        for misfit in misfits(counted, nlp, unit=self.cfg["unit"]):
+            warnings.warn(f"[{self.name}] {misfit}", stacklevel=3)
+        if labels is None:
+            return sorted(counted.labels)
+        if unknown := unknown_labels(counted.labels, {*labels, *self.labels}):
+            raise ValueError(
+                f"[{self.name}] The examples have labels that are not among those "
+                f"given: {', '.join(map(escaped, unknown))}. Make the file of labels "
+                f"anew: python -m spacy init labels"
+            )
+        return labels
 
     def _pretrain(self) -> None:
         """Do what `initialize` has left for the beginning of the training."""

@@ -1,9 +1,9 @@
 """What a pipeline makes of annotated texts, and how probable it is to the pipeline."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice, takewhile
+from itertools import islice
 
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -58,8 +58,8 @@ def overlapping(spans: Sequence[Span], place: tuple) -> list[Span]:
     """RETURNS (list[Span]): Those that have characters in common with a place, of spans
     in the order of the text that do not overlap each other."""
     first = bisect_right(spans, place[0], key=lambda span: span.end)
-    rest = islice(spans, first, None)
-    return list(takewhile(lambda span: span.start < place[1], rest))
+    last = bisect_left(spans, place[1], lo=first, key=lambda span: span.start)
+    return list(spans[first:last])
 
 
 def judged(annotated: Annotated, predicted: Iterable[Span]) -> list[Span]:

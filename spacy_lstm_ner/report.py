@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import spacy
 import srsly
 from spacy.language import Language
 from spacy.scorer import PRFScore
 from thinc.api import Config
 
 from .errors import Error, Findings, find_errors
-from .evaluate import written_whole
+from .loading import load_pipeline
 from .loggers import Log, read_log, unit, versions
 from .scorers import Bin, calibration
+from .util.atomic import atomic_write
 
 
 @dataclass
@@ -69,7 +69,7 @@ def write_report(
     figures = read_figures(metrics) if metrics else None
     if not data.exists():
         raise OSError(f"{data}: no such file")
-    nlp = spacy.load(model)
+    nlp = load_pipeline(model)
     if read:
         check_log(read, nlp, f"{log}")
     findings = find_errors(nlp, data, progress=progress)
@@ -86,7 +86,7 @@ def write_report(
         figures=figures,
     )
     page = report_page(report)
-    with written_whole(output) as new:
+    with atomic_write(output) as new:
         new.write_text(page, encoding="utf8")
 
 

@@ -107,7 +107,7 @@ def spans_from_tags(
 
     for i, tag in enumerate(tags):
         prefix, tag_label = split_tag(tag)
-        place = OUTSIDE if prefix == OUTSIDE else prefixes.get(prefix, "")
+        place = OUTSIDE if tag == OUTSIDE else prefixes.get(prefix, "")
         if not place:
             known = ", ".join(f"{p}-…" for p in prefixes)
             message = f"tag {tag!r} is not in {scheme} (O, {known})"

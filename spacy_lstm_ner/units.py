@@ -15,6 +15,7 @@ from thinc.types import Ints1d, Ragged
 
 from .tagging import Span as UnitSpan
 from .tagging import TagSet
+from .util.text import BLANK, trimmed
 
 ALIGNMENT_MODES = ("strict", "contract", "expand")
 #: Gold tag of a unit whose annotation is missing.
@@ -149,7 +150,7 @@ class CharUnits:
         text = doc.text
         placed: list[Span | None] = []
         for start, end, label in spans:
-            start, end = _strip(text, start, end)
+            start, end = trimmed(text, start, end)
             placed.append(
                 doc.char_span(start, end, label, alignment_mode=mode)
                 if start < end
@@ -167,7 +168,7 @@ class CharUnits:
         return self.from_spans(spans)
 
     def characters(self, doc: Doc, start: int, end: int) -> tuple[int, int]:
-        return _strip(doc.text, start, end)
+        return trimmed(doc.text, start, end)
 
     def from_characters(
         self, doc: Doc, start: int, end: int, mode: str
@@ -202,10 +203,10 @@ class TokenUnits:
     ) -> list[Span | None]:
         found: list[Span | None] = []
         for start, end, label in spans:
-            # Entities neither begin nor end with white space.
-            while start < end and doc[start].is_space:
+            # Entities neither begin nor end with what nobody sees.
+            while start < end and not doc[start].text.strip(BLANK):
                 start += 1
-            while start < end and doc[end - 1].is_space:
+            while start < end and not doc[end - 1].text.strip(BLANK):
                 end -= 1
             found.append(Span(doc, start, end, label) if start < end else None)
         return found
@@ -219,7 +220,7 @@ class TokenUnits:
 
     def characters(self, doc: Doc, start: int, end: int) -> tuple[int, int]:
         span = doc[start:end]
-        return _strip(doc.text, span.start_char, span.end_char)
+        return trimmed(doc.text, span.start_char, span.end_char)
 
     def from_characters(
         self, doc: Doc, start: int, end: int, mode: str
@@ -231,13 +232,6 @@ class TokenUnits:
 def _taken_tokens(doc: Doc) -> np.ndarray:
     """(tokens,) bool: those that an entity or a blocked span holds."""
     return ~np.isin(doc.to_array("ENT_IOB"), (_IOB_MISSING, _IOB_OUTSIDE))
-
-
-def _strip(text: str, start: int, end: int) -> tuple[int, int]:
-    """Entities neither begin nor end with white space."""
-    inside = text[start:end]
-    trimmed = inside.lstrip()
-    return end - len(trimmed), end - len(inside) + len(inside.rstrip())
 
 
 UNITS: dict[str, Units] = {"char": CharUnits(), "token": TokenUnits()}

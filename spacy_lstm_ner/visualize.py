@@ -115,7 +115,7 @@ class DemoServer(HTTPServer):
         # Names that cannot be written as one of the internet are UnicodeErrors.
         except (OSError, UnicodeError) as error:
             said = getattr(error, "strerror", None) or error
-            raise OSError(f"There is no address {host!r}: {said}.") from None
+            raise OSError(f"There is no address {host}: {said}.") from None
         self.address_family = found[0][0]
         for number in wanted:
             try:
@@ -220,10 +220,11 @@ class DemoServer(HTTPServer):
             _print_traceback()
 
 
-def serve_until_stopped(server: DemoServer) -> None:
+def serve_until_stopped(server: DemoServer) -> bool:
     """Serve until somebody presses Ctrl+C, or the process is asked to end (SIGTERM).
 
-    server (DemoServer): The server, which is not closed.
+    server (DemoServer): The server, which is closed then.
+    RETURNS (bool): Whether the pipeline's thread has ended: see `Demo.close`.
     """
     thread = Thread(
         target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
@@ -234,6 +235,8 @@ def serve_until_stopped(server: DemoServer) -> None:
             sleep(0.05)
         if thread.is_alive():
             server.shutdown()
+        # Who is impatient, and presses again, does not disturb that.
+        return server.close()
 
 
 @contextmanager
@@ -312,26 +315,20 @@ class _Handler(BaseHTTPRequestHandler):
                     f"That is asked for with {methods[0]}.",
                     HTTPStatus.METHOD_NOT_ALLOWED,
                 )
-            answer()
+            body, content_type = answer()
         except RequestError as error:
             self._send_error(error)
         except Cancelled:
             pass  # nobody waits
-        except (ConnectionError, TimeoutError):
-            raise
         except MemoryError:
             _print_traceback()
-            self._send_error(
-                RequestError(
-                    "There is not enough memory for that: take a part of it.",
-                    HTTPStatus.INTERNAL_SERVER_ERROR,
-                )
-            )
-        # Also SystemExit and the like, which a component may raise.
-        except BaseException as error:
+            self._send_failure("There is not enough memory for that: take less of it.")
+        except Exception as error:
             _print_traceback()
             said = f"The pipeline failed: {type(error).__name__}: {error}"
-            self._send_error(RequestError(said, HTTPStatus.INTERNAL_SERVER_ERROR))
+            self._send_failure(said)
+        else:
+            self._send(body, content_type)
 
     def _has_gone(self) -> bool:
         """Does the client not wait any more? What else it sends is not for anybody."""
@@ -343,7 +340,7 @@ class _Handler(BaseHTTPRequestHandler):
         except OSError:
             return True
 
-    def _route(self) -> tuple[tuple[str, ...], Callable[[], None]]:
+    def _route(self) -> tuple[tuple[str, ...], Callable[[], tuple[bytes, str]]]:
         """The methods that a path has, and what answers."""
         routes = {
             "/": (("GET", "HEAD"), self._page),
@@ -379,23 +376,23 @@ class _Handler(BaseHTTPRequestHandler):
                 HTTPStatus.FORBIDDEN,
             )
 
-    def _page(self) -> None:
-        self._send(self.server.demo.page.encode(), "text/html; charset=utf-8")
+    def _page(self) -> tuple[bytes, str]:
+        return self.server.demo.page.encode(), "text/html; charset=utf-8"
 
-    def _entities(self) -> None:
+    def _entities(self) -> tuple[bytes, str]:
         texts = self._question().get("texts")
         if not isinstance(texts, list) or not all(isinstance(t, str) for t in texts):
             raise RequestError('"texts" has to be a list of strings.')
         demo = self.server.demo
-        self._send_json(demo.entities(texts, cancelled=self._has_gone))
+        return _as_json(demo.entities(texts, cancelled=self._has_gone))
 
-    def _gates(self) -> None:
+    def _gates(self) -> tuple[bytes, str]:
         question = self._question()
         text, why = question.get("text"), question.get("why", False)
         if not isinstance(text, str) or not isinstance(why, bool):
             raise RequestError('"text" has to be a string, and "why" true or false.')
         demo = self.server.demo
-        self._send_json(demo.gates(text, why=why, cancelled=self._has_gone))
+        return _as_json(demo.gates(text, why=why, cancelled=self._has_gone))
 
     def _question(self) -> dict[str, Any]:
         """What is asked, as JSON."""
@@ -446,6 +443,8 @@ class _Handler(BaseHTTPRequestHandler):
                 f"arrive.",
                 HTTPStatus.REQUEST_TIMEOUT,
             ) from None
+        except ConnectionError:
+            body = b""
         if len(body) < size:
             raise Cancelled  # it has hung up
         return body
@@ -453,19 +452,16 @@ class _Handler(BaseHTTPRequestHandler):
     def handle_expect_100(self) -> bool:
         return True  # `_read_body` says so, if the rest is right
 
-    def _send_json(self, answer: dict[str, Any]) -> None:
-        # A score that is no number would not be read by the page.
-        body = json.dumps(answer, allow_nan=False).encode()
-        self._send(body, "application/json")
-
     def _send_error(self, error: RequestError) -> None:
         headers = {}
         if error.status == HTTPStatus.METHOD_NOT_ALLOWED:
             headers["Allow"] = ", ".join(self._route()[0])
         if error.retry_after is not None:
             headers["Retry-After"] = str(error.retry_after)
-        body = json.dumps({"error": str(error)}).encode()
-        self._send(body, "application/json", error.status, headers)
+        self._send(*_as_json({"error": str(error)}), error.status, headers)
+
+    def _send_failure(self, said: str) -> None:
+        self._send_error(RequestError(said, HTTPStatus.INTERNAL_SERVER_ERROR))
 
     def _send(
         self,
@@ -475,6 +471,8 @@ class _Handler(BaseHTTPRequestHandler):
         headers: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.connection.settimeout(self.server.answer_seconds)
+        # What is no request is taken for one of HTTP/0.9, whose answers have no status.
+        self.request_version = self.protocol_version
         self.send_response(status)
         self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))
@@ -512,14 +510,19 @@ def _host_name(host: str) -> str | None:
         return None
 
 
+def _as_json(answer: dict[str, Any]) -> tuple[bytes, str]:
+    """The body of an answer, and its type."""
+    # A score that is no number would not be read by the page.
+    return json.dumps(answer, allow_nan=False).encode(), "application/json"
+
+
 def _no_number(constant: str) -> None:
     """What Python reads in JSON, and JSON does not have: NaN and infinity."""
     raise ValueError(constant)
 
 
 def _print_traceback() -> None:
-    """Print the current error, without what a terminal would obey: it may quote a
-    text."""
+    """Print the current error. It may quote a text, and what a terminal would obey."""
     said = "".join(
         char if char.isprintable() or char in "\n\t" else ascii(char)[1:-1]
         for char in traceback.format_exc()

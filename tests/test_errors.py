@@ -15,12 +15,12 @@ from typer.testing import CliRunner
 import spacy_lstm_ner.cli  # noqa: F401  (adds its commands to spaCy's)
 from spacy_lstm_ner.data.annotation import Annotated
 from spacy_lstm_ner.data.corpus import BIOCorpus
-from spacy_lstm_ner.error_report import visible
 from spacy_lstm_ner.errors import KINDS, compare, find_errors
 from spacy_lstm_ner.predictions import Record
 from spacy_lstm_ner.tagging import Span
+from spacy_lstm_ner.util.text import printable
 
-from .conftest import SAMPLE
+from .conftest import SAMPLE, loaded_again
 
 NLP = spacy.blank("zh")
 
@@ -206,6 +206,20 @@ def test_scores_are_told_also_where_the_pipeline_does_not_keep_them(
     assert [error.p_predicted for error in others.errors] == pytest.approx(
         [error.p_predicted for error in findings.errors]
     )
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_settings_of_the_caller_stay(folder, tmp_path, trained, fails):
+    nlp = loaded_again(trained)
+    ner = nlp.get_pipe("lstm_ner")
+    ner.spans_key = None
+    if fails:
+        (tmp_path / "data.spacy").write_bytes(b"no DocBin")
+        with pytest.raises(ValueError):
+            find_errors(nlp, tmp_path / "data.spacy")
+    else:
+        assert find_errors(nlp, folder / "data.spacy").errors[0].p_predicted
+    assert ner.spans_key is None
 
 
 def test_missing_annotation_is_no_error(folder, tmp_path, trained):
@@ -420,9 +434,9 @@ def test_any_text_stays_on_its_line(ruler, tmp_path):
 
 
 def test_visible_text():
-    assert visible("王芳 a-1。\u3000é") == "王芳 a-1。\u3000é"
-    assert visible("a\u200fb\u00ad\ud800") == r"a\u200fb\xad\ud800"
-    assert visible("سلام 1") == "\u2068سلام 1\u2069"
+    assert printable("王芳 a-1。\u3000é") == "王芳 a-1。\u3000é"
+    assert printable("a\u200fb\u00ad\ud800") == r"a\u200fb\xad\ud800"
+    assert printable("سلام 1") == "\u2068سلام 1\u2069"
 
 
 def test_long_entities_and_long_texts_are_cut(ruler, tmp_path):
@@ -455,7 +469,7 @@ def test_what_cannot_be_used_is_told(folder, tmp_path):
     ):
         code, output = run(*args)
         assert code == 1, args
-        assert "That did not work" in output and says in output
+        assert "Error:" in output and says in output
 
 
 def test_help_teaches_by_example():

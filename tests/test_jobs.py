@@ -1,177 +1,176 @@
-"""Jobs in a queue, and computations that can be cancelled."""
+"""The queue of jobs that a pipeline's one thread does."""
 
-import threading
+import gc
+import weakref
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event, Thread
 
 import pytest
 
 from spacy_lstm_ner.cancellation import Cancelled, at_checkpoints, checkpoint
-from spacy_lstm_ner.inspect import explain
 from spacy_lstm_ner.jobs import QueueFull, Worker, WorkerClosed
 
-from .conftest import loaded_again
 
-TEXT = "王芳，女，汉族，中国国籍，硕士学历，现任公司副总经理。"
+class Gate:
+    """A job that goes from checkpoint to checkpoint until it is let out."""
+
+    def __init__(self):
+        self.begun, self.out, self.parts = Event(), Event(), 0
+
+    def __call__(self):
+        self.begun.set()
+        while not self.out.wait(0.01):
+            self.parts += 1
+            checkpoint()
+        return "out"
 
 
 @pytest.fixture
 def worker():
-    made = Worker(most_short=3, most_long=3)
-    yield made
-    assert made.close(10)
+    worker = Worker(most_short=2, most_long=1)
+    yield worker
+    worker.close(5)
 
 
 @pytest.fixture
-def busy(worker):
-    """The worker has begun a long job, which comes to its checkpoint once this is
-    set."""
-    begun, go_on = threading.Event(), threading.Event()
-
-    def wait():
-        begun.set()
-        go_on.wait(30)
-        checkpoint()
-
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(worker.do, wait, long=True)
-        assert begun.wait(10)
-        yield go_on
-        go_on.set()
+def pool():
+    with ThreadPoolExecutor(20) as pool:
+        yield pool
 
 
-def test_results_and_errors_come_back(worker):
-    assert worker.do(lambda: 1) == 1
+def wait_until(condition):
+    for _ in range(500):
+        if condition():
+            return
+        Event().wait(0.01)
+    raise AssertionError("that did not come")
+
+
+def test_results_and_errors_come_back_and_the_thread_goes_on(worker):
+    assert worker.do(lambda: 7) == 7
     with pytest.raises(ZeroDivisionError):
         worker.do(lambda: 1 // 0)
-    with pytest.raises(SystemExit):
-        worker.do(lambda: exit(1))
-    assert worker.do(threading.get_ident) == worker.do(threading.get_ident)
-    assert worker.do(threading.get_ident) != threading.get_ident()
+    with pytest.raises(MemoryError):
+        worker.do(lambda: bytes(2**62))
+    # As it is, it would end the thread that waits without a word.
+    with pytest.raises(RuntimeError, match="SystemExit: 3"):
+        worker.do(lambda: exit(3))
+    assert worker.do(lambda: 8, long=True) == 8
 
 
-def test_each_queue_has_a_bound(worker, busy):
-    done = []
-    with ThreadPoolExecutor(6) as pool:
-        jobs = [
-            pool.submit(worker.do, lambda long=long: done.append(long), long=long)
-            for long in (True, False) * 3
-        ]
-        while sum(map(len, worker._waiting.values())) < 6:
-            pass
-        for long in (True, False):
-            with pytest.raises(QueueFull):
-                worker.do(lambda: done.append("never"), long=long)
-        busy.set()
-        for job in jobs:
-            job.result(10)
-    assert sorted(done) == [False] * 3 + [True] * 3
-    # Between the parts of the first long one, and before the next one.
-    assert done[:3] == [False] * 3
-
-
-def test_a_job_that_waits_is_dropped(worker, busy):
-    done = []
-    with pytest.raises(Cancelled):
-        worker.do(lambda: done.append(1), cancelled=lambda: True)
-    busy.set()
-    worker.do(lambda: done.append(2), long=True)
-    assert done == [2]
-
-
-def test_a_job_that_has_begun_ends_at_its_checkpoint(worker):
-    parts, gone, dropped = [], threading.Event(), threading.Event()
-
-    def job():
-        for part in range(10):
-            checkpoint()
-            parts.append(part)
-            gone.set()
-            dropped.wait(10)
-
-    with pytest.raises(Cancelled):
-        worker.do(job, long=True, cancelled=gone.is_set)
+def test_what_nobody_waits_for_is_dropped_from_the_queue(worker, pool):
+    gate, dropped, done = Gate(), Event(), []
+    first = pool.submit(worker.do, gate)
+    gate.begun.wait(5)
+    second = pool.submit(
+        worker.do, lambda: done.append("dropped"), cancelled=dropped.is_set
+    )
+    third = pool.submit(worker.do, lambda: done.append("wanted"))
     dropped.set()
-    assert worker.do(lambda: 1) == 1
-    assert parts == [0]
+    with pytest.raises(Cancelled):
+        second.result(5)
+    gate.out.set()
+    first.result(5)
+    third.result(5)
+    assert done == ["wanted"]
 
 
-def test_long_jobs_do_not_starve(worker):
-    """While short ones never end to come, a long one is begun, and goes on."""
-    stop = threading.Event()
-
-    def short_ones():
-        while not stop.is_set():
-            worker.do(lambda: None)
-
-    def long_one():
-        for _ in range(20):
-            checkpoint()
-        return "done"
-
-    with ThreadPoolExecutor(3) as pool:
-        for _ in range(3):
-            pool.submit(short_ones)
-        try:
-            assert worker.do(long_one, long=True) == "done"
-        finally:
-            stop.set()
+def test_what_nobody_waits_for_ends_at_its_next_checkpoint(worker, pool):
+    gate, dropped = Gate(), Event()
+    first = pool.submit(worker.do, gate, cancelled=dropped.is_set)
+    gate.begun.wait(5)
+    dropped.set()
+    with pytest.raises(Cancelled):
+        first.result(5)
+    assert worker.do(lambda: "next") == "next"
+    parts = gate.parts
+    assert worker.do(lambda: gate.parts) == parts
 
 
-def test_all_are_told_when_it_is_closed(busy, worker):
-    with ThreadPoolExecutor(2) as pool:
-        jobs = [pool.submit(worker.do, int, long=long) for long in (True, False)]
-        while sum(map(len, worker._waiting.values())) < 2:
-            pass
-        assert not worker.close(0.01)
-        for job in jobs:
-            with pytest.raises(WorkerClosed):
-                job.result(10)
-    busy.set()
-    assert worker.close(10)
+def test_the_queue_has_a_bound_for_each_kind(worker, pool):
+    gate = Gate()
+    first = pool.submit(worker.do, gate)
+    gate.begun.wait(5)
+    waiting = [pool.submit(worker.do, str, long=k == 0) for k in range(3)]
+    wait_until(lambda: sum(map(len, worker._waiting.values())) == 3)
+    for long in (False, True):
+        with pytest.raises(QueueFull):
+            worker.do(str, long=long)
+    gate.out.set()
+    assert [job.result(5) for job in (first, *waiting)] == ["out", "", "", ""]
+
+
+def test_short_jobs_are_done_between_the_parts_of_a_long_one(worker, pool):
+    gate = Gate()
+    long = pool.submit(worker.do, gate, long=True)
+    gate.begun.wait(5)
+    assert worker.do(lambda: "short") == "short"
+    # Also where they fail, or nobody waits for them.
+    with pytest.raises(ZeroDivisionError):
+        worker.do(lambda: 1 // 0)
+    with pytest.raises(Cancelled):
+        worker.do(Gate(), cancelled=lambda: True)
+    assert not long.done()
+    gate.out.set()
+    assert long.result(5) == "out"
+
+
+def test_short_jobs_overtake_long_ones_but_not_for_ever():
+    worker = Worker(most_short=40)
+    gate, order = Gate(), []
+    with ThreadPoolExecutor(50) as pool:
+        pool.submit(worker.do, gate)
+        gate.begun.wait(5)
+        pool.submit(worker.do, lambda: order.append("long"), long=True)
+        wait_until(lambda: worker._waiting[True])
+        for k in range(40):
+            pool.submit(worker.do, lambda: order.append("short"))
+            wait_until(lambda k=k: len(worker._waiting[False]) == k + 1)
+        gate.out.set()
+    assert order.count("short") == 40
+    assert 1 <= order.index("long") < 39
+    worker.close(5)
+
+
+def test_closing_tells_all_who_wait(pool):
+    worker, gate, stuck = Worker(), Gate(), Event()
+    jobs = [pool.submit(worker.do, gate)]
+    gate.begun.wait(5)
+    jobs += [pool.submit(worker.do, str) for _ in range(3)]
+    wait_until(lambda: len(worker._waiting[False]) == 3)
+    assert worker.close(5)
+    for job in jobs:
+        with pytest.raises(WorkerClosed):
+            job.result(5)
     with pytest.raises(WorkerClosed):
-        worker.do(int)
+        worker.do(str)
+    # What comes to no checkpoint is not waited for.
+    worker = Worker()
+    begun = Event()
+    job = pool.submit(worker.do, lambda: begun.set() or stuck.wait())
+    begun.wait(5)
+    assert not worker.close(0.01)
+    with pytest.raises(WorkerClosed):
+        job.result(5)
+    stuck.set()
+    assert worker.close(5)
 
 
-# Checkpoints
+def test_what_a_job_returns_is_not_kept(worker):
+    class Large:
+        pass
+
+    kept = weakref.ref(worker.do(Large))
+    gc.collect()
+    wait_until(lambda: kept() is None)
 
 
-def cancelled_at(number, function):
-    """Cancel a computation at its n-th checkpoint."""
-    calls = []
-
-    def cancel():
-        calls.append(1)
-        if len(calls) == number:
-            raise Cancelled
-
-    with pytest.raises(Cancelled), at_checkpoints(cancel):
-        function()
-    return calls
-
-
-def test_reasons_can_be_cancelled(trained):
-    seen = []
-    nlp = loaded_again(trained)
-    make_doc = nlp.make_doc
-    nlp.make_doc = lambda text: seen.append(text) or make_doc(text)
-    cancelled_at(2, lambda: explain(nlp, TEXT * 3))
-    assert 0 < len(seen) < 3 * len(TEXT * 3)
-    # As if nothing had been.
-    assert explain(nlp, TEXT).analyses == explain(trained, TEXT).analyses
-
-
-def test_windows_of_a_long_text_can_be_cancelled(trained):
-    nlp = loaded_again(trained)
-    nlp.get_pipe("lstm_ner").window = 64
-    text = TEXT * 2_000
-    cancelled_at(1, lambda: nlp(text))
-    cancelled_at(2, lambda: nlp(text))
-    cancelled_at(2, lambda: list(nlp.pipe([text] * 2)))
-    assert nlp(TEXT).ents
-
-
-def test_what_is_not_to_be_cancelled_has_checkpoints_that_do_nothing():
-    checkpoint()
-    with at_checkpoints(lambda: None):
+def test_a_checkpoint_is_that_of_its_own_thread():
+    called = []
+    with at_checkpoints(lambda: called.append(1)):
         checkpoint()
+        thread = Thread(target=checkpoint)
+        thread.start()
+        thread.join()
     checkpoint()
+    assert called == [1]

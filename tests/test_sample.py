@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 import runpy
 from collections.abc import Callable
 from itertools import pairwise
@@ -82,6 +83,13 @@ def test_sample_has_hard_cases(name):
     assert any(set(record["labels"]) == {"O"} for record in records)
     early, late = entities_of(records[:320]), entities_of(records[320:])
     assert len(late - early) > len(late) / 2
+
+
+def test_version_of_faker_that_made_them_is_the_one_of_the_tests():
+    """With another one they could not be made again, and that test is skipped."""
+    readme = (ROOT / "assets" / "README.md").read_text(encoding="utf-8")
+    (made_with,) = re.findall(r"Faker ([0-9.]+) ", readme)
+    assert f"faker=={made_with}\n" in (ROOT / "setup.cfg").read_text(encoding="utf-8")
 
 
 @pytest.fixture

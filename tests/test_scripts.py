@@ -79,3 +79,20 @@ def test_experiments_are_trained_once_and_compared(corpus, tmp_path):
     done = run("run_experiments.py", "a", *args, "-c", tmp_path / "no")
     assert done.returncode == 1
     assert "--vars.dataset no" in " ".join(done.stdout.split())
+
+
+def test_a_corpus_is_built_whole_or_not_at_all(tmp_path):
+    """The training file can be converted, the one after it cannot."""
+    data = tmp_path / "data" / "resume"
+    data.mkdir(parents=True)
+    for part in ("train", "dev", "test"):
+        text = "王 B-NAME\n芳 E-NAME\n任 O\n\n" if part != "dev" else ""
+        (data / f"{part}.char.bmes").write_text(text, "utf8")
+    out = tmp_path / "corpus"
+    out.mkdir()
+    (out / "train.spacy").write_text("old")
+    done = run("build_corpus.py", "resume", out, "--data-dir", data.parent)
+    assert done.returncode == 1
+    assert "dev.char.bmes:1: empty file" in done.stdout
+    assert [path.name for path in out.iterdir()] == ["train.spacy"]
+    assert (out / "train.spacy").read_text() == "old"

@@ -102,3 +102,26 @@ def test_taken_units(unit):
     words = taken if unit == "token" else [taken[token.idx] for token in doc]
     assert list(words) == [True, True, False, True]
     assert len(taken) == UNITS[unit].count(doc)
+
+
+# No width, or from right to left: nobody sees them.
+UNSEEN = ["\u200b", "\u200c", "\u200d", "\u2060", "\ufeff", "\u200e", " \u200b\u3000"]
+
+
+@pytest.mark.parametrize("unseen", UNSEEN)
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_entities_end_with_what_can_be_seen(unseen, lang):
+    text = f"{unseen}北京{unseen}大学{unseen}"
+    doc = spacy.blank(lang).make_doc(text)
+    units = UNITS["char"]
+    size = len(unseen)
+    assert units.characters(doc, 0, len(text)) == (size, len(text) - size)
+    start, end = units.characters(doc, 0, size)
+    assert start >= end
+    (span,) = units.to_spans(doc, [(0, len(text), "A")], "expand")
+    if lang == "zh":
+        assert span.text == f"北京{unseen}大学"
+        assert units.to_spans(doc, [(0, size, "A")], "expand") == [None]
+        tokens = UNITS["token"]
+        (span,) = tokens.to_spans(doc, [(0, len(doc), "A")], "strict")
+        assert span.text == f"北京{unseen}大学"

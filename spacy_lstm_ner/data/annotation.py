@@ -38,11 +38,13 @@ def annotated_text(example: Example) -> Annotated:
     """
     doc, reference = example.predicted, example.reference
     same = doc.text == reference.text
+    # Each look at `alignment` compares all tokens.
+    aligned = None if same else example.alignment.y2x
 
     def place(start: int, end: int) -> tuple[int, int]:
         """The characters of tokens of the reference; none where they are gone."""
-        if not same:
-            tokens = example.alignment.y2x[start:end]
+        if aligned is not None:
+            tokens = aligned[start:end]
             if not len(tokens):
                 return 0, 0
             span = doc[int(tokens[0]) : int(tokens[-1]) + 1]

@@ -11,9 +11,21 @@ from pathlib import Path
 from typing import NamedTuple
 
 import spacy
+from spacy.language import Language
 from spacy.tokens import Doc, Span
 from spacy.training import Example
+from spacy.util import load_config, load_model_from_config
 
+from ..util.text import trimmed
+from .compatibility import (
+    MEANING,
+    UNKNOWN_LABEL,
+    Statistics,
+    all_recognizers,
+    loaded_recognizers,
+    misfits,
+    unknown_labels,
+)
 from .corpus import read_examples
 
 # Fewer training entities than this teach little about a label.
@@ -48,6 +60,12 @@ KINDS: dict[str, tuple[bool, str]] = {
         False,
         "it is never found like that; convert removes it",
     ),
+    **{
+        kind: (kind == UNKNOWN_LABEL, meaning)
+        for kind, meaning in MEANING.items()
+        # The finding above names each.
+        if kind != "entities that fit no tokens"
+    },
     "overlapping spans": (
         False,
         "in doc.spans, which lstm_ner does not learn from; doc.ents has room for one",
@@ -92,30 +110,53 @@ class Check:
     findings: list[Finding]
 
 
-def check(paths: Sequence[str | Path], *, lang: str = "zh") -> Check:
+def check(
+    paths: Sequence[str | Path],
+    *,
+    lang: str = "zh",
+    model: str | Path | None = None,
+    config: str | Path | None = None,
+) -> Check:
     """Look for what spoils training or makes its figures wrong.
 
     paths (Sequence[str | Path]): The training data first, then what it is measured on:
         .spacy files, or dataset files in any format that `convert` reads.
-    lang (str): Language whose tokenizer to use.
+    lang (str): Language whose tokenizer to use, where no pipeline is given.
+    model (str | Path | None): A trained pipeline that shall learn more from the data:
+        its folder or installed package. Its labels and its tokenizer are looked at.
+    config (str | Path | None): The config of a training, to do the same for the
+        components that it takes from elsewhere (`source`).
     RETURNS (Check): What the files hold, and what was found.
     RAISES (DataError): For a file that cannot be read.
+    RAISES (OSError, ValueError): For a pipeline or a config that cannot be used.
     """
-    nlp = spacy.blank(lang)
-    parts, findings = [], []
+    nlp = _pipeline(lang, model, config)
+    unit, known = _what_is_read(nlp)
+    parts: list[Part] = []
+    findings: list[Finding] = []
     seen: dict[str, tuple[Path, tuple]] = {}
     for path in map(Path, paths):
         part = Part(path)
         found = _Found(path)
+        counted = Statistics()
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             for example in read_examples(path, nlp):
                 _look_at(example, part, found, seen, train=Path(paths[0]))
+                counted.add(example)
         for warning in caught:
             if issubclass(warning.category, UserWarning):
                 # Under a heading, what is wrong with the file, one kind a line.
                 for line in str(warning.message).splitlines()[1:]:
                     found.add("problem in the file", line)
+        # The tokenizer is that of all files: it is told once.
+        for misfit in misfits(counted, None if parts else nlp, unit=unit):
+            if misfit.kind in KINDS:
+                found.add(misfit.kind, misfit.what, misfit.number)
+        for name, labels in known.items() if not parts else ():
+            if unknown := unknown_labels(part.entities, labels):
+                missing = f"{name} has no {', '.join(unknown)}"
+                found.add(UNKNOWN_LABEL, missing, len(unknown))
         parts.append(part)
         trained = parts[0].entities
         for label, count in sorted(part.entities.items()):
@@ -127,6 +168,27 @@ def check(paths: Sequence[str | Path], *, lang: str = "zh") -> Check:
             found.add("no entities to train on")
         findings.extend(found.all())
     return Check(parts, findings)
+
+
+def _pipeline(
+    lang: str, model: str | Path | None, config: str | Path | None
+) -> Language:
+    """RAISES (OSError, ValueError): For a pipeline or config that cannot be used."""
+    if model is not None and config is not None:
+        raise ValueError("Give a model or a config to check against, not both.")
+    if model is not None:
+        return spacy.load(model)
+    if config is not None:
+        return load_model_from_config(load_config(config), auto_fill=True)
+    return spacy.blank(lang)
+
+
+def _what_is_read(nlp: Language) -> tuple[str | None, dict[str, Sequence[str]]]:
+    """The unit of the components `lstm_ner`, if they agree; and the labels of those
+    that are trained, by name."""
+    units = {pipe.cfg["unit"] for pipe in all_recognizers(nlp).values()}
+    trained = {name: pipe.labels for name, pipe in loaded_recognizers(nlp).items()}
+    return (units.pop() if len(units) == 1 else None), trained
 
 
 class _Found:
@@ -173,7 +235,7 @@ def _look_at(
     if len(text) > LONG:
         found.add("long text", f"{_short(text)} ({len(text):,})")
     for ent in doc.ents:
-        if ent.text != ent.text.strip():
+        if trimmed(ent.text) != (0, len(ent.text)):
             found.add("white space at the edge of an entity", _name(ent))
         if example.predicted.char_span(ent.start_char, ent.end_char) is None:
             found.add("entity begins or ends inside a token", _name(ent))
@@ -200,7 +262,8 @@ def _overlapping(doc: Doc) -> Iterator[tuple[str, Span, Span]]:
 
 
 def _name(span: Span) -> str:
-    return f"{span.label_} {_short(span.text)}".lstrip()
+    # Spans may be long, and many: nothing is taken of them that is not shown.
+    return f"{span.label_} {_short(span[:21].text)}".lstrip()
 
 
 def _short(text: str) -> str:

@@ -1,8 +1,6 @@
 """Dataset files → files that `spacy train` reads."""
 
-import os
 import re
-import tempfile
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -12,6 +10,7 @@ import spacy
 from spacy.tokens import Doc, DocBin
 
 from ..progress import progress_counter
+from ..util.atomic import AtomicSet, naming
 from .docs import doc_from_record
 from .files import DataFile
 from .report import DataError, Report
@@ -80,6 +79,7 @@ def convert(
     progress (bool): Show how far it is if it takes long.
     RETURNS (Conversion): What was read, found and written.
     RAISES (DataError): For input or settings that cannot be used.
+    RAISES (OSError): Where an output cannot be written; the error names it.
     """
     output = Path(output)
     shares = parse_split(split) if split else None
@@ -98,13 +98,11 @@ def convert(
     report = Report(strict=strict)
     parts = [Part(target) for target in targets]
     size = sum(file.path.stat().st_size for file in files) * (2 if shares else 1)
-    # Beside the output, as a file can only be moved in one step within a file system.
-    beside = next(path for path in targets[0].absolute().parents if path.is_dir())
     with (
-        tempfile.TemporaryDirectory(dir=beside, prefix=f".{output.name}-") as temporary,
+        AtomicSet() as outputs,
         progress_counter("Reading", size, shown=progress, in_bytes=True) as counter,
     ):
-        sinks = [_Sink(Path(temporary) / part.path.name, shard_size) for part in parts]
+        sinks = [_Sink(part.path, outputs, shard_size) for part in parts]
         for file in files:
             for record, number in dealt_records(
                 file,
@@ -126,9 +124,8 @@ def convert(
             if not part.records:
                 n = sum(part.records for part in parts)
                 raise DataError(f"{part.path.name} would be empty: only {n} records")
-        finished = [sink.close() for sink in sinks]
-        for new, target in zip(finished, targets, strict=True):
-            _put_in_place(new, target, aside=Path(temporary) / f"old-{target.name}")
+        for sink in sinks:
+            sink.close()
     leftovers = [output / f"{name}.spacy" for name in PARTS[len(targets) :] if shares]
     existing = [path for path in leftovers if path.exists()]
     return Conversion(files, parts, report, existing)
@@ -158,36 +155,35 @@ def _find_targets(output: Path, shares: list[int] | None) -> list[Path]:
 class _Sink:
     """Takes in the Docs of one part, and writes a file whenever it is full."""
 
-    def __init__(self, folder: Path, shard_size: int):
-        self.folder = folder
+    def __init__(self, path: Path, outputs: AtomicSet, shard_size: int):
+        self.path = path
+        # What stands there has been looked at: see `_find_targets`.
+        self.new = outputs.add(path, replace_folder=True)
         self.shard_size = shard_size
-        self.shards: list[Path] = []
+        self.n_shards = 0
         self.docs = _new_docbin()
-        folder.mkdir()
 
     def add(self, doc: Doc) -> None:
         if len(self.docs) == self.shard_size:
-            self._write()
+            with naming(self.path):
+                # There is more than one file: it becomes a folder of them.
+                self.new.mkdir(exist_ok=True)
+            self._write(self._shard())
         self.docs.add(doc)
 
-    def close(self) -> Path:
-        """RETURNS (Path): The file, or the folder if there is more than one."""
-        self._write()
-        return self.folder if len(self.shards) > 1 else self.shards[0]
+    def close(self) -> None:
+        """Write what is left: to the folder, or else to the one file."""
+        self._write(self._shard() if self.n_shards else self.new)
 
-    def _write(self) -> None:
-        self.shards.append(self.folder / f"part-{len(self.shards) + 1:05}.spacy")
-        self.docs.to_disk(self.shards[-1])
+    def _shard(self) -> Path:
+        self.n_shards += 1
+        return self.new / f"part-{self.n_shards:05}.spacy"
+
+    def _write(self, path: Path) -> None:
+        with naming(self.path):
+            self.docs.to_disk(path)
         self.docs = _new_docbin()
 
 
 def _new_docbin() -> DocBin:
     return DocBin(attrs=["ENT_IOB", "ENT_TYPE"])
-
-
-def _put_in_place(new: Path, target: Path, *, aside: Path) -> None:
-    """Move a file or folder to its place; a file replaces a file in one step."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if target.is_dir() or (target.exists() and new.is_dir()):
-        os.replace(target, aside)
-    os.replace(new, target)

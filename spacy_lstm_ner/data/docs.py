@@ -6,6 +6,7 @@ from spacy.language import Language
 from spacy.tokens import Doc, Span
 
 from ..tagging import spans_from_tags
+from ..util.text import trimmed
 from .files import DataFile
 from .formats import Record
 from .report import DataError, Report
@@ -55,29 +56,37 @@ def doc_from_record(
     entities: list[Span] = []
     for first, last, label in spans:
         start, end = begins[first], begins[last] - len(joiner)
-        surface = text[start:end]
-        if surface != (trimmed := surface.strip()):
-            if not trimmed:
-                report.dropped += 1
-                continue
-            report.trimmed += 1
-            start += surface.index(trimmed)
-            end = start + len(trimmed)
+        size = end - start
+        start, end = trimmed(text, start, end)
+        if start == end:
+            report.dropped += 1
+            continue
+        report.trimmed += end - start < size
         entity = doc.char_span(start, end, label=label)
         if entity is None:
-            message = f"{label} {trimmed!r} begins or ends inside a token"
+            message = f"{label} {text[start:end]!r} begins or ends inside a token"
             report.add(
                 str(file.path), record.lines[first], "misaligned entity", message
             )
             gaps.append((start, end))
         else:
             entities.append(entity)
-    missing = [
-        doc[token.i : token.i + 1]
-        for token in (doc if gaps else [])
-        if any(
-            start < token.idx + len(token) and token.idx < end for start, end in gaps
-        )
-    ]
-    doc.set_ents(entities, missing=missing)
+    doc.set_ents(entities, missing=_in_gaps(doc, gaps))
     return doc
+
+
+def _in_gaps(doc: Doc, gaps: list[tuple[int, int]]) -> list[Span]:
+    """The tokens that have a character in one of the stretches, each as a span."""
+    if not gaps:
+        return []
+    found: list[Span] = []
+    rest = iter([*sorted(gaps), (len(doc.text), 0)])
+    start, end = next(rest)
+    furthest = 0  # the end of those that begin before the end of the token
+    for token in doc:
+        while start < token.idx + len(token):
+            furthest = max(furthest, end)
+            start, end = next(rest)
+        if token.idx < furthest:
+            found.append(doc[token.i : token.i + 1])
+    return found

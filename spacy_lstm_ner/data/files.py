@@ -1,6 +1,5 @@
 """What a dataset file is: its format, its tag scheme, and its records."""
 
-import json
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -14,13 +13,13 @@ from .formats import (
     UNREADABLE,
     Progress,
     Record,
-    parse_literal,
     read_columns,
     read_jsonl,
     read_lines,
     read_literal,
     with_whole_characters,
 )
+from .literals import parse_json, parse_literal
 from .report import DataError, Report
 
 FORMATS = ("jsonl", "literal", "columns")
@@ -140,7 +139,7 @@ def _find_format(path: Path) -> str:
             f"For an array of records: jq -c '.[]' {path.name} > new-file"
         )
     for line in (line for line in peek if line[0] == "{"):
-        for name, parse in (("jsonl", json.loads), ("literal", parse_literal)):
+        for name, parse in (("jsonl", parse_json), ("literal", parse_literal)):
             with suppress(*UNREADABLE):
                 if isinstance(parse(line), dict):
                     return name

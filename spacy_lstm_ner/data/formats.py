@@ -12,13 +12,13 @@ Files are read as bytes, line by line: a file may be larger than memory, and a l
 that is not UTF-8 spoils no other one.
 """
 
-import ast
-import json
 import re
 import string
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from .literals import parse_json, parse_literal
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # Half a character outside the BMP: what JSON and some exporters make of one.
@@ -27,7 +27,7 @@ CHARACTER = re.compile("[\ud800-\udbff][\udc00-\udfff]|.", re.DOTALL)
 # A character and its position in the word: "科0".
 POSITIONED = re.compile(f"({CHARACTER.pattern})(0|[1-9][0-9]?)", re.DOTALL)
 # What the parsers raise on input that is wrong, or made to harm.
-UNREADABLE = (ValueError, SyntaxError, TypeError, MemoryError, RecursionError)
+UNREADABLE = (ValueError, MemoryError, RecursionError)
 
 Lines = Iterable[tuple[int, str]]
 # Told of a problem by line number, kind and message.
@@ -70,7 +70,7 @@ def read_lines(path: Path, tell: Tell, progress: Progress) -> Iterator[tuple[int
 
 def read_jsonl(lines: Lines, tell: Tell) -> Iterator[Record]:
     """Read records of one JSON object a line."""
-    return _read_objects(lines, tell, json.loads)
+    return _read_objects(lines, tell, parse_json)
 
 
 def read_literal(lines: Lines, tell: Tell) -> Iterator[Record]:
@@ -106,7 +106,7 @@ def _split_columns(line: str, separator: str | None = None) -> tuple[str, str]:
     if not body:
         return line.strip(string.whitespace), ""
     if separator is None:
-        tag = body.split()[-1]
+        tag = body.rsplit(maxsplit=1)[-1]
         separator = body[: -len(tag)][-1:]
     if not separator or separator not in body:
         return body, ""
@@ -120,21 +120,6 @@ def _without_digits(unit: str) -> str:
     return match[1] if match else unit
 
 
-def parse_literal(line: str) -> Any:
-    """Read a Python literal; unlike `eval`, this runs nothing.
-
-    RAISES (ValueError): For anything else. SyntaxError, if it is no Python at all.
-    """
-    # The parser refuses half characters as such, but not when they are escaped.
-    source = line.strip().encode(errors="backslashreplace").decode()
-    try:
-        return ast.literal_eval(source)
-    except SyntaxError:
-        raise
-    except UNREADABLE:
-        raise ValueError("not a plain Python literal") from None
-
-
 def _read_objects(
     lines: Lines, tell: Tell, parse: Callable[[str], Any]
 ) -> Iterator[Record]:
@@ -145,9 +130,7 @@ def _read_objects(
         try:
             units, tags = _units_and_tags(parse(line))
         except UNREADABLE as error:
-            # The message of a parser's error speaks of "line 1", not of the file's.
-            message = getattr(error, "msg", str(error))
-            tell(number, "not a record", message or type(error).__name__)
+            tell(number, "not a record", str(error) or type(error).__name__)
             continue
         if len(units) != len(tags):
             message = f"{len(units)} characters, {len(tags)} labels"

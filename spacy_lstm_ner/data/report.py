@@ -3,6 +3,8 @@
 from collections import Counter
 from typing import NamedTuple
 
+from ..util.text import escaped, shortened
+
 # Every kind of problem, and what is done about it unless `strict` stops there.
 ACTIONS = {
     "byte-order mark": "repaired: dropped",
@@ -21,10 +23,16 @@ ACTIONS = {
 }
 # Enough to see what is meant, few enough to be read.
 MAX_EXAMPLES = 3
+# A tag or a character may be a whole line by mistake.
+_LONGEST = 200
 
 
 class DataError(ValueError):
-    """A file or setting that cannot be used; the message is made for the user."""
+    """A file or setting that cannot be used; the message is made for the user, and safe
+    to print."""
+
+    def __init__(self, message: object):
+        super().__init__(escaped(message, keep="\n"))
 
 
 class Problem(NamedTuple):
@@ -38,10 +46,10 @@ class Problem(NamedTuple):
     @property
     def place(self) -> str:
         """RETURNS (str): "file:line", which editors can jump to."""
-        return f"{self.path}:{self.line}"
+        return f"{escaped(self.path)}:{self.line}"
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.kind}: {self.message}"
+        return f"{self.place}: {self.kind}: {escaped(self.message)}"
 
 
 class Report:
@@ -71,6 +79,7 @@ class Report:
         message (str): What is wrong there.
         RAISES (DataError): If the report is strict.
         """
+        message = shortened(message, _LONGEST)
         if self.strict:
             problem = Problem(path, line, kind, message)
             raise DataError(f"{problem} (without strict: {ACTIONS[kind]})")

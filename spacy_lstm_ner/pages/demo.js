@@ -56,10 +56,10 @@ function confidence(score) {
 // An answer of the server that says why there is none.
 class Refused extends Error {}
 
-// An answer that says when it is worth to try again.
+// Too many requests wait: the same one may be sent again after some seconds.
 class Busy extends Error {
-  constructor(message, seconds) {
-    super(message);
+  constructor(said, seconds) {
+    super(said);
     this.seconds = seconds;
   }
 }
@@ -84,22 +84,6 @@ async function ask(path, question, signal) {
   }
   if (!response.ok) throw new Refused(answer.error);
   return answer;
-}
-
-// Asks again as long as too many others do.
-async function askUntilAnswered(path, question, signal, tell) {
-  for (;;) {
-    try {
-      return await ask(path, question, signal);
-    } catch (error) {
-      if (!(error instanceof Busy)) throw error;
-      tell(error.message);
-      await new Promise((resolve) => {
-        const timer = setTimeout(resolve, error.seconds * 1000);
-        signal.addEventListener("abort", () => (clearTimeout(timer), resolve()), { once: true });
-      });
-    }
-  }
 }
 
 // ---- The text
@@ -299,34 +283,50 @@ if (data.gates) {
 // ---- The file
 
 const CHUNK = { texts: 64, units: 8000 }; // small, so that progress can be seen
-let file = null; // { name, lines, fields, done, problem, running }: the file that is read
+let file = null; // { name, lines, names, done, problem, running }: the file that is read
 
-// A line: `record` is what goes out again, `text` what is to be read; then `entities` are
-// known, or there is an `error`.
-const textLine = (text, number) => ({ number, record: { text }, text });
+// A line: `before` is what goes out again, JSON without the brace at its end, `text` what is
+// to be read; then `entities` are known, or there is an `error`. `keys` are those that the
+// line has.
+const line = (number, record, rest) =>
+  ({ number, before: JSON.stringify(record).slice(0, -1), keys: Object.keys(record), ...rest });
+const textLine = (text, number) => line(number, { text }, { text });
 
-function jsonLine(line, number) {
+function jsonLine(content, number) {
+  const bad = (error) => line(number, { line: number, text: content }, { error });
   let record;
   try {
-    record = JSON.parse(line, exact);
+    record = JSON.parse(content);
   } catch {
-    return { number, record: { line: number, text: line }, error: "not JSON" };
+    return bad("not JSON");
   }
   if (record === null || typeof record !== "object" || Array.isArray(record)) {
-    return { number, record: { line: number, text: line }, error: "not a JSON object" };
+    return bad("not a JSON object");
   }
+  // As it is written, character by character: numbers may be too large for JavaScript.
+  const before = content.trim().slice(0, -1);
+  const read = { number, before, keys: Object.keys(record) };
   if (typeof record.text !== "string") {
-    return { number, record, error: '"text" is missing, or no string' };
+    return { ...read, error: '"text" is missing, or no string' };
   }
-  return { number, record, text: record.text };
+  return { ...read, text: record.text };
 }
 
-// Numbers stay as they are written, also those that are too large for JavaScript, where
-// the browser can do so.
-function exact(_key, value, context) {
-  const source = typeof value === "number" ? context?.source : undefined;
-  if (source === undefined || String(value) === source || !JSON.rawJSON) return value;
-  return JSON.rawJSON(source);
+// Under which names the results of a file go: where one of its lines has such a name itself,
+// another one, for all lines.
+function namesOf(lines) {
+  const theirs = new Set(lines.flatMap(({ keys }) => keys));
+  const free = (name) => {
+    let ours = name;
+    for (let k = 1; theirs.has(ours); k++) ours = `lstm_ner_${name}${k > 1 ? `_${k}` : ""}`;
+    return ours;
+  };
+  return { entities: free("entities"), error: free("error") };
+}
+
+function noteNames(names) {
+  return Object.entries(names).filter(([name, ours]) => name !== ours).map(([name, ours]) =>
+    `The file has "${name}" of its own, which stay: those of this page are "${ours}".`);
 }
 
 // Text of a file: Chinese ones that are not in UTF-8 are mostly in GB18030.
@@ -356,18 +356,6 @@ function parse(content, name) {
   return parsed;
 }
 
-// What is added to each line, under names that no line has already.
-function freeFields(lines) {
-  const taken = new Set(lines.flatMap(({ record }) => Object.keys(record)));
-  const free = (name) => {
-    if (!taken.has(name)) return name;
-    let other = `lstm_ner_${name}`;
-    for (let k = 2; taken.has(other); k++) other = `lstm_ner_${name}_${k}`;
-    return other;
-  };
-  return { entities: free("entities"), error: free("error") };
-}
-
 function* chunks(lines) {
   let chunk = [], units = 0;
   for (const line of lines) {
@@ -381,13 +369,29 @@ function* chunks(lines) {
   if (chunk.length) yield chunk;
 }
 
+// Asks again while the server is busy.
+async function askPatiently(path, question, signal) {
+  for (;;) {
+    try {
+      return await ask(path, question, signal);
+    } catch (error) {
+      if (!(error instanceof Busy)) throw error;
+      $("file-status").textContent = error.message;
+      await new Promise((resolve) => {
+        setTimeout(resolve, error.seconds * 1000);
+        signal.addEventListener("abort", resolve);
+      });
+      signal.throwIfAborted();
+    }
+  }
+}
+
 async function readChunk(chunk, signal) {
   const waiting = chunk.filter((line) => !line.error);
   if (!waiting.length) return;
   try {
-    const question = { texts: waiting.map((line) => line.text) };
-    const tell = (said) => ($("file-problem").textContent = said);
-    const answer = await askUntilAnswered("entities", question, signal, tell);
+    const texts = waiting.map((line) => line.text);
+    const answer = await askPatiently("entities", { texts }, signal);
     waiting.forEach((line, k) => {
       const points = [...line.text];
       line.entities = answer.entities[k].map(({ start, end, label, score }) =>
@@ -409,7 +413,7 @@ async function readChunk(chunk, signal) {
 async function readFile(chosen) {
   file?.running?.abort();
   const running = new AbortController();
-  const now = (file = { name: chosen.name, lines: [], done: 0, problem: "", notes: [], running });
+  const now = (file = { name: chosen.name, lines: [], names: {}, done: 0, problem: "", notes: [], running });
   try {
     if (chosen.size > data.limits.file) {
       const megabytes = (bytes) => `${Math.ceil(bytes / 1e6)} MB`;
@@ -420,10 +424,8 @@ async function readFile(chosen) {
     if (encoding !== "utf-8") now.notes.push("The file is not in UTF-8: it was read as GB18030.");
     now.lines = parse(content, chosen.name);
     if (!now.lines.length) throw new Error("The file is empty.");
-    now.fields = freeFields(now.lines);
-    for (const [field, name] of Object.entries(now.fields)) {
-      if (name !== field) now.notes.push(`Lines have a field "${field}" of their own: "${name}" is added.`);
-    }
+    now.names = namesOf(now.lines);
+    now.notes.push(...noteNames(now.names));
     tellFile();
     for (const chunk of chunks(now.lines)) {
       await readChunk(chunk, running.signal);
@@ -480,13 +482,15 @@ const errorOf = ({ number, error }) => `line ${number}: ${error}`;
 
 // What goes out for a line.
 function written(line) {
-  const { record, entities, error } = line;
-  if (error) return { ...record, [file.fields.error]: errorOf(line) };
-  return { ...record, [file.fields.entities]: entities.filter(probable) };
+  const [name, value] = line.error
+    ? [file.names.error, errorOf(line)]
+    : [file.names.entities, line.entities.filter(probable)];
+  const comma = line.keys.length ? "," : "";
+  return `${line.before}${comma}${JSON.stringify(name)}:${JSON.stringify(value)}}\n`;
 }
 
 function download() {
-  const lines = file.lines.slice(0, file.done).map((line) => `${JSON.stringify(written(line))}\n`);
+  const lines = file.lines.slice(0, file.done).map(written);
   const url = URL.createObjectURL(new Blob(lines, { type: "application/x-ndjson" }));
   const link = element("a", { href: url, download: `${file.name.replace(/\.\w+$/, "")}.entities.jsonl` });
   link.click();

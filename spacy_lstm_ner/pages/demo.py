@@ -117,10 +117,10 @@ def _file(limits: Mapping[str, int]) -> str:
 <p class="note">A .txt file with a text a line, or a .jsonl file with
 <code>{{"text": "…"}}</code> a line, up to {limits["file"] // 1_000_000} MB. You get
 a line of JSON for each, with <code>entities</code> (those above the threshold; in
-characters of the text, from 0) and all that was there before. A line that cannot be
-read is kept, with <code>error</code>. Fields of the file are not overwritten: where a
-line has one of these names already, all lines get <code>lstm_ner_entities</code> or
-<code>lstm_ner_error</code> in its place.</p>
+characters of the text, from 0) and all that was there before, as it was written. A
+line that cannot be read is kept, with <code>error</code>. In a file that has
+<code>entities</code> or <code>error</code> of its own these stay, and the new ones are
+<code>lstm_ner_entities</code> and <code>lstm_ner_error</code>.</p>
 <p><label for="file">Choose a file, or drop it on this page</label>
 <input type="file" id="file" accept=".txt,.jsonl,.ndjson,text/plain"></p>
 <div id="file-progress" class="controls" hidden>

@@ -1,6 +1,7 @@
 """What `convert` writes is what the dataset says: texts, entities, splits, files."""
 
 import json
+import random
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -308,3 +309,51 @@ def test_news_keeps_its_white_space(real_data, tmp_path):
     written = {text for part in conversion.parts for text in texts_in(part.path)}
     with path.open(encoding="utf8") as file:
         assert written == {"".join(json.loads(line)["text"]) for line in file}
+
+
+@pytest.mark.parametrize("unseen", ["\u200b", "\u200d", "\u2060", "\ufeff", "\u200e"])
+def test_what_nobody_sees_is_not_at_the_edge_of_an_entity(write, tmp_path, unseen):
+    text = f"{unseen}北{unseen}京{unseen}{unseen}"
+    path = write((text, "B-A I-A I-A I-A I-A B-B"))
+    conversion = convert([path], tmp_path / "out.spacy", strict=True)
+    (doc,) = docs_in(tmp_path / "out.spacy")
+    assert doc.text == text
+    assert entities(doc) == [(f"北{unseen}京", "A")]
+    assert (conversion.report.trimmed, conversion.report.dropped) == (1, 1)
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_tokens_in_gaps_are_missing_one_by_one(write, tmp_path, lang):
+    """Against each token and each gap."""
+    rng = random.Random(0)
+    for number in range(40):
+        units = [rng.choice(["a", "b ", " ", "北", "", "cd"]) for _ in range(12)]
+        tags = [rng.choice(["O", "X", "B-A"]) for _ in units]
+        if not any(units):
+            continue
+        value = json.dumps({"text": units, "labels": tags})
+        path = write(value, ("x", "B-A"), name=f"{number}.jsonl")
+        out = tmp_path / f"{number}.spacy"
+        convert([path], out, scheme="BIO", lang=lang)
+        doc = docs_in(out, lang)[0]
+        unknown, entity = set(), set()
+        at = 0
+        for unit, tag in zip(units, tags, strict=True):
+            (unknown if tag == "X" else entity if tag != "O" else set()).update(
+                range(at, at + len(unit))
+            )
+            at += len(unit)
+        assert doc.text == "".join(units)
+        for token in doc:
+            here = set(range(token.idx, token.idx + len(token)))
+            if here & unknown:
+                assert token.ent_iob == 0
+            elif not here & entity:
+                assert token.ent_iob_ == "O"
+
+
+def test_tag_that_looks_like_outside_is_told(write, tmp_path):
+    conversion = convert([write(("一二", "O-A B-A"))], tmp_path / "out.spacy")
+    assert kinds(conversion.report) == {"unknown tag": 1}
+    (doc,) = docs_in(tmp_path / "out.spacy")
+    assert [token.ent_iob_ for token in doc] == ["", "B"]

@@ -1,26 +1,29 @@
 """The commands ``python -m spacy lstm-ner …``.
 
 spaCy imports this module whenever any of its commands runs, so what a command needs is
-imported in the command.
+imported in the command. Typer knows `X | None` only since 0.12.4: what is installed
+beside spaCy may be older.
 """
+
+# ruff: noqa: UP045
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from io import TextIOWrapper
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
-from spacy.cli._util import Arg, Opt, app
+from spacy.cli._util import Arg, Opt
 from wasabi import Printer
 
+from .exit import exit_on_error
+
 if TYPE_CHECKING:
-    from .data.check import Finding
-    from .data.check import Part as CheckedPart
-    from .data.convert import Conversion, Part
-    from .data.report import Report
+    from ..data.check import Finding
+    from ..data.check import Part as CheckedPart
+    from ..data.convert import Conversion, Part
+    from ..data.report import Report
 
 lstm_ner_cli = typer.Typer(
     name="lstm-ner",
@@ -28,7 +31,6 @@ lstm_ner_cli = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
-app.add_typer(lstm_ner_cli)
 
 # What several commands take.
 Model = Annotated[str, Arg(help="Folder or installed package of a pipeline")]
@@ -43,6 +45,7 @@ NoProgress = Annotated[bool, Opt("--quiet", "-q", help="Show no progress")]
 
 
 @lstm_ner_cli.command("convert", no_args_is_help=True)
+@exit_on_error()
 def convert_cli(
     inputs: Annotated[list[Path], Arg(metavar="IN", help="Dataset files")],
     output: Annotated[
@@ -55,18 +58,18 @@ def convert_cli(
         str, Opt("--scheme", "-s", help="BIO, IOB1, BIOES, BMES, or auto: look")
     ] = "auto",
     separator: Annotated[
-        str | None,
+        Optional[str],
         Opt("--separator", help=r"Between columns (\t: tab); default: white space"),
     ] = None,
     joiner: Annotated[
         str, Opt("--joiner", help="Put this between units; for words: ' '")
     ] = "",
     segmentation_digits: Annotated[
-        bool | None,
+        Optional[bool],
         Opt(help="Remove the position in the word (科0) or not; default: look"),
     ] = None,
     split: Annotated[
-        str | None,
+        Optional[str],
         Opt("--split", help="80/10/10: make train, dev and test of each file"),
     ] = None,
     seed: Annotated[int, Opt("--seed", help="Another seed, another split")] = 0,
@@ -93,7 +96,8 @@ def convert_cli(
     its tag last, with a blank line between sentences.
 
     What is wrong in a file is repaired or skipped, counted, and shown with its line.
-    The output is written whole or, after an error, not at all.
+    The output is written whole or, after an error, not at all; with --split that goes
+    for all of its files together.
 
     Examples:
 
@@ -101,12 +105,10 @@ def convert_cli(
     python -m spacy lstm-ner convert train.char.bmes corpus/train.spacy
     python -m spacy lstm-ner convert news.jsonl corpus --split 80/10/10 --seed 1
     """
-    from .data.convert import convert
-    from .data.report import DataError
+    from ..data.convert import convert
 
-    _replace_what_the_console_cannot_show()
     msg = Printer()
-    try:
+    with exit_on_error("Nothing was written."):
         conversion = convert(
             inputs,
             output,
@@ -124,40 +126,46 @@ def convert_cli(
             shard_size=shard_size,
             progress=not quiet,
         )
-    # spaCy raises ImportError for a language it does not have.
-    except (DataError, OSError, ImportError) as error:
-        msg.fail("Nothing was written")
-        print(error)
-        raise typer.Exit(1) from None
     if not quiet:
         _print_summary(msg, conversion)
     _print_problems(msg, conversion.report)
 
 
 @lstm_ner_cli.command("check", no_args_is_help=True)
+@exit_on_error()
 def check_cli(
     train: Annotated[
         Path, Arg(help="Training data: .spacy, or a file that `convert` reads")
     ],
     others: Annotated[
-        list[Path] | None,
+        Optional[list[Path]],
         Arg(metavar="[DEV] [TEST]", help="What the pipeline is measured on"),
     ] = None,
     lang: Annotated[
         str, Opt("--lang", "-l", help="Language whose tokenizer to use")
     ] = "zh",
+    model: Annotated[
+        Optional[str],
+        Opt("--model", "-m", help="Trained pipeline that shall learn from the data"),
+    ] = None,
+    config: Annotated[
+        Optional[Path], Opt("--config", "-c", help="Config of the training")
+    ] = None,
     strict: Annotated[
         bool, Opt("--strict", help="Exit with 1 for warnings, too, not only errors")
     ] = False,
 ) -> None:
     """Look for what spoils training, or makes its figures wrong.
 
-    An error is what training stops at, or cannot learn: no entities, or a label that
-    is measured but not trained. The command exits with 1 then.
+    An error is what training stops at, or cannot learn: no entities, a label that is
+    measured but not trained, or one that a trained component (--model, or `source` in
+    the --config) does not know. The command exits with 1 then.
 
     A warning is for you to judge: texts that are trained on and measured on; the same
     text with other entities; entities that begin or end inside a token, or with white
-    space; spans that overlap; labels with few entities; very long or empty texts.
+    space; spans that overlap; labels with few entities; very long or empty texts;
+    blanks between Chinese characters, or none between words; and a tokenizer that does
+    not go with the language (--config).
 
     Examples:
 
@@ -165,18 +173,10 @@ def check_cli(
     python -m spacy lstm-ner check corpus/train.spacy corpus/dev.spacy
     python -m spacy lstm-ner check train.jsonl dev.jsonl test.jsonl --strict
     """
-    from .data.check import check
-    from .data.report import DataError
+    from ..data.check import check
 
-    _replace_what_the_console_cannot_show()
     msg = Printer()
-    try:
-        result = check([train, *(others or [])], lang=lang)
-    # spaCy raises ImportError for a language it does not have.
-    except (DataError, ImportError) as error:
-        msg.fail("The data cannot be read")
-        print(error)
-        raise typer.Exit(1) from None
+    result = check([train, *(others or [])], lang=lang, model=model, config=config)
     _print_parts(msg, result.parts, "Data")
     unknown = sum(part.unknown for part in result.parts)
     if unknown:
@@ -192,11 +192,12 @@ def check_cli(
 
 
 @lstm_ner_cli.command("evaluate", no_args_is_help=True)
+@exit_on_error()
 def evaluate_cli(
     model: Model,
     data: Data,
     output: Annotated[
-        Path | None, Opt("--output", "-o", help="Write the figures here, as JSON")
+        Optional[Path], Opt("--output", "-o", help="Write the figures here, as JSON")
     ] = None,
     limit: Annotated[
         int, Opt("--limit", "-n", help="Only the first records; 0: all", min=0)
@@ -216,19 +217,24 @@ def evaluate_cli(
     """
     from spacy.cli._util import setup_gpu
 
-    from .evaluate import evaluate, print_figures, write_figures
+    from ..evaluate import evaluate, print_figures, write_figures
+    from ..util.atomic import check_writable
 
     msg = Printer()
     setup_gpu(gpu_id, silent=gpu_id < 0)
-    with _failures_told(msg):
-        figures = evaluate(model, data, limit=limit)
-        print_figures(figures, msg)
-        if output is not None:
-            write_figures(figures, output)
-            _print_written(msg, output)
+    if output is not None:
+        check_writable(output)
+    figures = evaluate(model, data, limit=limit)
+    # Before anything is printed: nobody may read that to its end.
+    if output is not None:
+        write_figures(figures, output)
+    print_figures(figures, msg)
+    if output is not None:
+        _print_written(msg, output)
 
 
 @lstm_ner_cli.command("calibrate", no_args_is_help=True)
+@exit_on_error()
 def calibrate_cli(
     model: Annotated[Path, Arg(help="Folder of a pipeline, which is changed")],
     data: DevData,
@@ -252,40 +258,41 @@ def calibrate_cli(
     """
     from spacy.cli._util import setup_gpu
 
-    from .evaluate import calibrate
+    from ..evaluate import calibrate
 
     msg = Printer()
     setup_gpu(gpu_id, silent=gpu_id < 0)
-    with _failures_told(msg):
+    with exit_on_error("The pipeline is as it was."):
         temperatures, problems, ece = calibrate(model, data)
-        if not temperatures:
-            msg.info("No component lstm_ner: nothing to calibrate")
+    if not temperatures:
+        msg.info("No component lstm_ner: nothing to calibrate")
+        return
+    if problems:
+        msg.warn("Left as it was:")
+        _print(*problems)
+        if len(problems) == len(temperatures):
             return
-        if problems:
-            msg.warn("Left as it was:")
-            print(*problems, sep="\n")
-            if len(problems) == len(temperatures):
-                return
-        rows = [(name, f"{value:.2f}") for name, value in temperatures.items()]
-        msg.table(rows, header=("Component", "Temperature"), divider=True)
-        before, after = ("-" if e is None else f"{100 * e:.2f}%" for e in ece)
-        print(f"Expected calibration error on {data}: {before} before, {after} after")
-        _print_written(msg, model)
+    rows = [(name, f"{value:.2f}") for name, value in temperatures.items()]
+    msg.table(rows, header=("Component", "Temperature"), divider=True)
+    before, after = ("-" if e is None else f"{100 * e:.2f}%" for e in ece)
+    _print(f"Expected calibration error on {data}: {before} before, {after} after")
+    _print_written(msg, model)
 
 
 @lstm_ner_cli.command("errors", no_args_is_help=True)
+@exit_on_error()
 def errors_cli(
     model: Model,
     data: Data,
     train: Annotated[
-        Path | None,
+        Optional[Path],
         Opt("--train", help="Training data, to compare the annotation with"),
     ] = None,
     types: Annotated[
-        list[str] | None, Opt("--type", "-t", help="Show only this type; repeatable")
+        Optional[list[str]], Opt("--type", "-t", help="Show only this type; repeatable")
     ] = None,
     kinds: Annotated[
-        list[str] | None,
+        Optional[list[str]],
         Opt("--kind", "-k", help="boundary, type, both, missed, invented; repeatable"),
     ] = None,
     limit: Annotated[
@@ -298,7 +305,8 @@ def errors_cli(
         float, Opt(help="Labels with more support are not doubtful", min=0, max=1)
     ] = 0.05,
     output: Annotated[
-        Path | None, Opt("--output", "-o", help="Write all of it here, in JSON lines")
+        Optional[Path],
+        Opt("--output", "-o", help="Write all of it here, in JSON lines"),
     ] = None,
     gpu_id: GpuId = -1,
     quiet: NoProgress = False,
@@ -332,38 +340,42 @@ def errors_cli(
     """  # noqa: E501
     from spacy.cli._util import setup_gpu
 
-    from .error_report import print_doubts, print_errors, print_table, write_findings
-    from .errors import check_kinds, find_errors
+    from ..error_report import print_doubts, print_errors, print_table, write_findings
+    from ..errors import check_kinds, find_errors
+    from ..util.atomic import check_writable
 
-    _replace_what_the_console_cannot_show()
     msg = Printer()
     setup_gpu(gpu_id, silent=gpu_id < 0)
-    with _failures_told(msg):
-        check_kinds(kinds or [])
-        findings = find_errors(
-            model, data, train=train, max_support=max_support, progress=not quiet
-        )
-        findings.check_types(types or [])
-        print_table(findings, msg)
-        if not findings.has_p:
-            msg.info("No component lstm_ner: no probabilities, errors as they come")
-        print_errors(findings, limit=limit, types=types or [], kinds=kinds or [])
-        print_doubts(findings, limit=doubts, types=types or [])
-        if output is not None:
-            write_findings(findings, output)
-            _print_written(msg, output)
+    check_kinds(kinds or [])
+    if output is not None:
+        check_writable(output)
+    findings = find_errors(
+        model, data, train=train, max_support=max_support, progress=not quiet
+    )
+    findings.check_types(types or [])
+    # Before anything is printed: nobody may read that to its end.
+    if output is not None:
+        write_findings(findings, output)
+    print_table(findings, msg)
+    if not findings.has_p:
+        msg.info("No component lstm_ner: no probabilities, errors as they come")
+    print_errors(findings, limit=limit, types=types or [], kinds=kinds or [])
+    print_doubts(findings, limit=doubts, types=types or [])
+    if output is not None:
+        _print_written(msg, output)
 
 
 @lstm_ner_cli.command("report", no_args_is_help=True)
+@exit_on_error()
 def report_cli(
     model: Model,
     data: DevData,
     output: Annotated[Path, Arg(metavar="OUT", help="The page to write, .html")],
     log: Annotated[
-        Path | None, Opt("--log", help="Log of the training, for its curves")
+        Optional[Path], Opt("--log", help="Log of the training, for its curves")
     ] = None,
     metrics: Annotated[
-        Path | None,
+        Optional[Path],
         Opt("--metrics", help="Figures of test that `evaluate --output` wrote"),
     ] = None,
     gpu_id: GpuId = -1,
@@ -395,31 +407,32 @@ def report_cli(
     """  # noqa: E501
     from spacy.cli._util import setup_gpu
 
-    from .report import write_report
+    from ..report import write_report
+    from ..util.atomic import check_writable
 
-    _replace_what_the_console_cannot_show()
     msg = Printer()
     setup_gpu(gpu_id, silent=gpu_id < 0)
-    with _failures_told(msg):
-        write_report(model, data, output, log=log, metrics=metrics, progress=not quiet)
-        if not quiet:
-            _print_written(msg, output)
+    check_writable(output)
+    write_report(model, data, output, log=log, metrics=metrics, progress=not quiet)
+    if not quiet:
+        _print_written(msg, output)
 
 
 @lstm_ner_cli.command("gates", no_args_is_help=True)
+@exit_on_error()
 def gates_cli(
     model: Model,
     text: Annotated[str, Arg(help="The text to read; -: from standard input")],
     output: Annotated[Path, Arg(metavar="OUT", help="The page, an .html file")],
     corpus: Annotated[
-        Path | None,
+        Optional[Path],
         Opt("--corpus", "-c", help="Annotated data, to rank the hidden units by type"),
     ] = None,
     why: Annotated[
         bool, Opt(help="Tell why entities were found; default: for short texts")
     ] = True,
     component: Annotated[
-        str | None, Opt(help="Name of the component; default: the first lstm_ner")
+        Optional[str], Opt(help="Name of the component; default: the first lstm_ner")
     ] = None,
     gpu_id: GpuId = -1,
     quiet: NoProgress = False,
@@ -441,54 +454,53 @@ def gates_cli(
     \b
     python -m spacy lstm-ner gates training/model-best 王芳任北京大学教授。 gates.html
     """
-    import spacy
     from spacy.cli._util import setup_gpu
 
-    from .data.corpus import read_examples
-    from .evaluate import written_whole
-    from .inspect import explain, open_gates, rank_units
-    from .pages.gates import MOST_EXPLAINED, MOST_UNITS, gates_page
-    from .progress import with_progress
+    from ..data.corpus import read_examples
+    from ..inspect import explain, open_gates, rank_units
+    from ..loading import load_pipeline
+    from ..pages.gates import MOST_EXPLAINED, MOST_UNITS, gates_page
+    from ..progress import with_progress
+    from ..util.atomic import atomic_write, check_writable
 
-    _replace_what_the_console_cannot_show()
     msg = Printer()
     setup_gpu(gpu_id, silent=gpu_id < 0)
-    with _failures_told(msg):
-        nlp = spacy.load(model)
-        gates = open_gates(
-            nlp, sys.stdin.read().strip() if text == "-" else text, component=component
+    check_writable(output)
+    text = _read_standard_input().strip() if text == "-" else text
+    nlp = load_pipeline(model)
+    gates = open_gates(nlp, text, component=component)
+    n = len(gates.places)
+    if n > MOST_UNITS:
+        raise ValueError(
+            f"The text has {n:,} characters: a page shows up to {MOST_UNITS:,}. "
+            f"Give a part of it."
         )
-        n = len(gates.places)
-        if n > MOST_UNITS:
-            raise ValueError(
-                f"The text has {n:,} characters: a page shows up to {MOST_UNITS:,}. "
-                f"Give a part of it."
-            )
-        if why and n > MOST_EXPLAINED:
-            msg.info(f"More than {MOST_EXPLAINED} characters: left out why")
-            why = False
-        ranking = None
-        if corpus is not None:
-            read = read_examples(corpus, nlp)
-            examples = with_progress(read, not quiet, "Corpus")
-            docs = (example.reference for example in examples)
-            ranking = rank_units(nlp, docs, component=component)
-        explanation = (
-            explain(nlp, gates.text, component=component, progress=not quiet)
-            if why
-            else None
-        )
-        html = gates_page(gates, explanation=explanation, ranking=ranking)
-        with written_whole(output) as new:
-            new.write_text(html, "utf8")
-        _print_written(msg, output)
+    if why and n > MOST_EXPLAINED:
+        msg.info(f"More than {MOST_EXPLAINED} characters: left out why")
+        why = False
+    ranking = None
+    if corpus is not None:
+        read = read_examples(corpus, nlp)
+        examples = with_progress(read, not quiet, "Corpus")
+        docs = (example.reference for example in examples)
+        ranking = rank_units(nlp, docs, component=component)
+    explanation = (
+        explain(nlp, gates.text, component=component, progress=not quiet)
+        if why
+        else None
+    )
+    html = gates_page(gates, explanation=explanation, ranking=ranking)
+    with atomic_write(output) as new:
+        new.write_text(html, "utf8")
+    _print_written(msg, output)
 
 
 @lstm_ner_cli.command("visualize", no_args_is_help=True)
+@exit_on_error()
 def visualize_cli(
     model: Model,
     port: Annotated[
-        int | None,
+        Optional[int],
         Opt(
             "--port", "-p", help="Default: 8000, or the next free one", min=0, max=65535
         ),
@@ -518,70 +530,69 @@ def visualize_cli(
     python -m spacy lstm-ner visualize training/model-best
     python -m spacy lstm-ner visualize zh_lstm_ner --port 8080 --no-browser
     """
-    import spacy
     from spacy.cli._util import setup_gpu
+    from spacy.language import Language
 
-    from .demo import Demo
-    from .visualize import (
+    from ..demo import Demo
+    from ..loading import load_pipeline
+    from ..visualize import (
         DemoServer,
         is_loopback,
         open_in_browser,
         serve_until_stopped,
     )
 
-    def load() -> spacy.Language:
+    def load() -> Language:
         setup_gpu(gpu_id, silent=gpu_id < 0)
-        return spacy.load(model)
+        return load_pipeline(model)
 
     msg = Printer()
-    with _failures_told(msg):
-        server = DemoServer(Demo(load), host, port)
+    server = DemoServer(Demo(load), host, port)
     if not is_loopback(host):
         msg.warn(f"Everybody who reaches {host} can use this page, unencrypted.")
     msg.good("Open this page; Ctrl+C ends it:")
     print(server.url, flush=True)
     if browser:
         open_in_browser(server.url)
-    serve_until_stopped(server)
-    if not server.close():
+    if not serve_until_stopped(server):
         # The pipeline is busy in what cannot be cancelled. Where the interpreter ends
         # below a thread that computes, it may crash.
         sys.stdout.flush()
         os._exit(0)
 
 
-@contextmanager
-def _failures_told(msg: Printer) -> Iterator[None]:
-    """What cannot be used ends the command with a sentence."""
+def _read_standard_input() -> str:
     try:
-        yield
-    # What is not installed is an ImportError.
-    except (OSError, ValueError, ImportError) as error:
-        msg.fail("That did not work:")
-        print(error)
-        raise typer.Exit(1) from None
+        return sys.stdin.read()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"Standard input is not {error.encoding}: {error}") from None
 
 
 def _print_written(msg: Printer, path: Path) -> None:
     msg.good("Written:")
-    print(path)
+    _print(path)
 
 
-def _replace_what_the_console_cannot_show() -> None:
-    """A console that cannot show Chinese still gets everything else."""
-    if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")
+def _print(*lines: object) -> None:
+    """Print messages and names, one a line. What is in them of data must not reach the
+    terminal as it is: see util/text.py."""
+    from ..util.text import escaped
+
+    for line in lines:
+        print(escaped(line, keep="\n"))
 
 
 # Printer's messages stay ASCII: on a console in GBK it fails at anything else. Tables
 # and print() do not.
 def _print_summary(msg: Printer, conversion: "Conversion") -> None:
     """Print what the files were taken for, and what each output holds."""
+    from ..util.text import printable
+
     parts = conversion.parts
     report = conversion.report
     files = [
         (
-            file.path,
+            printable(file.path),
             file.format + (" (科0 → 科)" if file.segmentation_digits else ""),
             file.scheme,
         )
@@ -597,28 +608,33 @@ def _print_summary(msg: Printer, conversion: "Conversion") -> None:
     for part in parts:
         if part.path.is_dir():
             n = len(list(part.path.iterdir()))
-            print(f"{part.path} (a folder of {n} files, to be named like a file)")
+            _print(f"{part.path} (a folder of {n} files, to be named like a file)")
         else:
-            print(part.path)
+            _print(part.path)
     if conversion.leftovers:
         msg.warn("There from before, perhaps with the same records:")
-        print(*conversion.leftovers, sep="\n")
+        _print(*conversion.leftovers)
 
 
 def _print_parts(
     msg: Printer, parts: "Sequence[Part | CheckedPart]", name: str
 ) -> None:
     """Print how many records, characters and entities each file has."""
+    from ..util.text import printable
+
     labels = sorted({label for part in parts for label in part.entities})
     rows = [
         ("records", [part.records for part in parts]),
         ("characters", [part.characters for part in parts]),
         ("entities", [part.entities.total() for part in parts]),
-        *((f"- {label}", [part.entities[label] for part in parts]) for label in labels),
+        *(
+            (f"- {printable(label)}", [part.entities[label] for part in parts])
+            for label in labels
+        ),
     ]
     msg.table(
         [(name, *(f"{n:,}" for n in numbers)) for name, numbers in rows],
-        header=(name, *(part.path.name for part in parts)),
+        header=(name, *(printable(part.path.name) for part in parts)),
         aligns=("l", *("r" for _ in parts)),
         divider=True,
     )
@@ -628,15 +644,16 @@ def _print_findings(
     findings: "list[Finding]", tell: Callable[[str], object], title: str
 ) -> None:
     """Print what was found, what it means, and the first few of each kind."""
-    from .data.check import KINDS
+    from ..data.check import KINDS
+    from ..util.text import printable
 
     if not findings:
         return
     tell(title)
     for kind, path, number, examples in findings:
-        print(f"{path}: {kind}: {number:,} ({KINDS[kind][1]})")
+        print(f"{printable(path)}: {kind}: {number:,} ({KINDS[kind][1]})")
         for example in examples:
-            print(f"    {example}")
+            print(f"    {printable(example)}")
 
 
 def _print_problems(msg: Printer, report: "Report") -> None:
@@ -648,4 +665,4 @@ def _print_problems(msg: Printer, report: "Report") -> None:
     aligns = ("l", "r", "l", "l")
     rows = [(kind, f"{n:,}", action, place) for kind, n, action, place in report.rows()]
     msg.table(rows, header=header, aligns=aligns, divider=True, max_col=200)
-    print(*report.messages(), sep="\n")
+    _print(*report.messages())

@@ -1,21 +1,13 @@
-"""Damage saved pipelines at random, and see what becomes of them.
+"""Damaged pipelines: `python scripts/fuzz pipelines`.
 
-    python scripts/fuzz_pipelines.py --count 2000 --seed 0
-
-Of a small pipeline, trained on the sample data, each copy has a flipped bit, a changed
+Of a small pipeline, trained on the sample data, each copy has flipped bits, a changed
 or missing piece, or a file that is missing or another one's. It has to find the same
-entities with the same probabilities; or to be refused by an error that names the file
-or the value; or, where its config tells another setting, to warn of it. What is
-printed at the end are the others: tracebacks (errors of any other kind), and silent
-changes.
+entities with the same probabilities; or to be refused by an error that says why; or,
+where its config has another setting, to warn of it.
 """
 
-import argparse
-import json
-import os
 import random
 import shutil
-import sys
 import tempfile
 import warnings
 from collections import Counter
@@ -30,8 +22,9 @@ from thinc.api import Adam, fix_random_seed
 from spacy_lstm_ner.annotating import entity_scores
 from spacy_lstm_ner.data.corpus import BIOCorpus
 from spacy_lstm_ner.loading import load_pipeline
+from spacy_lstm_ner.progress import with_progress
 
-SAMPLE = Path(__file__).parent.parent / "assets" / "sample" / "resume.json"
+SAMPLE = Path(__file__).parents[2] / "assets" / "sample" / "resume.json"
 MODEL = {
     "tok2vec": {"embed": {"width": 8, "rows": [100, 300]}, "encode": {"width": 16}}
 }
@@ -143,32 +136,40 @@ DAMAGES: list[tuple[Damage, int]] = [
 ]
 
 
-def outcome(folder: Path, texts: list[str], expected: Found) -> tuple[str, str]:
-    """What becomes of a damaged pipeline: "same", "refused", "told", "silent" or
-    "traceback"; and what was said."""
+def outcome(folder: Path, texts: list[str], expected: Found) -> str:
+    """What becomes of a damaged pipeline.
+
+    RETURNS (str): "the same", "refused" or "told".
+    RAISES (AssertionError): Where it finds something else, and does not tell.
+    """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             nlp = load_pipeline(folder)
             actual = found(nlp, texts)
         except (ValueError, OSError, ImportError) as error:
-            return "refused", f"{type(error).__name__}: {error}"
-        except Exception as error:
-            return "traceback", f"{type(error).__name__}: {error}"
-    said = "; ".join(str(warning.message) for warning in caught)
+            assert str(error).strip(), "an error without a message"
+            return "refused"
     if actual == expected:
-        return "same", said
-    return ("told" if said else "silent"), said
+        return "the same"
+    assert caught, "finds something else, and does not tell"
+    return "told"
 
 
-def fuzz(count: int, seed: int, *, report: Callable[[str], object] = print) -> Counter:
-    """Damage so many pipelines.
+def fuzz_pipelines(
+    count: int, seed: int, folder: Path, *, progress: bool = False
+) -> tuple[Counter[str], list[str]]:
+    """Damage pipelines.
 
-    RETURNS (Counter): How many of each outcome.
+    count (int): How many.
+    seed (int): Another seed damages them otherwise.
+    folder (Path): Where they are written; those that fail stay there.
+    progress (bool): Show a progress bar.
+    RETURNS (tuple[Counter[str], list[str]]): How they ended, and what failed.
     """
-    rng = random.Random(seed)
-    outcomes: Counter[str] = Counter()
-    by_file: Counter[tuple[str, str]] = Counter()
+    ends: Counter[str] = Counter()
+    failures = []
+    damages, shares = zip(*DAMAGES, strict=True)
     with tempfile.TemporaryDirectory() as temporary:
         whole = Path(temporary) / "whole"
         nlp, texts = trained_pipeline()
@@ -176,35 +177,21 @@ def fuzz(count: int, seed: int, *, report: Callable[[str], object] = print) -> C
         expected = found(load_pipeline(whole), texts)
         files = sorted(p.relative_to(whole) for p in whole.rglob("*") if p.is_file())
         weights = [4 if path.parts[0] == "lstm_ner" else 1 for path in files]
-        for number in range(count):
-            folder = Path(temporary) / "damaged"
-            shutil.copytree(whole, folder)
+        for number in with_progress(range(count), progress, "Pipelines"):
+            # Each by its own number, so that one can be made again alone.
+            rng = random.Random(f"{seed} {number}")
+            damaged = folder / f"{seed}-{number}"
+            shutil.copytree(whole, damaged)
             (name,) = rng.choices(files, weights)
-            others = [folder / other for other in files if other != name]
-            damages, shares = zip(*DAMAGES, strict=True)
             (damage,) = rng.choices(damages, shares)
-            damage(folder / name, others, rng)
-            what, said = outcome(folder, texts, expected)
-            outcomes[what] += 1
-            by_file[str(name), what] += 1
-            if what in ("silent", "traceback"):
-                report(f"#{number} {name} {damage.__name__}: {what} {said:.300}")
-            shutil.rmtree(folder)
-    for (name, what), n in sorted(by_file.items()):
-        report(f"{name:30} {what:10} {n:6,}")
-    return outcomes
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--count", type=int, default=2000)
-    parser.add_argument("--seed", type=int, default=0)
-    arguments = parser.parse_args()
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    outcomes = fuzz(arguments.count, arguments.seed)
-    print(json.dumps(outcomes))
-    sys.exit(1 if outcomes["silent"] or outcomes["traceback"] else 0)
-
-
-if __name__ == "__main__":
-    main()
+            damage(damaged / name, [damaged / p for p in files if p != name], rng)
+            try:
+                end = outcome(damaged, texts, expected)
+            except Exception as error:
+                what = f"{damaged}: {name}, {damage.__name__}"
+                failures.append(f"{what}: {type(error).__name__}: {error}"[:2000])
+                end = "FAILED"
+            else:
+                shutil.rmtree(damaged)
+            ends[end] += 1
+    return ends, failures
