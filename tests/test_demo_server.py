@@ -133,14 +133,14 @@ def test_reasons_that_nobody_waits_for_are_not_computed(serve, trained, slow_par
 def test_a_long_text_that_nobody_waits_for_is_left(serve, trained):
     nlp = loaded_again(trained)
     component = nlp.get_pipe("lstm_ner")
-    batches, real = [], component.read
+    batches, real = [], component._scores
 
-    def read(docs):
+    def scores(docs):
         batches.append(None)
         time.sleep(0.2)
         return real(docs)
 
-    component.read = read
+    component._scores = scores
     server = serve(lambda: nlp)
     batches.clear()
     connection = connect(server, request("/entities", {"texts": ["王" * 100_000]}))
@@ -407,7 +407,8 @@ def test_a_failure_is_told_whatever_it_is_and_others_are_served(serve, trained, 
 def test_a_score_that_is_no_number_is_no_answer(serve, trained, capsys):
     @Language.component("test_scores_nan")
     def scores_nan(doc):
-        doc.spans["lstm_ner"].attrs["scores"] = [float("nan")] * len(doc.ents)
+        for key, scores in doc.user_data.items():
+            doc.user_data[key] = dict.fromkeys(scores, float("nan"))
         return doc
 
     def load():
