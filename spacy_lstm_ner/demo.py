@@ -33,7 +33,7 @@ _BATCH = 10_000
 # Seconds until a queue that is full should be tried again, for short and long jobs.
 _RETRY_AFTER = {False: 1, True: 10}
 # Seconds that a job may take to come to its next checkpoint, at the end.
-_GRACE = 0.7
+_GRACE = 0.5
 
 # Both kinds of entity of the default data set.
 _EXAMPLE = """王芳，女，汉族，中国国籍，硕士学历，现任公司副总经理。

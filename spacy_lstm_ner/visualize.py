@@ -27,8 +27,8 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from ipaddress import ip_address
 from socketserver import TCPServer
-from threading import BoundedSemaphore, Event, Thread, current_thread, main_thread
-from time import monotonic
+from threading import BoundedSemaphore, Thread, current_thread, main_thread
+from time import monotonic, sleep
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
@@ -45,7 +45,7 @@ _LARGEST_REQUEST = 12 * LIMITS["text"] + 16 * LIMITS["texts"]
 # Seconds that who is answered early may go on sending, so that it reads the answer.
 _LINGER = 3.0
 # Seconds that the answers may take that are on their way at the end.
-_LAST_ANSWERS = 0.3
+_LAST_ANSWERS = 0.2
 
 # Nothing that is sent is for other pages, to be kept, or to be guessed at. The policy
 # for scripts stands in the page.
@@ -220,36 +220,39 @@ class DemoServer(HTTPServer):
             _print_traceback()
 
 
-def serve_until_stopped(server: DemoServer) -> None:
+def serve_until_stopped(server: DemoServer) -> bool:
     """Serve until somebody presses Ctrl+C, or the process is asked to end (SIGTERM).
 
-    server (DemoServer): The server, which is not closed.
+    server (DemoServer): The server, which is closed then.
+    RETURNS (bool): Whether the pipeline's thread has ended: see `Demo.close`.
     """
-    stop = Event()
     thread = Thread(
-        target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True
+        target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
     )
-    with _signals_to(stop):
+    with _signals_kept() as signals:
         thread.start()
-        # In short steps: on Windows signals do not end the wait.
-        while thread.is_alive() and not stop.wait(0.2):
-            pass
+        while thread.is_alive() and not signals:
+            sleep(0.05)
         if thread.is_alive():
             server.shutdown()
+        # Who is impatient, and presses again, does not disturb that.
+        return server.close()
 
 
 @contextmanager
-def _signals_to(stop: Event) -> Iterator[None]:
-    """Set an event where a signal would end the process. Handlers that raise would do
-    so anywhere, also in what cleans up."""
+def _signals_kept() -> Iterator[list[int]]:
+    """Add signals to a list that would end the process. Handlers that raise would do so
+    anywhere, also in what cleans up; and one that sets an `Event` may wait for a lock
+    that this very thread has."""
+    signals: list[int] = []
     before: dict[int, Any] = {}
     if current_thread() is main_thread():  # no other may
         for number in (signal.SIGINT, signal.SIGTERM):
             # A shell has processes in the background ignore Ctrl+C.
             if signal.getsignal(number) is not signal.SIG_IGN:
-                before[number] = signal.signal(number, lambda *_: stop.set())
+                before[number] = signal.signal(number, lambda n, _: signals.append(n))
     try:
-        yield
+        yield signals
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

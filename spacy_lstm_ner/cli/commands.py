@@ -554,8 +554,7 @@ def visualize_cli(
     print(server.url, flush=True)
     if browser:
         open_in_browser(server.url)
-    serve_until_stopped(server)
-    if not server.close():
+    if not serve_until_stopped(server):
         # The pipeline is busy in what cannot be cancelled. Where the interpreter ends
         # below a thread that computes, it may crash.
         sys.stdout.flush()
