@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar, overload
 from weakref import WeakKeyDictionary, ref
 
+import numpy as np
 from spacy.language import Language
 from thinc.api import Config
 
@@ -90,8 +91,7 @@ def choice(*known: str) -> Callable[[Any], str]:
 
 def flag(value: Any) -> bool:
     """True or False."""
-    # Those of NumPy are no bool, but print like one and compare equal.
-    if not isinstance(value, bool) and type(value).__name__ not in ("bool_", "bool"):
+    if not isinstance(value, bool | np.bool_):
         raise ValueError("is neither True nor False.")
     return bool(value)
 
