@@ -88,6 +88,9 @@ def write_entities(
     spans_key (str | None): The setting of the component.
     """
     ents = [ent for ent, _ in found]
+    if free is not None and spans_key is not None:
+        # Before they are set: one that was taken out may have been found again.
+        found = sorted((*_found_before(doc, spans_key), *found), key=_start)
     if free is None:
         doc.set_ents(ents)
         _clear_ids(doc, range(len(doc)))
@@ -99,8 +102,6 @@ def write_entities(
         _clear_ids(doc, (i for ent in ents for i in range(ent.start, ent.end)))
     if spans_key is None:
         return
-    if free is not None:
-        found = sorted((*_found_before(doc, spans_key), *found), key=_start)
     doc.spans[spans_key] = EntityGroup(
         doc,
         name=spans_key,

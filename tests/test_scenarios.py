@@ -92,6 +92,10 @@ def other_entities(doc):
     doc.ents = [Span(doc, ent.start, ent.end, "OTHER") for ent in doc.ents]
 
 
+def take_an_entity_out(doc):
+    doc.ents = doc.ents[1:]
+
+
 def without_the_group(doc):
     del doc.spans["lstm_ner"]
 
@@ -104,6 +108,7 @@ OTHER_COMPONENTS = [
     add_a_span,
     add_a_span_in_front,
     other_entities,
+    take_an_entity_out,
     without_the_group,
 ]
 
@@ -186,7 +191,7 @@ def test_probabilities_stay_with_their_entities(trained, text, change, use):
         before = {}
     for place, score in scores_of(used).items():
         expected = before.get(place)
-        if use is a_second_time and expected is None:
+        if use is a_second_time and (expected is None or change is take_an_entity_out):
             continue  # it finds something else in other tokens, or again
         assert score == (None if expected is None else pytest.approx(expected))
     if change in (merge_entities, merge_before_entities, merge_and_split):
@@ -220,7 +225,7 @@ def test_a_second_pass_writes_the_group_anew(trained, text, change):
     change(doc)
     doc = trained.get_pipe("lstm_ner")(doc)
     group = doc.spans["lstm_ner"]
-    assert len(group.attrs["scores"]) == len(group)
+    assert len(group.attrs["scores"]) == len(group) == len(set(group))
     assert set(group) <= set(doc.ents)
 
 
