@@ -153,7 +153,7 @@ def test_other_commands_of_spacy_do_not_wait_for_this_one():
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True
     )
-    modules = ["cli", "cli.commands", "cli.exit", "util", "util.atomic"]
+    modules = ["cli", "cli.commands", "cli.exit", "util", "util.atomic", "util.text"]
     expected = ["spacy_lstm_ner", *(f"spacy_lstm_ner.{name}" for name in modules)]
     assert result.stdout.split() == expected
 
