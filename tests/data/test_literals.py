@@ -165,6 +165,8 @@ def test_memory_is_a_small_multiple_of_the_line(name):
         "{'text': 'a', 'labels': ['O'], 'x': " + "9" * 400 + " + 1j}",
         '{"text": "a", "labels": ["O"], "x": ' + "[" * 300_000,
     ],
+    # As names of tests they are too long for the environment of a process.
+    ids=["a sum", "signs", "brackets", "digits", "a complex number", "JSON"],
 )
 def test_no_line_ends_the_run(line, tmp_path):
     """In a process of its own, since some crash the interpreter."""
