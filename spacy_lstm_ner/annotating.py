@@ -44,7 +44,10 @@ def entity_scores(doc: Doc, spans_key: str | None = SPANS_KEY) -> list[float | N
     """
     if spans_key is None:
         return [None] * len(doc.ents)
-    scores = dict(_scores(doc, spans_key))
+    try:
+        scores = dict(_scores(doc, spans_key))
+    except (TypeError, ValueError, AttributeError):
+        scores = {}  # somebody else has put something into the attrs
     return [scores.get((e.start_char, e.end_char, e.label_)) for e in doc.ents]
 
 

@@ -302,6 +302,7 @@ class LSTMEntityRecognizer(TrainablePipe):
         self.name = name
         self.scorer = scorer
         self.settings: dict[str, Any] = {}
+        self.configured: dict[str, list[Any]] = {}
         self.alignment_mode = alignment_mode
         self.overwrite = overwrite
         self.spans_key = spans_key
@@ -309,8 +310,7 @@ class LSTMEntityRecognizer(TrainablePipe):
         self.incorrect_spans_key = incorrect_spans_key
         self.whole_brackets = whole_brackets
         self.window = window
-        # What a config says, also where something else was set since then.
-        self._configured = dict(self.settings)
+        self.configured = {name: [value] for name, value in self.settings.items()}
         # The config does not say that the default model was exchanged: see
         # `make_lstm_ner`.
         self.has_default_token_model = False
@@ -1065,6 +1065,8 @@ class LSTMEntityRecognizer(TrainablePipe):
             self.add_label(label)
         self.cfg["temperature"] = 1.0
         self.is_fresh = True
+        if nlp is not None and any(pipe is self for _, pipe in nlp.components):
+            settings.belongs_to(self, nlp)
         if self.has_default_token_model:
             self._tell_config_of_model()
         width = len(self.tags)
@@ -1175,7 +1177,7 @@ class LSTMEntityRecognizer(TrainablePipe):
         """
         model = None if "model" in exclude else self.model.to_bytes()
         parts: dict[str, Callable[[], bytes]] = {
-            "cfg": lambda: self._saved_cfg(model),
+            "cfg": lambda: self._saved_cfg(model, self.configured),
             "vocab": lambda: self.vocab.to_bytes(exclude=exclude),
         }
         if model is not None:
@@ -1228,8 +1230,12 @@ class LSTMEntityRecognizer(TrainablePipe):
         exclude (Iterable[str]): What is left out, of "cfg", "model" and "vocab".
         """
         model = None if "model" in exclude else self.model.to_bytes()
+        config = settings.saved_config(Path(path), interpolate=True)
+        configured = self.configured
+        if config is not None:
+            configured = {name: [value] for name, value in config.items()}
         parts: dict[str, Callable[[Path], Any]] = {
-            "cfg": lambda p: p.write_bytes(self._saved_cfg(model)),
+            "cfg": lambda p: p.write_bytes(self._saved_cfg(model, configured)),
             "vocab": lambda p: self.vocab.to_disk(p, exclude=exclude),
         }
         if model is not None:
@@ -1265,13 +1271,12 @@ class LSTMEntityRecognizer(TrainablePipe):
         util.from_disk(path, readers, exclude)
         return self
 
-    def _saved_cfg(self, model: bytes | None) -> bytes:
+    def _saved_cfg(
+        self, model: bytes | None, configured: dict[str, list[Any]]
+    ) -> bytes:
         if self._pending is not None:
             self._pending.warn_that_it_is_lost()
-        configured = settings.pipe_config(self) or {}
-        return saved_cfg(
-            self.cfg, self.settings, {**self._configured, **configured}, model
-        )
+        return saved_cfg(self.cfg, self.settings, configured, model)
 
     def _load_model(self, data: bytes, cfg: dict[str, Any] | None, place: str) -> None:
         if cfg is not None:
@@ -1285,6 +1290,14 @@ class LSTMEntityRecognizer(TrainablePipe):
     ) -> None:
         """Take over what was saved, all or nothing."""
         check_labels_fit(self.model, cfg, place)
+        for name in ("scheme", "unit"):
+            value = cfg[name] if config is None else config.given.get(name, cfg[name])
+            if value != cfg[name] and "${" not in str(value):
+                warnings.warn(
+                    f"{place}: the config has {name} = {value!r}, but the weights are "
+                    f"for {cfg[name]!r}: that is taken.",
+                    stacklevel=3,
+                )
         chosen = settings.chosen(
             self, cfg["settings"], cfg["configured"], config, place
         )

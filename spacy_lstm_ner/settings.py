@@ -23,6 +23,8 @@ from .units import ALIGNMENT_MODES
 # Less than this leaves an entity no text around it.
 SMALLEST_WINDOW = 16
 
+_NOTHING = object()
+
 ValueT = TypeVar("ValueT")
 
 
@@ -32,6 +34,9 @@ class HasSettings(Protocol):
     name: str
     #: By name, all that were set.
     settings: dict[str, Any]
+    #: By name, all values that a config of the component has had: first that which the
+    #: component was made with.
+    configured: dict[str, list[Any]]
 
 
 class Setting(Generic[ValueT]):
@@ -60,10 +65,13 @@ class Setting(Generic[ValueT]):
 
     def __set__(self, instance: HasSettings, value: Any) -> None:
         value = self.checked(instance, value)
+        is_new = instance.settings.get(self.name, _NOTHING) != value
         instance.settings[self.name] = value
         config = pipe_config(instance)
-        if config is not None and self.name in config:
+        # What is as it was may stand there as a variable.
+        if is_new and config is not None and self.name in config:
             config[self.name] = value
+            instance.configured[self.name].append(value)
 
     def checked(self, instance: HasSettings, value: Any) -> ValueT:
         """The value in its plain Python type.
@@ -181,35 +189,46 @@ def loaded_config(component: HasSettings, path: Path) -> LoadedConfig | None:
 
     path (Path): The folder of the saved component.
     """
-    found, config_path = pipeline_of(component), path.parent / "config.cfg"
-    if found is None or not config_path.is_file():
+    found, in_file = pipeline_of(component), saved_config(path, interpolate=False)
+    if found is None or in_file is None:
         return None
     nlp, name = found
-    try:
-        in_file = Config().from_disk(config_path, interpolate=False)
-    except ValueError:
-        return None  # spaCy itself tells what is wrong
     # spaCy has read it, too, before it loads components. The property `config` would
     # show what the components were made with, which need not be the same.
-    return LoadedConfig(
-        in_file.get("components", {}).get(path.name, {}),
-        getattr(nlp, "_config", in_file).get("components", {}).get(name, {}),
-    )
+    config = getattr(nlp, "_config", {})
+    return LoadedConfig(in_file, config.get("components", {}).get(name, in_file))
+
+
+def saved_config(path: Path, *, interpolate: bool) -> dict[str, Any] | None:
+    """The section of a component in the config of a saved pipeline; spaCy saves it
+    before the components. None: there is none.
+
+    path (Path): The folder of the saved component.
+    interpolate (bool): Put in the values of variables.
+    """
+    config_path = path.parent / "config.cfg"
+    if not config_path.is_file():
+        return None
+    try:
+        config = Config().from_disk(config_path, interpolate=interpolate)
+    except (ValueError, OSError):
+        return None  # spaCy itself tells what is wrong
+    return config.get("components", {}).get(path.name)
 
 
 def chosen(
     component: HasSettings,
     saved: dict[str, Any],
-    configured: dict[str, Any],
+    configured: dict[str, list[Any]],
     config: LoadedConfig | None,
     place: str,
 ) -> dict[str, Any]:
     """The settings of a component that is loaded. What was saved counts, but where a
     config says something else than it did then.
 
-    component (HasSettings): The component, with the settings that it was made with.
+    component (HasSettings): The component.
     saved (dict[str, Any]): The settings that were saved.
-    configured (dict[str, Any]): What the config said where that was something else.
+    configured (dict[str, list[Any]]): What the config said then.
     config (LoadedConfig | None): What it says now.
     place (str): The file, for errors.
     RETURNS (dict[str, Any]): The settings, all of them checked.
@@ -224,22 +243,23 @@ def chosen(
                 f"newer version, or the file is damaged"
             )
         value = setting.checked(component, value)
-        before = (value, configured.get(name, value))
-        now = component.settings[name]
+        before = [value, *configured.get(name, ())]
+        made_with = component.configured[name][0]
         if config is None:
             default = signature(type(component)).parameters[name].default
-            result[name] = value if now in (*before, default) else now
+            is_saved = made_with in (*before, default)
+            result[name] = value if is_saved else made_with
             continue
-        in_file, given = (part.get(name, now) for part in config)
-        # One with a variable was put in when the component was made.
-        in_file, given = (
-            now if isinstance(v, str) and "${" in v else v for v in (in_file, given)
-        )
-        if given != in_file or in_file not in before:
+        in_file, given = (part.get(name, made_with) for part in config)
+        has_variable = any(isinstance(v, str) and "${" in v for v in (in_file, given))
+        if has_variable:  # it was put in when the component was made
+            in_file = given = made_with
+        is_edited = given == in_file and in_file not in before
+        if given != in_file or is_edited:
             value = setting.checked(component, given)
-        if given == in_file and in_file not in before:
+        if is_edited and not has_variable:
             warnings.warn(
-                f"{place}: {name} was {before[1]!r} when the pipeline was saved, and "
+                f"{place}: {name} was {before[-1]!r} when the pipeline was saved, and "
                 f"is {given!r} in its config now: that is taken.",
                 stacklevel=2,
             )

@@ -6,8 +6,8 @@ weights, as Thinc saves them. `cfg` is JSON:
     labels, scheme, unit, temperature
         what belongs to the weights
     settings
-        what may be changed at any time, and `configured`, what of it has another value
-        in the config of a pipeline
+        what may be changed at any time, and `configured`, other values that a config
+        of the pipeline has or may have
     digest
         the SHA-256 of the rest of `cfg`, and of `model`
 
@@ -45,23 +45,25 @@ class DamagedComponent(ValueError):
 def saved_cfg(
     cfg: dict[str, Any],
     settings: dict[str, Any],
-    configured: dict[str, Any],
+    configured: dict[str, list[Any]],
     model: bytes | None,
 ) -> bytes:
     """The file `cfg`: see above.
 
     cfg (dict[str, Any]): What belongs to the weights.
     settings (dict[str, Any]): All settings.
-    configured (dict[str, Any]): Their values in the config of the pipeline.
+    configured (dict[str, list[Any]]): The values that they have, or may have, in the
+        config of the pipeline.
     model (bytes | None): The file `model`; None where it is not saved.
     """
     data = {
         **cfg,
         "settings": settings,
         "configured": {
-            name: value
-            for name, value in configured.items()
-            if name in settings and value != settings[name]
+            name: others
+            for name, values in configured.items()
+            if name in settings
+            and (others := [value for value in values if value != settings[name]])
         },
     }
     digest = {"cfg": _digest_of_cfg(data)}
@@ -127,6 +129,8 @@ def read_cfg(data: bytes, place: str) -> dict[str, Any]:
     for name in _SETTINGS:
         if not isinstance(cfg.setdefault(name, {}), dict):
             raise refuse(f"{name} = {cfg[name]!r:.80} is no object")
+    if not all(isinstance(values, list) for values in cfg["configured"].values()):
+        raise refuse(f"configured = {cfg['configured']!r:.80} has what is no list")
     return cfg
 
 

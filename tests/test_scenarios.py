@@ -12,6 +12,7 @@ row in the table of its theme:
     COMMANDS                  commands on a pipeline that changes tokens
 """
 
+import copy
 import json
 import pickle
 import shutil
@@ -426,6 +427,35 @@ def by_sourcing(nlp, folder, config):
     return by_disk(again, folder, config)
 
 
+def by_copy_and_disk(nlp, folder, config):
+    """Copies do not know the pipeline that they are in."""
+    again = copy.deepcopy(nlp)
+    again.get_pipe("lstm_ner").threshold = 0.7
+    again = by_disk(again, folder / "1", {})
+    again.get_pipe("lstm_ner").threshold = 0.6
+    return by_disk(copy.deepcopy(again), folder / "2", config)
+
+
+def by_changed_copy(nlp, folder, config):
+    nlp.get_pipe("lstm_ner").threshold = 0.5
+    again = pickle.loads(pickle.dumps(nlp))
+    again.get_pipe("lstm_ner").threshold = 0.6
+    return by_disk(again, folder, config)
+
+
+def by_bytes_of_a_changed_copy(nlp, folder, config):
+    nlp.get_pipe("lstm_ner").threshold = 0.5
+    again = copy.deepcopy(nlp)
+    again.get_pipe("lstm_ner").threshold = 0.6
+    return by_bytes(again, folder, config)
+
+
+def by_bytes_over_other_settings(nlp, folder, config):
+    again, ner = blank()
+    ner.threshold = 0.9
+    return again.from_bytes(nlp.to_bytes())
+
+
 def by_another_name(nlp, folder, config):
     nlp.rename_pipe("lstm_ner", "other")
     again = by_disk(nlp, folder, {})
@@ -445,6 +475,10 @@ LASTING = [
     by_component_bytes,
     by_component_folder,
     by_sourcing,
+    by_copy_and_disk,
+    by_changed_copy,
+    by_bytes_of_a_changed_copy,
+    by_bytes_over_other_settings,
     by_another_name,
 ]
 CHANGED = {
@@ -477,7 +511,9 @@ def test_what_is_set_lasts(changed, tmp_path, way):
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("threshold", [0.0, 0.3, 0.6])
 @pytest.mark.parametrize(
-    "way", [by_disk, by_disk_twice, by_pickle_and_disk, by_sourcing], ids=name_of
+    "way",
+    [by_disk, by_disk_twice, by_pickle_and_disk, by_sourcing, by_changed_copy],
+    ids=name_of,
 )
 def test_a_config_given_to_load_wins(changed, tmp_path, way, threshold):
     """Also where it is the default."""
@@ -500,6 +536,38 @@ def test_what_is_written_into_a_config_wins_and_is_told(changed, tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert spacy.load(tmp_path).get_pipe("lstm_ner").threshold == 0.2
+
+
+@pytest.mark.filterwarnings("error")
+def test_variables_in_a_config_stay(trained, tmp_path):
+    trained.to_disk(tmp_path / "1")
+    path = tmp_path / "1" / "config.cfg"
+    config = path.read_text("utf8").replace(
+        "overwrite = false", "overwrite = ${vars.o}"
+    )
+    path.write_text(config + "\n[vars]\no = false\n", "utf8")
+    spacy.load(tmp_path / "1").to_disk(tmp_path / "2")
+    assert "${vars.o}" in (tmp_path / "2" / "config.cfg").read_text("utf8")
+    for value in (True, False):
+        nlp = spacy.load(tmp_path / "2", config={"vars.o": value})
+        assert nlp.get_pipe("lstm_ner").overwrite == value
+
+
+def test_a_config_with_another_scheme_is_told(trained, tmp_path):
+    trained.to_disk(tmp_path)
+    with pytest.warns(UserWarning, match="scheme = 'BIO', but the weights are for 'B"):
+        nlp = spacy.load(tmp_path, config={"components.lstm_ner.scheme": "BIO"})
+    assert nlp.get_pipe("lstm_ner").cfg["scheme"] == "BIOES"
+
+
+@pytest.mark.parametrize("name", ["scores", "offsets"])
+@pytest.mark.parametrize("value", [None, "abcd", [1, 2, 3, 4], 7, [[1], [2], [3], [4]]])
+def test_attrs_that_somebody_else_has_set(trained, text, name, value):
+    doc = trained(text)
+    doc.spans["lstm_ner"].attrs[name] = value
+    assert len(entity_scores(doc)) == len(doc.ents) == 4
+    trained.get_pipe("lstm_ner")(doc)
+    assert len(doc.spans["lstm_ner"]) == 4
 
 
 def test_what_is_set_is_used(trained, examples, tmp_path):
