@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -172,6 +173,28 @@ def test_an_output_that_cannot_be_written_is_told_at_once(folder, tmp_path):
         code, output = run(*args, folder / "dev.spacy" / "out")
         assert code == 1 and "Not a directory" in output
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_output_that_is_read_is_refused(folder, tmp_path):
+    data = tmp_path / "dev.spacy"
+    shutil.copy(folder / "dev.spacy", data)
+    link = tmp_path / "link.spacy"
+    link.symlink_to(data)
+    before = data.read_bytes()
+    for args in (
+        ("evaluate", "no-model", data, "--output", link),
+        ("errors", "no-model", data, "--output", data),
+        ("errors", "no-model", folder / "dev.spacy", "--train", data, "-o", data),
+        ("report", "no-model", link, data),
+        ("gates", "no-model", "王芳", data, "--corpus", data),
+    ):
+        code, output = run(*args)
+        assert code == 1 and "is read here" in output
+    text = tmp_path / "text.spacy"
+    text.write_text("王 B-P\n芳 I-P\n", "utf8")
+    code, output = run("convert", text, text)
+    assert code == 1 and "is read here" in output
+    assert data.read_bytes() == before and text.read_text("utf8")[0] == "王"
 
 
 # Signals

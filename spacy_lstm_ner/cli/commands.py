@@ -223,7 +223,7 @@ def evaluate_cli(
     msg = Printer()
     setup_gpu(gpu_id, silent=gpu_id < 0)
     if output is not None:
-        check_writable(output)
+        check_writable(output, data)
     figures = evaluate(model, data, limit=limit)
     # Before anything is printed: nobody may read that to its end.
     if output is not None:
@@ -348,7 +348,7 @@ def errors_cli(
     setup_gpu(gpu_id, silent=gpu_id < 0)
     check_kinds(kinds or [])
     if output is not None:
-        check_writable(output)
+        check_writable(output, data, train)
     findings = find_errors(
         model, data, train=train, max_support=max_support, progress=not quiet
     )
@@ -412,7 +412,7 @@ def report_cli(
 
     msg = Printer()
     setup_gpu(gpu_id, silent=gpu_id < 0)
-    check_writable(output)
+    check_writable(output, data, log, metrics)
     write_report(model, data, output, log=log, metrics=metrics, progress=not quiet)
     if not quiet:
         _print_written(msg, output)
@@ -465,7 +465,7 @@ def gates_cli(
 
     msg = Printer()
     setup_gpu(gpu_id, silent=gpu_id < 0)
-    check_writable(output)
+    check_writable(output, corpus)
     text = _read_standard_input().strip() if text == "-" else text
     nlp = load_pipeline(model)
     gates = open_gates(nlp, text, component=component)

@@ -94,6 +94,9 @@ def convert(
         )
         for path in inputs
     ]
+    for target in targets:
+        if any(target.resolve() == file.path.resolve() for file in files):
+            raise DataError(f"{target} is read here: name another output")
     nlp = spacy.blank(lang)
     report = Report(strict=strict)
     parts = [Part(target) for target in targets]

@@ -265,12 +265,16 @@ def atomic_write(path: str | Path, *, replace_folder: bool = False) -> Iterator[
         yield files.add(path, replace_folder=replace_folder)
 
 
-def check_writable(path: str | Path) -> None:
+def check_writable(path: str | Path, *inputs: str | Path | None) -> None:
     """Find out whether `atomic_write` can begin, before something that takes long.
 
     path (str | Path): A file.
+    inputs (str | Path | None): What is read: it must not be written over.
     RAISES (OSError): Where it cannot; the error names the path.
     """
+    for name in inputs:
+        if name is not None and os.path.realpath(name) == os.path.realpath(path):
+            raise OSError(f"{path} is read here: name another file for the output.")
     files = AtomicSet()
     try:
         files.add(path)
