@@ -46,7 +46,7 @@ from .state import (
     read_cfg,
     saved_cfg,
 )
-from .tagging import MODEL_SCHEMES, ScoredSpan, Span, TagSet, n_tags
+from .tagging import ScoredSpan, Span, TagSet, n_tags
 from .units import MISSING, UNITS, Units
 from .util.text import escaped
 from .windows import Window, batches, windows
@@ -283,8 +283,8 @@ class LSTMEntityRecognizer(TrainablePipe):
         window: int | None = 2000,
         scorer: Callable | None = None,
     ):
-        _check_setting(name, "unit", unit, UNITS)
-        _check_setting(name, "scheme", scheme, MODEL_SCHEMES)
+        settings.checked(name, "unit", unit, settings.unit)
+        settings.checked(name, "scheme", scheme, settings.scheme)
         if unit == "token" and _reads_characters(model):
             raise ValueError(
                 f'[{name}] unit = "token" does not go with a model that reads '
@@ -1351,9 +1351,3 @@ def _by_doc(rows: ArrayT, counts: list[int]) -> list[ArrayT]:
 @lru_cache(maxsize=16)
 def _tag_set(labels: tuple[str, ...], scheme: str) -> TagSet:
     return TagSet(labels, scheme)
-
-
-def _check_setting(name: str, setting: str, value: str, known: Iterable[str]) -> None:
-    if value not in known:
-        choices = ", ".join(repr(choice) for choice in known)
-        raise ValueError(f"[{name}] {setting} = {value!r} is not one of {choices}.")

@@ -18,7 +18,8 @@ import numpy as np
 from spacy.language import Language
 from thinc.api import Config
 
-from .units import ALIGNMENT_MODES
+from .tagging import MODEL_SCHEMES
+from .units import ALIGNMENT_MODES, UNITS
 
 # Less than this leaves an entity no text around it.
 SMALLEST_WINDOW = 16
@@ -71,19 +72,30 @@ class Setting(Generic[ValueT]):
         # What is as it was may stand there as a variable.
         if is_new and config is not None and self.name in config:
             config[self.name] = value
-            instance.configured[self.name].append(value)
+            if value not in instance.configured[self.name]:
+                instance.configured[self.name].append(value)
 
     def checked(self, instance: HasSettings, value: Any) -> ValueT:
         """The value in its plain Python type.
 
         RAISES (ValueError): For a value that this setting cannot have.
         """
-        try:
-            return self.check(value)
-        except ValueError as error:
-            raise ValueError(
-                f"[{instance.name}] {self.name} = {value!r} {error}"
-            ) from None
+        return checked(instance.name, self.name, value, self.check)
+
+
+def checked(
+    component: str, setting: str, value: Any, check: Callable[[Any], ValueT]
+) -> ValueT:
+    """The value of a setting in its plain Python type.
+
+    component (str): Name of the component, for the error.
+    setting (str): Name of the setting, for the error.
+    RAISES (ValueError): For a value that it cannot have.
+    """
+    try:
+        return check(value)
+    except ValueError as error:
+        raise ValueError(f"[{component}] {setting} = {value!r} {error}") from None
 
 
 def choice(*known: str) -> Callable[[Any], str]:
@@ -146,6 +158,8 @@ def is_text(value: Any) -> bool:
 
 
 alignment_mode = choice(*ALIGNMENT_MODES)
+unit = choice(*UNITS)
+scheme = choice(*MODEL_SCHEMES)
 
 # Not an attribute of the component: a weak reference cannot be pickled.
 _pipelines: "WeakKeyDictionary[Any, ref[Language]]" = WeakKeyDictionary()

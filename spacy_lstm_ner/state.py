@@ -30,9 +30,8 @@ from .layers.embed import check_char_embed, check_hash_char_embed
 from .layers.lexicon import check_lexicon_embed
 from .layers.lstm import check_lstm
 from .layers.lstm_cell import check_cell
-from .settings import is_text
-from .tagging import MODEL_SCHEMES, n_tags
-from .units import UNITS
+from .settings import is_text, scheme, unit
+from .tagging import n_tags
 
 _SETTINGS = ("settings", "configured")
 _KEYS = {"labels", "scheme", "unit", "temperature", "digest", *_SETTINGS}
@@ -118,10 +117,11 @@ def read_cfg(data: bytes, place: str) -> dict[str, Any]:
     if len(set(labels)) < len(labels):
         twice = next(label for label in labels if labels.count(label) > 1)
         raise refuse(f"labels has {twice!r} twice")
-    for name, known in (("scheme", MODEL_SCHEMES), ("unit", tuple(UNITS))):
-        if not isinstance(cfg[name], str) or cfg[name] not in known:
-            choices = ", ".join(map(repr, known))
-            raise refuse(f"{name} = {cfg[name]!r:.80} is not one of {choices}")
+    for name, check in (("scheme", scheme), ("unit", unit)):
+        try:
+            check(cfg[name])
+        except ValueError as error:
+            raise refuse(f"{name} = {cfg[name]!r:.80} {error}") from None
     temperature = cfg.setdefault("temperature", 1.0)
     is_number = isinstance(temperature, Real) and not isinstance(temperature, bool)
     if not is_number or not isfinite(temperature) or temperature <= 0:

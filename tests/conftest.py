@@ -1,6 +1,11 @@
 """Fixtures and markers that all tests share."""
 
 import os
+import re
+import signal
+import subprocess
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from threading import Thread
 
@@ -114,3 +119,28 @@ def demo_server(trained):
     server.shutdown()
     thread.join()
     server.close()
+
+
+@contextmanager
+def served(*command):
+    """Run a command that serves the local page.
+
+    command: What is run.
+    YIELDS: The process, and the port of the page.
+    """
+    process = subprocess.Popen(
+        [*map(str, command), "--port", "0", "--no-browser"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf8",
+        # Tests that run in the background ignore it, and so would this process.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.default_int_handler),
+    )
+    try:
+        for line in process.stdout:
+            if address := re.search(r"http://127\.0\.0\.1:(\d+)/", line):
+                break
+        yield process, int(address[1])
+    finally:
+        process.kill()
+        process.communicate()

@@ -3,16 +3,13 @@ nobody waits for; and how it ends."""
 
 import json
 import os
-import re
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from threading import Event, Thread
 
 import pytest
@@ -24,7 +21,7 @@ import spacy_lstm_ner.inspect.why as why_module
 from spacy_lstm_ner.demo import Demo
 from spacy_lstm_ner.visualize import DemoServer
 
-from .conftest import found, loaded_again
+from .conftest import found, loaded_again, served
 from .test_visualize import TEXT, ask, entities
 
 WHY = {"text": (TEXT * 20)[:128], "why": True}
@@ -451,19 +448,9 @@ setup_cli()
 def test_a_busy_server_ends_at_once(trained, tmp_path, number):
     (tmp_path / "spacy_busy.py").write_text(BUSY, "utf8")
     trained.to_disk(tmp_path / "model")
-    command = [sys.executable, tmp_path / "spacy_busy.py", "lstm-ner", "visualize"]
-    process = subprocess.Popen(
-        [*command, tmp_path / "model", "--port", "0", "--no-browser"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        encoding="utf8",
-        preexec_fn=partial(signal.signal, signal.SIGINT, signal.default_int_handler),
-    )
-    try:
-        for line in process.stdout:
-            if address := re.search(r"http://127\.0\.0\.1:(\d+)/", line):
-                break
-        port = int(address[1])
+    program = tmp_path / "spacy_busy.py"
+    args = program, "lstm-ner", "visualize", tmp_path / "model"
+    with served(sys.executable, *args) as (process, port):
         connection = socket.create_connection(("127.0.0.1", port), timeout=20)
         connection.sendall(request("/entities", {"texts": ["忙"]}))
         for line in process.stdout:
@@ -479,8 +466,6 @@ def test_a_busy_server_ends_at_once(trained, tmp_path, number):
         with socket.socket() as again:
             again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             again.bind(("127.0.0.1", port))
-    finally:
-        process.kill()
 
 
 # Long

@@ -2,15 +2,12 @@
 
 import json
 import os
-import re
 import signal
 import socket
-import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import partial
 from http.client import HTTPConnection
 from time import monotonic, sleep
 
@@ -20,7 +17,7 @@ from spacy.language import Language
 from spacy_lstm_ner.demo import Demo
 from spacy_lstm_ner.visualize import DemoServer
 
-from .conftest import found, loaded_again
+from .conftest import found, loaded_again, served
 from .test_visualize import TEXT, ask, entities
 
 # Each of these takes hundreds of texts to tell the reasons for.
@@ -195,20 +192,8 @@ def test_it_ends_at_once_whatever_is_computed(
     nlp = loaded_again(trained)
     nlp.add_pipe("takes_long", first=True)
     nlp.to_disk(tmp_path)
-    args = ["lstm-ner", "visualize", str(tmp_path), "--port", "0", "--no-browser"]
-    process = subprocess.Popen(
-        [sys.executable, "-c", SERVED, *args],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        encoding="utf8",
-        # Tests that run in the background ignore it, and so would this process.
-        preexec_fn=partial(signal.signal, signal.SIGINT, signal.default_int_handler),
-    )
-    try:
-        for line in process.stdout:
-            if address := re.search(r"http://127\.0\.0\.1:(\d+)/", line):
-                break
-        port = int(address[1])
+    args = "-c", SERVED, "lstm-ner", "visualize", tmp_path
+    with served(sys.executable, *args) as (process, port):
         client = HTTPConnection("127.0.0.1", port, timeout=30)
         client.request(
             "POST",
@@ -228,6 +213,3 @@ def test_it_ends_at_once_whatever_is_computed(
         with socket.socket() as again:
             again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             again.bind(("127.0.0.1", port))
-    finally:
-        process.kill()
-        process.communicate()

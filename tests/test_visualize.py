@@ -2,13 +2,10 @@
 
 import json
 import os
-import re
 import signal
 import socket
-import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from http.client import HTTPConnection
 
 import pytest
@@ -21,7 +18,7 @@ import spacy_lstm_ner.cli  # noqa: F401  (adds its commands to spaCy's)
 from spacy_lstm_ner.demo import Demo, RequestError
 from spacy_lstm_ner.visualize import DEFAULT_PORT, DemoServer, is_loopback
 
-from .conftest import found, loaded_again
+from .conftest import found, loaded_again, served
 
 TEXT = "王芳，女，汉族，中国国籍，硕士学历，现任公司副总经理。"
 JSON = {"Content-Type": "application/json"}
@@ -335,24 +332,11 @@ def test_others_who_can_reach_it_are_spoken_of(trained, tmp_path, monkeypatch):
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such signal")
 def test_the_address_is_printed_and_ctrl_c_ends_it(trained, tmp_path):
     trained.to_disk(tmp_path)
-    command = [sys.executable, "-m", "spacy", "lstm-ner", "visualize", tmp_path]
-    process = subprocess.Popen(
-        [*command, "--port", "0", "--no-browser"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        encoding="utf8",
-        # Tests that run in the background ignore it, and so would this process.
-        preexec_fn=partial(signal.signal, signal.SIGINT, signal.default_int_handler),
-    )
-    try:
-        for line in process.stdout:
-            if address := re.search(r"http://127\.0\.0\.1:(\d+)/", line):
-                break
-        connection = HTTPConnection("127.0.0.1", int(address[1]))
+    args = "-m", "spacy", "lstm-ner", "visualize", tmp_path
+    with served(sys.executable, *args) as (process, port):
+        connection = HTTPConnection("127.0.0.1", port)
         connection.request("GET", "/")
         assert connection.getresponse().status == 200
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=20)
         assert (process.returncode, errors) == (0, "")
-    finally:
-        process.kill()
