@@ -5,7 +5,6 @@ import re
 import signal
 import subprocess
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from threading import Thread
 
@@ -121,6 +120,13 @@ def demo_server(trained):
     server.close()
 
 
+def heed_signals():
+    """What a shell runs in the background ignores Ctrl+C, and what `nohup` runs the end
+    of the terminal; and so would a process of it: for `preexec_fn`."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 @contextmanager
 def served(*command):
     """Run a command that serves the local page.
@@ -133,8 +139,7 @@ def served(*command):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         encoding="utf8",
-        # Tests that run in the background ignore it, and so would this process.
-        preexec_fn=partial(signal.signal, signal.SIGINT, signal.default_int_handler),
+        preexec_fn=heed_signals,
     )
     try:
         for line in process.stdout:

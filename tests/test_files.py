@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 import spacy_lstm_ner.cli  # noqa: F401  (adds its commands to spaCy's)
 
-from .conftest import REPOSITORY, SMALL_MODEL, loaded_again
+from .conftest import REPOSITORY, SMALL_MODEL, heed_signals, loaded_again
 from .disks import full_disk, immutable, posix
 
 HIDDEN = ".lstm-ner-*.tmp"
@@ -221,6 +221,7 @@ def test_convert_is_ended_in_mid_write(large, tmp_path, number, code):
     process = subprocess.Popen(
         [*COMMAND, "convert", large, out, *split, "--shard-size", "100"],
         **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True},
+        preexec_fn=heed_signals,
     )
     until = time.monotonic() + 60
     # Two shards are there, one half.

@@ -13,6 +13,7 @@ import pytest
 
 from spacy_lstm_ner.util.atomic import AtomicSet, PartlyWrittenError, atomic_write
 
+from ..conftest import heed_signals
 from ..disks import full_disk, immutable, posix
 
 HIDDEN = ".lstm-ner-*.tmp"
@@ -340,7 +341,8 @@ def in_process(code: str, *args: object, **settings) -> subprocess.Popen:
         + textwrap.dedent(code)
     )
     command = [sys.executable, "-c", code, *map(str, args)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **settings)
+    settings = {"stdout": subprocess.PIPE, "text": True, **settings}
+    return subprocess.Popen(command, preexec_fn=heed_signals, **settings)
 
 
 @posix
