@@ -34,7 +34,9 @@ from spacy_lstm_ner.errors import compare, find_errors
 from spacy_lstm_ner.layers import CRF
 from spacy_lstm_ner.layers.crf import best_paths
 from spacy_lstm_ner.pages.entities import entities_html
+from spacy_lstm_ner.pages.report import report_page
 from spacy_lstm_ner.predictions import Record, judged
+from spacy_lstm_ner.report import Report as PageReport
 from spacy_lstm_ner.tagging import Span as Entity
 from spacy_lstm_ner.tagging import TagSet, spans_from_tags
 from spacy_lstm_ner.util.text import printable, trimmed
@@ -222,6 +224,22 @@ def splitting(n, folder):
 def entities_of_a_page(n, folder):
     entities = [(i, i + 2, "ORG", 0.5) for i in range(0, 7 * n, 7)]
     return lambda: entities_html(TEXT * n, entities)
+
+
+@case(500)
+def a_report(n, folder):
+    pytest.importorskip("matplotlib")
+    nlp = spacy.blank("zh")
+    nlp.add_pipe("entity_ruler").add_patterns([{"label": "A", "pattern": "北"}])
+    texts = ("北京大学" * (i % 7 + 1) for i in range(n))
+    docs = [nlp.make_doc(text) for text in texts]
+    for doc in docs:
+        doc.ents = [Span(doc, i, i + 2, "A") for i in range(0, len(doc), 4)]
+    path = folder / f"{n}.spacy"
+    DocBin(docs=docs).to_disk(path)
+    findings = find_errors(nlp, path, max_support=1)
+    report = PageReport("model", "data", findings, "", {}, "characters")
+    return lambda: report_page(report)
 
 
 # Brackets
