@@ -19,8 +19,8 @@ from spacy_lstm_ner.layers.crf import (
     softmax_loss,
     stretch_probabilities,
 )
-from spacy_lstm_ner.tagging import TagSet, spans_from_tags
-from spacy_lstm_ner.wrong_spans import without_spans
+from spacy_lstm_ner.pipeline.incorrect_spans import without_spans
+from spacy_lstm_ner.tags import TagSet, spans_from_tags
 
 from .gradients import numeric_gradient, to_float64
 
