@@ -2,7 +2,7 @@
 
 import spacy
 
-from spacy_lstm_ner.pages import render
+from spacy_lstm_ner.inspect import render
 
 from ..conftest import loaded_again
 
