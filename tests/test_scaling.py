@@ -36,7 +36,7 @@ from spacy_lstm_ner.layers import CRF
 from spacy_lstm_ner.layers.crf import best_paths
 from spacy_lstm_ner.pages.entities import entities_html
 from spacy_lstm_ner.pages.report import report_page
-from spacy_lstm_ner.pipeline.brackets import hold_together, pairs_in
+from spacy_lstm_ner.pipeline.brackets import best_path_keeping_brackets, bracket_pairs
 from spacy_lstm_ner.tags import Span as Entity
 from spacy_lstm_ner.tags import TagSet, spans_from_tags
 from spacy_lstm_ner.util.text import printable, trimmed
@@ -256,7 +256,9 @@ def brackets(n, folder, *, text, closing):
     scores = np.random.default_rng(0).normal(size=(len(text), len(tags)))
     scores = (3 * scores).astype("float32")
     path = best_paths(crf, Ragged(scores, np.array([len(text)])), tags.rules)
-    return lambda: hold_together(crf, scores.copy(), path.copy(), tags, pairs_in(text))
+    return lambda: best_path_keeping_brackets(
+        crf, scores.copy(), path.copy(), tags, bracket_pairs(text)
+    )
 
 
 def seconds(run) -> float:

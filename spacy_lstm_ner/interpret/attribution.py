@@ -11,12 +11,12 @@ from spacy.tokens import Doc
 from thinc.types import Floats1d, Floats2d, Ragged
 
 from ..layers.crf import best_paths_without, path_scores
-from ..model.units import UNITS
-from ..pipeline import Analysis, LSTMEntityRecognizer, Reading
+from ..model.units import in_characters
+from ..pipeline import Analysis, Decoding, LSTMEntityRecognizer
 from ..tags import ScoredSpan, Span
 from ..util.cancellation import checkpoint
 from ..util.progress import with_progress
-from .component import find_component, fresh, in_characters, prepared
+from .component import find_component, fresh, prepared
 
 # Characters for private use: no text has them, and so no model knows them.
 UNKNOWN = "\ue000\ue001\ue002"
@@ -89,11 +89,11 @@ def explain(
     """
     name, ner = find_component(nlp, component)
     doc = fresh(nlp, text)
-    places = UNITS[ner.cfg["unit"]].places(doc)
+    places = ner.state.units.offsets(doc)
     (read,) = prepared(nlp, [fresh(nlp, doc)], name)
     (analyses,) = ner.n_best([read], _ANALYSES)
-    (reading,) = ner.read([read])
-    entities = in_characters(ner, read, reading.spans)
+    (decoding,) = ner.decode([read])
+    entities = list(in_characters(ner.state.units, read, decoding.spans))
     added = np.zeros((len(places), len(entities)))
     if entities:
         asked = [entity[:3] for entity in entities]
@@ -103,7 +103,7 @@ def explain(
             some = slice(k, k + _PLACES)
             without = _scores_without(nlp, name, ner, doc, places[some], asked)
             added[some] = _log_odds(np.array(scores)) - without
-    runners_up = _runners_up(ner, read, reading, entities, analyses[0])
+    runners_up = _runners_up(ner, read, decoding, entities, analyses[0])
     return Explanation(
         doc.text,
         places,
@@ -142,7 +142,7 @@ def _without_unit(
     text = doc.text
     for char in UNKNOWN:
         unknown = char * (end - start)
-        if ner.cfg["unit"] == "char":
+        if ner.state.unit == "char":
             yield nlp.make_doc(text[:start] + unknown + text[end:])
         else:
             # Other characters could make other tokens.
@@ -159,23 +159,22 @@ def _log_odds(p: np.ndarray) -> np.ndarray:
 def _runners_up(
     ner: LSTMEntityRecognizer,
     doc: Doc,
-    reading: Reading,
+    decoding: Decoding,
     entities: list[ScoredSpan],
     best: Analysis,
 ) -> Iterator[tuple[Analysis | None, float | None]]:
     """For each entity the best analysis without it, and how far it is behind."""
     if not entities:
         return
-    crf = ner.model.get_ref("crf")
-    emissions = Ragged(reading.emissions, np.array([len(reading.path)]))
-    (best_score,) = path_scores(crf, emissions, reading.path)
-    placed = [s for s in reading.spans if in_characters(ner, doc, [s])]
+    crf, units = ner.model.get_ref("crf"), ner.state.units
+    emissions = Ragged(decoding.emissions, np.array([len(decoding.path)]))
+    (best_score,) = path_scores(crf, emissions, decoding.path)
+    placed = [s for s in decoding.spans if any(in_characters(units, doc, [s]))]
     asked = ner.tags.stretches([span[:3] for span in placed])
     paths, scores = best_paths_without(crf, emissions, ner.tags.rules, asked)
     for entity, path, score in zip(entities, paths, scores, strict=True):
         spans = ner.new_spans(doc, ner.tags.spans_from_ids(path))
-        found = [ScoredSpan(*span, 0.0) for span in spans]
-        others = tuple(Span(*s[:3]) for s in in_characters(ner, doc, found))
+        others = tuple(in_characters(units, doc, spans))
         # With white space at an edge it would be the same one again.
         if np.isneginf(score) or Span(*entity[:3]) in others:
             yield None, None

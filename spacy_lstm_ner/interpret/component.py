@@ -7,9 +7,7 @@ from spacy.pipeline import Tok2Vec
 from spacy.tokens import Doc
 from thinc.api import Model
 
-from ..model.units import UNITS
 from ..pipeline import LSTMEntityRecognizer, recognizers
-from ..tags import ScoredSpan
 
 
 def find_component(
@@ -68,16 +66,3 @@ def lstm_cells(nlp: Language, ner: LSTMEntityRecognizer) -> list[Model]:
             f'@architectures = "spacy-lstm-ner.LSTMEncoder.v1" as its encoder.'
         )
     return cells
-
-
-def in_characters(
-    ner: LSTMEntityRecognizer, doc: Doc, spans: Iterable[ScoredSpan]
-) -> list[ScoredSpan]:
-    """The entities of a reading, in characters of the text."""
-    units = UNITS[ner.cfg["unit"]]
-    found = [
-        ScoredSpan(*units.characters(doc, start, end), label, score)
-        for start, end, label, score in spans
-    ]
-    # Those that are all white space are none.
-    return [span for span in found if span.start < span.end]

@@ -7,12 +7,11 @@ from spacy.tokens import Doc
 from thinc.types import Floats2d, Ints1d
 
 from ..layers.lstm import States, watched
-from ..model.units import UNITS
+from ..model.units import in_characters
 from ..tags import ScoredSpan
 from .component import (
     find_component,
     fresh,
-    in_characters,
     lstm_cells,
     prepared,
 )
@@ -93,14 +92,14 @@ def open_gates(
         raise ValueError("The text is empty: there is nothing to look at.")
     with watched(cells) as layers:
         (doc,) = prepared(nlp, [doc], name)
-        (reading,) = ner.read([doc])
+        (decoding,) = ner.decode([doc])
     return Gates(
         text=doc.text,
-        places=UNITS[ner.cfg["unit"]].places(doc),
+        places=ner.state.units.offsets(doc),
         layers=layers,
         tags=ner.tags.names,
-        emissions=reading.emissions,
-        path=reading.path,
-        entities=in_characters(ner, doc, reading.spans),
+        emissions=decoding.emissions,
+        path=decoding.path,
+        entities=list(in_characters(ner.state.units, doc, decoding.spans)),
         lang=nlp.lang or "",
     )

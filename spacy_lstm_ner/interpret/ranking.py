@@ -10,7 +10,6 @@ from spacy.tokens import Doc
 from thinc.types import Floats2d
 
 from ..layers.lstm import States, watched
-from ..model.units import UNITS
 from .component import find_component, lstm_cells, prepared
 
 _BATCH = 64
@@ -56,7 +55,7 @@ def rank_units(
         raise ValueError(f"No state {state!r}: there are {', '.join(States._fields)}.")
     name, ner = find_component(nlp, component)
     cells = lstm_cells(nlp, ner)
-    units = UNITS[ner.cfg["unit"]]
+    units = ner.state.units
     sums: _Sums | None = None
     shapes: list[tuple[int, int]] = []
     docs = [docs] if isinstance(docs, Doc) else docs
@@ -64,7 +63,7 @@ def rank_units(
     while batch := list(islice(annotated, _BATCH)):
         with watched(cells) as layers:
             read = prepared(nlp, [nlp.make_doc(doc.text) for doc in batch], name)
-            ner.read(read)
+            ner.decode(read)
         values = [getattr(layer, state) for layer in layers]
         shapes = [(len(v), v.shape[2]) for v in values]
         # All units of all layers side by side: (N, units).
@@ -72,7 +71,7 @@ def rank_units(
         sums = sums or _Sums(x.shape[1])
         start = 0
         for doc, new in zip(batch, read, strict=True):
-            places = units.places(new)
+            places = units.offsets(new)
             sums.add(x[start : start + len(places)], _inside(doc, places))
             start += len(places)
     if sums is None or not sums.labels:

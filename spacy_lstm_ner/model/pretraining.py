@@ -28,7 +28,7 @@ from thinc.api import Adam, Linear, Model, Ops, set_dropout_rate, to_numpy
 from thinc.types import Floats2d, Ints1d
 
 from ..util.progress import duration, tell, with_progress
-from .units import code_points
+from .units import code_points, reads_characters
 
 # For private use: no text has it. `inspect.why` uses others.
 MASK = "\ue010"
@@ -295,7 +295,7 @@ def MaskedCharacters(
 
 
 def _require_characters(tok2vec: DocsToVectors) -> None:
-    if not any(node.name == "characters" for node in tok2vec.walk()):
+    if not reads_characters(tok2vec):
         raise ValueError(
             "Only a tok2vec that reads characters, as on HashCharEmbed, can guess "
             "masked ones. With any other set pretrain_steps = 0; for `spacy pretrain` "

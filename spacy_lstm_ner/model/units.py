@@ -4,8 +4,8 @@ Everything that differs between the two stands here: how many units a Doc has, w
 them are taken, what the gold tags are, and where a span of units lies in the Doc.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Protocol, TypeVar
 
 import numpy as np
 from spacy.tokens import Doc, Span
@@ -13,8 +13,8 @@ from spacy.training import Example
 from thinc.api import Model
 from thinc.types import Ints1d, Ragged
 
+from ..tags import ScoredSpan, TagSet
 from ..tags import Span as UnitSpan
-from ..tags import TagSet
 from ..util.text import BLANK, trimmed
 
 ALIGNMENT_MODES = ("strict", "contract", "expand")
@@ -22,6 +22,8 @@ ALIGNMENT_MODES = ("strict", "contract", "expand")
 MISSING = -1
 # Values of ent_iob. A token with B and no label is blocked: it shall be in no entity.
 _IOB_MISSING, _IOB_OUTSIDE, _IOB_BEGIN = 0, 2, 3
+
+SpanT = TypeVar("SpanT", UnitSpan, ScoredSpan)
 
 
 def code_points(texts: Sequence[str]) -> Ints1d:
@@ -51,6 +53,11 @@ def _characters_forward(
     return Ragged(codes, lengths), lambda d_codes: []
 
 
+def reads_characters(model: Model) -> bool:
+    """Return whether a model has a layer that reads characters."""
+    return any(node.name == "characters" for node in model.walk())
+
+
 def share_labels(example: Example) -> None:
     """Let the vocabulary of the predicted Doc know the labels of the reference, whose
     own may be another one: spaCy's alignment makes spans with them."""
@@ -69,13 +76,13 @@ class Units(Protocol):
     def count(self, doc: Doc) -> int:
         """How many units the Doc has."""
 
-    def first_units(self, doc: Doc) -> Ints1d:
+    def token_starts(self, doc: Doc) -> Ints1d:
         """(tokens,) the first unit of each token."""
 
-    def places(self, doc: Doc) -> list[tuple[int, int]]:
+    def offsets(self, doc: Doc) -> list[tuple[int, int]]:
         """Where each unit begins and ends, in characters of the text."""
 
-    def taken(self, doc: Doc) -> np.ndarray:
+    def occupied(self, doc: Doc) -> np.ndarray:
         """(n,) bool: units that an entity or a blocked span already holds."""
 
     def gold_tags(self, example: Example, tags: TagSet) -> Ints1d:
@@ -94,7 +101,7 @@ class Units(Protocol):
         """Spans of the reference as spans of units of the predicted Doc; those that do
         not fit its units are left out."""
 
-    def characters(self, doc: Doc, start: int, end: int) -> tuple[int, int]:
+    def to_characters(self, doc: Doc, start: int, end: int) -> tuple[int, int]:
         """The characters of a span of units, without white space at its edges."""
 
     def from_characters(
@@ -110,18 +117,18 @@ class CharUnits:
         # As `len(doc.text)`, which puts the text together from its tokens each time.
         return doc[-1].idx + len(doc[-1].text_with_ws) if len(doc) else 0
 
-    def first_units(self, doc: Doc) -> Ints1d:
+    def token_starts(self, doc: Doc) -> Ints1d:
         return doc.to_array("IDX").astype("int64")
 
-    def places(self, doc: Doc) -> list[tuple[int, int]]:
+    def offsets(self, doc: Doc) -> list[tuple[int, int]]:
         return [(i, i + 1) for i in range(self.count(doc))]
 
-    def taken(self, doc: Doc) -> np.ndarray:
-        taken = np.zeros(self.count(doc), dtype=bool)
-        for i in np.flatnonzero(_taken_tokens(doc)).tolist():
+    def occupied(self, doc: Doc) -> np.ndarray:
+        occupied = np.zeros(self.count(doc), dtype=bool)
+        for i in np.flatnonzero(_occupied_tokens(doc)).tolist():
             token = doc[i]
-            taken[token.idx : token.idx + len(token)] = True
-        return taken
+            occupied[token.idx : token.idx + len(token)] = True
+        return occupied
 
     def gold_tags(self, example: Example, tags: TagSet) -> Ints1d:
         doc, reference = example.predicted, example.reference
@@ -167,7 +174,7 @@ class CharUnits:
             spans = example.get_aligned_spans_y2x(spans, allow_overlap=True)
         return self.from_spans(spans)
 
-    def characters(self, doc: Doc, start: int, end: int) -> tuple[int, int]:
+    def to_characters(self, doc: Doc, start: int, end: int) -> tuple[int, int]:
         return trimmed(doc.text, start, end)
 
     def from_characters(
@@ -182,14 +189,14 @@ class TokenUnits:
     def count(self, doc: Doc) -> int:
         return len(doc)
 
-    def first_units(self, doc: Doc) -> Ints1d:
+    def token_starts(self, doc: Doc) -> Ints1d:
         return np.arange(len(doc))
 
-    def places(self, doc: Doc) -> list[tuple[int, int]]:
+    def offsets(self, doc: Doc) -> list[tuple[int, int]]:
         return [(token.idx, token.idx + len(token)) for token in doc]
 
-    def taken(self, doc: Doc) -> np.ndarray:
-        return _taken_tokens(doc)
+    def occupied(self, doc: Doc) -> np.ndarray:
+        return _occupied_tokens(doc)
 
     def gold_tags(self, example: Example, tags: TagSet) -> Ints1d:
         share_labels(example)
@@ -218,7 +225,7 @@ class TokenUnits:
         share_labels(example)
         return self.from_spans(example.get_aligned_spans_y2x(spans, allow_overlap=True))
 
-    def characters(self, doc: Doc, start: int, end: int) -> tuple[int, int]:
+    def to_characters(self, doc: Doc, start: int, end: int) -> tuple[int, int]:
         span = doc[start:end]
         return trimmed(doc.text, span.start_char, span.end_char)
 
@@ -229,9 +236,24 @@ class TokenUnits:
         return None if span is None else (span.start, span.end)
 
 
-def _taken_tokens(doc: Doc) -> np.ndarray:
+def _occupied_tokens(doc: Doc) -> np.ndarray:
     """(tokens,) bool: those that an entity or a blocked span holds."""
     return ~np.isin(doc.to_array("ENT_IOB"), (_IOB_MISSING, _IOB_OUTSIDE))
 
 
 UNITS: dict[str, Units] = {"char": CharUnits(), "token": TokenUnits()}
+
+
+def in_characters(units: Units, doc: Doc, spans: Iterable[SpanT]) -> Iterator[SpanT]:
+    """Convert spans of units to spans of characters.
+
+    units (Units): What the spans are in.
+    doc (Doc): The document.
+    spans (Iterable[UnitSpan | ScoredSpan]): The spans.
+    YIELDS (UnitSpan | ScoredSpan): Spans in characters of doc.text, without white space
+        at their edges; those that are all white space are left out.
+    """
+    for span in spans:
+        start, end = units.to_characters(doc, span.start, span.end)
+        if start < end:
+            yield span._replace(start=start, end=end)

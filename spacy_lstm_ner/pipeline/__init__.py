@@ -1,5 +1,13 @@
 """The component `lstm_ner`."""
 
-from .component import Analysis, LSTMEntityRecognizer, Reading, recognizers
+from .annotating import entity_scores
+from .component import LSTMEntityRecognizer, recognizers
+from .decoding import Analysis, Decoding
 
-__all__ = ["Analysis", "LSTMEntityRecognizer", "Reading", "recognizers"]
+__all__ = [
+    "Analysis",
+    "Decoding",
+    "LSTMEntityRecognizer",
+    "entity_scores",
+    "recognizers",
+]

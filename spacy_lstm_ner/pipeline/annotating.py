@@ -22,6 +22,9 @@ import numpy as np
 import srsly
 from spacy.tokens import Doc, Span, SpanGroup
 
+from ..model.units import UNITS, Units, in_characters
+from ..tags import ScoredSpan
+
 #: The default of the setting `spans_key`.
 SPANS_KEY = "lstm_ner"
 
@@ -71,29 +74,84 @@ def _scores(doc: Doc, spans_key: str) -> Iterator[tuple[tuple[int, int, str], fl
                 yield (start, end, label), float(score)
 
 
-def write_entities(
+def annotate(
+    doc: Doc,
+    spans: list[ScoredSpan],
+    units: Units,
+    *,
+    alignment_mode: str,
+    keep_preset: bool,
+    spans_key: str | None,
+) -> None:
+    """Write entities to ``doc.ents``, and with their probabilities to ``doc.spans``,
+    see `LSTMEntityRecognizer.set_annotations`.
+
+    doc (Doc): The document.
+    spans (list[ScoredSpan]): The entities, in units.
+    units (Units): What they are in.
+    alignment_mode (str): What to do with an entity that begins or ends inside a token.
+    keep_preset (bool): Keep entities and blocked spans that are there already.
+    spans_key (str | None): The key of ``doc.spans``. None: write only ``doc.ents``.
+    """
+    occupied = bytearray(len(doc))  # a flag per token
+    if keep_preset:
+        occupied[:] = UNITS["token"].occupied(doc).tobytes()
+    aligned, unaligned = _align(doc, spans, units, alignment_mode, occupied)
+    free = np.frombuffer(occupied, dtype=bool) == 0 if keep_preset else None
+    _write(doc, aligned, unaligned, free, spans_key)
+
+
+def _align(
+    doc: Doc,
+    spans: list[ScoredSpan],
+    units: Units,
+    mode: str,
+    occupied: bytearray,
+) -> tuple[list[tuple[Span, float]], list[list[Any]]]:
+    """Align entities with the tokens. Of two entities that need the same token, the
+    more probable one gets it.
+
+    occupied (bytearray): (tokens,) the tokens that are in an entity, which is updated.
+    RETURNS (tuple[list[tuple[Span, float]], list[list[Any]]]): The entities and their
+        probabilities, in the order of the text; and ``[start_char, end_char, label,
+        score]`` for each entity without tokens.
+    """
+    found = units.to_spans(doc, (span[:3] for span in spans), mode)
+    aligned: list[tuple[Span, float]] = []
+    unaligned: list[list[Any]] = []
+    by_score = sorted(zip(spans, found, strict=True), key=lambda x: -x[0].score)
+    for span, ent in by_score:
+        if ent is not None and not any(occupied[ent.start : ent.end]):
+            occupied[ent.start : ent.end] = b"\1" * len(ent)
+            aligned.append((ent, span.score))
+        else:
+            unaligned.extend(map(list, in_characters(units, doc, [span])))
+    aligned.sort(key=_start)
+    return aligned, sorted(unaligned)
+
+
+def _write(
     doc: Doc,
     found: Sequence[tuple[Span, float]],
-    *,
     unplaced: list[list[Any]],
     free: np.ndarray | None,
     spans_key: str | None,
 ) -> None:
-    """Write entities to ``doc.ents``, and with their probabilities to ``doc.spans``.
+    """Write entities to a document.
 
     doc (Doc): The document.
-    found (Sequence[tuple[Span, float]]): Entities that do not overlap each other, in
-        the order of the text.
-    unplaced (list[list[Any]]): See `LSTMEntityRecognizer.set_annotations`.
-    free (np.ndarray | None): (tokens,) bool: those that are in no entity, neither one
-        that is found nor one that is there. All others stay as they are. None: what is
-        there is put aside.
-    spans_key (str | None): The setting of the component.
+    found (Sequence[tuple[Span, float]]): Entities that do not overlap, in the order of
+        the text.
+    unplaced (list[list[Any]]): Entities without tokens.
+    free (np.ndarray | None): (tokens,) bool: those that are in no entity, neither a
+        found nor a preset one; all other tokens are unmodified. None: remove all preset
+        entities.
+    spans_key (str | None): The key of ``doc.spans``.
     """
     ents = [ent for ent, _ in found]
     if free is not None and spans_key is not None:
-        # Before they are set: one that was taken out may have been found again.
-        found = sorted((*_found_before(doc, spans_key), *found), key=_start)
+        # Before they are set: one that was removed may have been found again.
+        found = sorted((*_previous(doc, spans_key), *found), key=_start)
     if free is None:
         doc.set_ents(ents)
         _clear_ids(doc, range(len(doc)))
@@ -117,7 +175,7 @@ def write_entities(
     )
 
 
-def _found_before(doc: Doc, spans_key: str) -> Iterator[tuple[Span, float]]:
+def _previous(doc: Doc, spans_key: str) -> Iterator[tuple[Span, float]]:
     """What the component has found in an earlier pass, and still is in ``doc.ents``. A
     document from JSON does not have the probabilities any more: they are NaN."""
     group = doc.spans.get(spans_key)

@@ -19,10 +19,12 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
+from spacy.tokens import Doc
 from thinc.api import Model, to_numpy
 from thinc.types import Floats1d, Floats2d, Ints1d, Ragged
 
 from ..layers.crf import best_paths
+from ..model.units import Units
 from ..tags import Span, TagSet
 
 # Neither ‘’, since ’ is an apostrophe, too, nor <>, which are signs of comparison.
@@ -37,7 +39,7 @@ _ROUNDS = 3
 Pair = tuple[int, int]
 
 
-def pairs_in(text: str) -> list[Pair]:
+def bracket_pairs(text: str) -> list[Pair]:
     """The pairs of a text, in characters, by their closing marks. A mark without its
     other half is in none, and pairs do not cross."""
     pairs: list[Pair] = []
@@ -57,7 +59,18 @@ def pairs_in(text: str) -> list[Pair]:
     return pairs
 
 
-def parted(pairs: Iterable[Pair], spans: Sequence[Span]) -> list[Pair]:
+def unit_pairs(doc: Doc, units: Units) -> list[Pair]:
+    """The pairs of the text of a document, in units. A token may contain both."""
+    pairs = []
+    for pair in bracket_pairs(doc.text):
+        places = [units.from_characters(doc, i, i + 1, "expand") for i in pair]
+        (first, _), (last, _) = (place for place in places if place is not None)
+        if first != last:
+            pairs.append((first, last))
+    return pairs
+
+
+def split_pairs(pairs: Iterable[Pair], spans: Sequence[Span]) -> list[Pair]:
     """The pairs of which one of the spans, which do not overlap, has only one half."""
     owner = {
         unit: number
@@ -67,7 +80,7 @@ def parted(pairs: Iterable[Pair], spans: Sequence[Span]) -> list[Pair]:
     return [(i, j) for i, j in pairs if owner.get(i) != owner.get(j)]
 
 
-def hold_together(
+def best_path_keeping_brackets(
     crf: Model, scores: Floats2d, path: Ints1d, tags: TagSet, pairs: Iterable[Pair]
 ) -> Ints1d:
     """The best path of one text that parts no pair.
@@ -82,7 +95,7 @@ def hold_together(
     RETURNS (Ints1d): (n,) the path.
     """
     possible = _possible(pairs, tags, scores)
-    some = parted(possible, tags.spans_from_ids(path))
+    some = split_pairs(possible, tags.spans_from_ids(path))
     if not some:
         return path
     in_one = _in_one_entity(crf, scores, tags, possible)
@@ -91,7 +104,7 @@ def hold_together(
         held.update(dict.fromkeys(some if number < _ROUNDS else possible))
         _rule_out(scores, tags, held, in_one)
         path[:] = best_paths(crf, Ragged(scores, np.array([len(path)])), tags.rules)
-        some = parted(possible, tags.spans_from_ids(path))
+        some = split_pairs(possible, tags.spans_from_ids(path))
         if not some:
             break
     return path

@@ -25,7 +25,7 @@ _PREFIXES = {"BIOES": "BSIEBI", "BIO": "BBIIBI"}
 _N = 6
 
 
-def without_spans(
+def exclude_spans(
     tags: TagSet,
     allowed: np.ndarray,
     wrong: Iterable[tuple[int, int, str]],

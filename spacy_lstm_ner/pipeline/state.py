@@ -17,6 +17,8 @@ would change a weight, and what is found, in silence.
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import lru_cache
 from hashlib import sha256
 from math import isfinite
 from numbers import Real
@@ -30,11 +32,50 @@ from ..layers.embed import check_char_embed, check_hash_char_embed
 from ..layers.lexicon import check_lexicon_embed
 from ..layers.lstm import check_lstm
 from ..layers.lstm_cell import check_cell
-from ..tags import n_tags
+from ..model.units import UNITS, Units
+from ..tags import TagSet, n_tags
 from .settings import is_text, scheme, unit
 
 _SETTINGS = ("settings", "configured")
 _KEYS = {"labels", "scheme", "unit", "temperature", "digest", *_SETTINGS}
+
+
+@dataclass
+class State:
+    """What belongs to the weights of a component, and is saved with them.
+
+    labels (list[str]): The entity labels, in the order of their tags.
+    scheme (str): The tag scheme.
+    unit (str): What the model reads: "char" or "token".
+    temperature (float): All scores are divided by it before they become
+        probabilities, see calibration.py.
+    """
+
+    labels: list[str]
+    scheme: str
+    unit: str
+    temperature: float = 1.0
+
+    @property
+    def tags(self) -> TagSet:
+        """The T tags that the model scores."""
+        return tag_set(tuple(self.labels), self.scheme)
+
+    @property
+    def n_tags(self) -> int:
+        """T, without making the tags, which takes memory in T²."""
+        return n_tags(self.labels, self.scheme)
+
+    @property
+    def units(self) -> Units:
+        """How a Doc is split into what the model reads."""
+        return UNITS[self.unit]
+
+
+@lru_cache(maxsize=16)
+def tag_set(labels: tuple[str, ...], scheme: str) -> TagSet:
+    """The tags of labels, from a cache."""
+    return TagSet(labels, scheme)
 
 
 class DamagedComponent(ValueError):
@@ -42,21 +83,21 @@ class DamagedComponent(ValueError):
 
 
 def saved_cfg(
-    cfg: dict[str, Any],
+    state: State,
     settings: dict[str, Any],
     configured: dict[str, list[Any]],
     model: bytes | None,
 ) -> bytes:
     """The file `cfg`: see above.
 
-    cfg (dict[str, Any]): What belongs to the weights.
+    state (State): What belongs to the weights.
     settings (dict[str, Any]): All settings.
     configured (dict[str, list[Any]]): The values that they have, or may have, in the
         config of the pipeline.
     model (bytes | None): The file `model`; None where it is not saved.
     """
     data = {
-        **cfg,
+        **asdict(state),
         "settings": settings,
         "configured": {
             name: others

@@ -1,14 +1,15 @@
-"""Long documents in windows that overlap.
+"""Long documents as overlapping windows.
 
-An entity is read with the text around it, but not with that of pages before. So a long
-document is cut into windows that are read side by side: which takes less memory, and
-less time as well, since one step of the network moves all windows on. Each window has a
-core, and on both sides of it what the next ones have in their cores:
+The model reads a window with some context around it, but not pages of it. Windows of
+one document are read in parallel, which takes less memory and less time than reading
+the document whole, since each step of the network advances all windows. Each window
+has a core; the cores partition the document, and the context on both sides of a core
+overlaps the neighbouring cores:
 
     |---------- core 1 ----------|~~~~~~|
                           |~~~~~~|---------- core 2 ----------|~~~~~~|
 
-An entity counts where its window has its first unit in the core.
+An entity is taken from the window whose core contains its first unit.
 """
 
 from bisect import bisect_left
@@ -23,92 +24,116 @@ from ..model.units import Units
 from ..tags import ScoredSpan, Span
 from ..util.cancellation import checkpoint
 
-# What is read on each side of the core, as a part of the window.
-_OVERLAP = 1 / 8
+# Context on each side of the core, as a fraction of the window.
+_CONTEXT = 1 / 8
 
 
 class Window(NamedTuple):
     """A part of a Doc, or all of it."""
 
-    #: Number of the Doc in the batch.
-    number: int
+    #: Index of the Doc in the batch.
+    doc_index: int
     #: The Doc itself, or a copy of the part.
     doc: Doc
-    #: Number of its units.
-    size: int
-    #: Units of the whole Doc before the window.
-    before: int
-    #: First unit of the core and the one after its last, in the whole Doc.
+    #: Number of units in the window.
+    length: int
+    #: Number of units of the Doc before the window.
+    offset: int
+    #: First unit of the core, and the unit after its last, in the whole Doc.
     core: tuple[int, int]
 
     @property
-    def units_of_doc(self) -> slice:
-        """Its units in the whole Doc."""
-        return slice(self.before, self.before + self.size)
+    def rows(self) -> slice:
+        """The units of the window in the whole Doc."""
+        return slice(self.offset, self.offset + self.length)
 
-    def own(self, spans: Iterable[ScoredSpan]) -> Iterator[ScoredSpan]:
-        """Entities of the window that count, in units of the whole Doc."""
+    def from_core(self, spans: Iterable[ScoredSpan]) -> Iterator[ScoredSpan]:
+        """Yield the entities that begin in the core.
+
+        spans (Iterable[ScoredSpan]): Entities in units of the window.
+        YIELDS (ScoredSpan): Entities in units of the whole Doc.
+        """
         first, end = self.core
         for span in spans:
-            start = span.start + self.before
+            start = span.start + self.offset
             if first <= start < end:
-                yield span._replace(start=start, end=span.end + self.before)
+                yield span._replace(start=start, end=span.end + self.offset)
 
-    def asked(self, spans: Sequence[tuple[int, Span]]) -> Iterator[tuple[int, Span]]:
-        """Numbered spans of the whole Doc, by their starts: those that would count here
-        if the window had them as entities, in units of the window."""
+    def select(self, spans: Sequence[tuple[int, Span]]) -> Iterator[tuple[int, Span]]:
+        """Yield the spans that begin in the core and end in the window.
+
+        spans (Sequence[tuple[int, Span]]): Numbered spans in units of the whole Doc,
+            sorted by their starts.
+        YIELDS (tuple[int, Span]): Numbered spans in units of the window.
+        """
         first, core_end = self.core
         begin = bisect_left(spans, first, key=lambda numbered: numbered[1].start)
         for i in range(begin, len(spans)):
             number, (start, end, label) = spans[i]
             if start >= core_end:
                 break
-            if end - self.before <= self.size:
-                yield number, Span(start - self.before, end - self.before, label)
+            if end - self.offset <= self.length:
+                yield number, Span(start - self.offset, end - self.offset, label)
 
 
 def windows(docs: Iterable[Doc], units: Units, size: int | None) -> Iterator[Window]:
-    """Cut Docs into windows, between tokens.
+    """Split Docs into windows, between tokens.
 
-    docs (Iterable[Doc]): The Docs. Those that are short enough stay as they are.
+    docs (Iterable[Doc]): The Docs. Those that fit into one window are not copied.
     units (Units): What is counted.
-    size (int | None): Units of a window; a token may stick out. None: leave all Docs
-        whole.
+    size (int | None): Units per window; it may be exceeded to include a whole token.
+        None: do not split.
     YIELDS (Window): The windows, in the order of the Docs and of their text.
     """
-    for number, doc in enumerate(docs):
+    for index, doc in enumerate(docs):
         count = units.count(doc)
         if size is None or count <= size:
-            yield Window(number, doc, count, 0, (0, count))
+            yield Window(index, doc, count, 0, (0, count))
             continue
         # First units of all tokens, and the number of units.
-        starts = np.append(units.first_units(doc), count)
-        overlap = int(size * _OVERLAP)
-        cores = np.arange(0, count, size - 2 * overlap)
+        starts = np.append(units.token_starts(doc), count)
+        context = int(size * _CONTEXT)
+        cores = np.arange(0, count, size - 2 * context)
         cores = np.unique(np.append(starts.searchsorted(cores), len(doc)))
-        # Each `as_doc` would make these anew, for the whole Doc.
+        # `as_doc` would compute these again for each window, over the whole Doc.
         head = doc._get_array_attrs()
         array = doc.to_array(list(head))
         for first, end in pairwise(cores):
-            left = int(starts.searchsorted(starts[first] - overlap))
-            right = int(starts.searchsorted(starts[end] + overlap, side="right")) - 1
-            # spaCy's type stubs do not know of these two.
+            left = int(starts.searchsorted(starts[first] - context))
+            right = int(starts.searchsorted(starts[end] + context, side="right")) - 1
+            # spaCy's type stubs lack these two arguments.
             arrays: Any = {"array_head": head, "array": array}
             part = doc[left : max(right, end)].as_doc(**arrays)
             core = (int(starts[first]), int(starts[end]))
-            yield Window(number, part, units.count(part), int(starts[left]), core)
+            yield Window(index, part, units.count(part), int(starts[left]), core)
 
 
-def batches(found: Iterable[Window], size: int) -> Iterator[list[Window]]:
-    """Windows in batches of at most `size` units, or of one window."""
+def batches(parts: Iterable[Window], size: int) -> Iterator[list[Window]]:
+    """Group windows into batches of at most `size` units, or of one window."""
     batch: list[Window] = []
     total = 0
-    for window in found:
-        if batch and total + window.size > size:
+    for window in parts:
+        if batch and total + window.length > size:
             checkpoint()
             yield batch
             batch, total = [], 0
         batch.append(window)
-        total += window.size
+        total += window.length
     if batch:
         yield batch
+
+
+def without_overlaps(spans: list[ScoredSpan]) -> list[ScoredSpan]:
+    """Resolve conflicts between windows, which may disagree at their borders: of two
+    entities that overlap, the more probable one is kept.
+
+    spans (list[ScoredSpan]): Entities, sorted by their starts.
+    RETURNS (list[ScoredSpan]): Those that are kept.
+    """
+    result: list[ScoredSpan] = []
+    for span in spans:
+        if result and span.start < result[-1].end:
+            result[-1] = max(result[-1], span, key=lambda s: s.score)
+        else:
+            result.append(span)
+    return result

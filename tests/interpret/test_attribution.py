@@ -102,7 +102,7 @@ def test_a_doc_is_read_anew(trained, examples):
     told = explain(trained, trained(text))
     assert [why.entity[:3] for why in told.entities] == found(trained(text))
     calibrated = loaded_again(trained)
-    calibrated.get_pipe("lstm_ner").cfg["temperature"] = 2.0
+    calibrated.get_pipe("lstm_ner").state.temperature = 2.0
     for why, cooler in zip(
         told.entities, explain(calibrated, text).entities, strict=True
     ):

@@ -19,7 +19,7 @@ from spacy_lstm_ner.layers.crf import (
     softmax_loss,
     stretch_probabilities,
 )
-from spacy_lstm_ner.pipeline.incorrect_spans import without_spans
+from spacy_lstm_ner.pipeline.incorrect_spans import exclude_spans
 from spacy_lstm_ner.tags import TagSet, spans_from_tags
 
 from .gradients import numeric_gradient, to_float64
@@ -162,7 +162,7 @@ def test_wrong_entities_are_in_no_path(crf, tags, emissions, rng, missing, wrong
     # It may not rule out what the annotation asks for.
     gold[[i for start, end, _ in wrong for i in range(start, end)]] = True
     data = emissions.dataXd
-    annotation = without_spans(tags, gold, wrong)
+    annotation = exclude_spans(tags, gold, wrong)
     loss, d_emissions = crf_loss(crf, emissions, annotation, tags.rules)
 
     def again():
@@ -182,9 +182,9 @@ def test_wrong_entities_are_in_no_path(crf, tags, emissions, rng, missing, wrong
 def test_wrong_entities_that_do_not_overlap_share_copies(tags):
     allowed = np.ones((100, len(tags)), dtype=bool)
     side_by_side = [(i, i + 2, "A") for i in range(0, 100, 2)]
-    assert len(without_spans(tags, allowed, side_by_side).copied) == 6
+    assert len(exclude_spans(tags, allowed, side_by_side).copied) == 6
     nested = [*side_by_side, (0, 50, "A")]
-    assert len(without_spans(tags, allowed, nested).copied) == 12
+    assert len(exclude_spans(tags, allowed, nested).copied) == 12
 
 
 def test_a_wrong_entity_that_was_certain_is_unlearned(tags):
@@ -193,7 +193,7 @@ def test_a_wrong_entity_that_was_certain_is_unlearned(tags):
     rows = np.zeros((3, len(tags)))
     rows[range(3), tags.ids_from_spans([(0, 3, "A")], 3)] = 100
     anything = np.ones(rows.shape, dtype=bool)
-    annotation = without_spans(tags, anything, [(0, 3, "A")])
+    annotation = exclude_spans(tags, anything, [(0, 3, "A")])
     batch = Ragged(rows, np.array([3]))
     loss, d_rows = crf_loss(crf, batch, annotation, tags.rules)
     # The best of the others has one unit of the wrong one less in BIO, two in BIOES.

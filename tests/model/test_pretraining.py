@@ -413,7 +413,7 @@ def test_other_texts_are_read_too(examples, tmp_path, capsys):
     with pytest.raises((OSError, ValueError), match=r"texts\.jsonl"):
         nlp.initialize(lambda: examples)
     settings["pretrain_steps"] = 0
-    with pytest.raises(ValueError, match="raw_text to read, but pretrain_steps = 0"):
+    with pytest.raises(ValueError, match="raw_text is set, but pretrain_steps = 0"):
         nlp.initialize(lambda: examples)
 
 

@@ -95,13 +95,13 @@ def test_texts_may_differ_in_white_space():
 
 
 @pytest.mark.parametrize("unit", ["char", "token"])
-def test_taken_units(unit):
+def test_occupied_units(unit):
     doc = english(["ab", "c", "d", "e"], ents=["B-A", "I-A", "O", "O"])
     doc.set_ents([], blocked=[doc[3:]], default="unmodified")
-    taken = UNITS[unit].taken(doc)
-    words = taken if unit == "token" else [taken[token.idx] for token in doc]
+    occupied = UNITS[unit].occupied(doc)
+    words = occupied if unit == "token" else [occupied[token.idx] for token in doc]
     assert list(words) == [True, True, False, True]
-    assert len(taken) == UNITS[unit].count(doc)
+    assert len(occupied) == UNITS[unit].count(doc)
 
 
 # No width, or from right to left: nobody sees them.
@@ -115,8 +115,8 @@ def test_entities_end_with_what_can_be_seen(unseen, lang):
     doc = spacy.blank(lang).make_doc(text)
     units = UNITS["char"]
     size = len(unseen)
-    assert units.characters(doc, 0, len(text)) == (size, len(text) - size)
-    start, end = units.characters(doc, 0, size)
+    assert units.to_characters(doc, 0, len(text)) == (size, len(text) - size)
+    start, end = units.to_characters(doc, 0, size)
     assert start >= end
     (span,) = units.to_spans(doc, [(0, len(text), "A")], "expand")
     if lang == "zh":

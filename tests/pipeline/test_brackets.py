@@ -10,7 +10,13 @@ from thinc.types import Ragged
 
 from spacy_lstm_ner.layers import CRF
 from spacy_lstm_ner.layers.crf import best_paths, path_scores
-from spacy_lstm_ner.pipeline.brackets import hold_together, pairs_in, parted
+from spacy_lstm_ner.model.units import UNITS
+from spacy_lstm_ner.pipeline.brackets import (
+    best_path_keeping_brackets,
+    bracket_pairs,
+    split_pairs,
+    unit_pairs,
+)
 from spacy_lstm_ner.tags import Span, TagSet
 
 from ..conftest import SMALL_MODEL, TOKEN_MODEL, found, loaded_again, train
@@ -30,15 +36,15 @@ from ..conftest import SMALL_MODEL, TOKEN_MODEL, found, loaded_again, train
     ],
 )
 def test_pairs_of_a_text(text, pairs):
-    assert pairs_in(text) == pairs
+    assert bracket_pairs(text) == pairs
 
 
 def test_which_pairs_are_parted():
     pairs = [(2, 5), (7, 9)]
-    assert parted(pairs, [Span(0, 6, "X"), Span(8, 9, "X")]) == []
-    assert parted(pairs, [Span(0, 5, "X")]) == [(2, 5)]
-    assert parted(pairs, [Span(3, 10, "X")]) == [(2, 5)]
-    assert parted(pairs, [Span(9, 10, "X")]) == [(7, 9)]
+    assert split_pairs(pairs, [Span(0, 6, "X"), Span(8, 9, "X")]) == []
+    assert split_pairs(pairs, [Span(0, 5, "X")]) == [(2, 5)]
+    assert split_pairs(pairs, [Span(3, 10, "X")]) == [(2, 5)]
+    assert split_pairs(pairs, [Span(9, 10, "X")]) == [(7, 9)]
 
 
 def score_of(crf, scores, paths):
@@ -72,7 +78,9 @@ def test_the_best_path_of_those_that_part_no_pair(scheme, pairs):
     legal = rules.starts[paths[:, 0]] & rules.ends[paths[:, -1]]
     legal &= rules.transitions[paths[:, :-1], paths[:, 1:]].all(axis=1)
     paths = paths[legal]
-    whole = np.array([not parted(pairs, tags.spans_from_ids(path)) for path in paths])
+    whole = np.array(
+        [not split_pairs(pairs, tags.spans_from_ids(path)) for path in paths]
+    )
     changed = best = 0
     for _ in range(30):
         for name in crf.param_names:
@@ -81,8 +89,8 @@ def test_the_best_path_of_those_that_part_no_pair(scheme, pairs):
 
         before = scores.copy()
         path = best_paths(crf, Ragged(scores, np.array([n])), rules)
-        held = hold_together(crf, scores, path.copy(), tags, pairs)
-        assert not parted(pairs, tags.spans_from_ids(held))
+        held = best_path_keeping_brackets(crf, scores, path.copy(), tags, pairs)
+        assert not split_pairs(pairs, tags.spans_from_ids(held))
         changed += not np.array_equal(held, path)
         others = score_of(crf, before, paths[whole])
         best += bool(np.isclose(score_of(crf, before, held[None])[0], others.max()))
@@ -126,11 +134,11 @@ def test_with_entities_that_stay(scheme):
         let_go += len(all_pairs) - len(pairs)
         before = scores.copy()
         path = best_paths(crf, Ragged(scores, np.array([n])), rules)
-        held = hold_together(crf, scores, path.copy(), tags, all_pairs)
+        held = best_path_keeping_brackets(crf, scores, path.copy(), tags, all_pairs)
         changed += not np.array_equal(held, path)
-        assert not parted(pairs, tags.spans_from_ids(held))
+        assert not split_pairs(pairs, tags.spans_from_ids(held))
         assert held[start:end].tolist() == fixed[start:end].tolist()
-        whole = [not parted(pairs, tags.spans_from_ids(p)) for p in paths]
+        whole = [not split_pairs(pairs, tags.spans_from_ids(p)) for p in paths]
         with np.errstate(invalid="ignore"):
             best = np.nan_to_num(score_of(crf, before, paths[whole]), nan=-np.inf).max()
         assert np.isclose(score_of(crf, before, held[None])[0], best)
@@ -143,7 +151,7 @@ def test_deeply_nested_brackets_in_a_pipeline(careless):
     ner = loaded_again(careless).get_pipe("lstm_ner")
     ner.window = None
     (spans,) = ner.predict([careless.make_doc(text)])
-    assert not parted(pairs_in(text), [Span(*span[:3]) for span in spans])
+    assert not split_pairs(bracket_pairs(text), [Span(*span[:3]) for span in spans])
 
 
 def test_far_away_nothing_changes():
@@ -160,7 +168,7 @@ def test_far_away_nothing_changes():
         i = int(rng.integers(n - 4))
         pair = (i, i + 3)
         path = best_paths(crf, Ragged(scores, np.array([n])), tags.rules)
-        held = hold_together(crf, scores, path.copy(), tags, [pair])
+        held = best_path_keeping_brackets(crf, scores, path.copy(), tags, [pair])
         again = best_paths(crf, Ragged(scores, np.array([n])), tags.rules)
         assert np.array_equal(held, again)
         changed += not np.array_equal(held, path)
@@ -194,9 +202,9 @@ def test_no_entity_parts_a_pair(careless, examples):
     free.get_pipe("lstm_ner").whole_brackets = False
     n_parted = n_left = n_same = 0
     for doc, other in zip(careless.pipe(texts), free.pipe(texts), strict=True):
-        pairs = pairs_in(doc.text)
-        n_left += len(parted(pairs, [Span(*ent) for ent in found(doc)]))
-        parted_pairs = parted(pairs, [Span(*ent) for ent in found(other)])
+        pairs = bracket_pairs(doc.text)
+        n_left += len(split_pairs(pairs, [Span(*ent) for ent in found(doc)]))
+        parted_pairs = split_pairs(pairs, [Span(*ent) for ent in found(other)])
         n_parted += len(parted_pairs)
         if not parted_pairs:
             assert found(doc) == found(other)
@@ -215,9 +223,9 @@ def test_all_that_the_component_tells_goes_by_it(careless, examples):
         doc = careless(text)
         (analyses,) = ner.n_best([careless.make_doc(text)], 2)
         assert [tuple(e) for e in analyses[0].entities] == found(doc)
-        pairs = pairs_in(text)
+        pairs = bracket_pairs(text)
         for ent in found(free(text)):
-            if parted(pairs, [Span(*ent)]):
+            if split_pairs(pairs, [Span(*ent)]):
                 ((p,),) = ner.probabilities([careless.make_doc(text)], [[ent]])
                 assert p == 0
                 ruled_out += 1
@@ -235,7 +243,7 @@ def test_entities_that_were_there_before_stay(careless):
     doc = careless.get_pipe("lstm_ner")(doc)
     assert (0, 4, "ORG") in found(doc)
     new = [Span(*ent) for ent in found(doc) if ent != (0, 4, "ORG")]
-    assert not parted([(8, 11)], new)
+    assert not split_pairs([(8, 11)], new)
 
 
 def test_brackets_inside_of_tokens():
@@ -247,7 +255,7 @@ def test_brackets_inside_of_tokens():
     nlp.initialize()
     words = ["Bank", "(of", "New", "York)", "opens", "(now)"]
     doc = Doc(nlp.vocab, words=words)
-    assert ner._pairs(doc) == [(1, 3)]
+    assert unit_pairs(doc, UNITS["token"]) == [(1, 3)]
     outside, begin, inside, end, _ = range(5)
     crf = ner.model.get_ref("crf")
     for name in crf.param_names:
@@ -258,5 +266,7 @@ def test_brackets_inside_of_tokens():
     scores[[2, 3], [inside, end]] = 4
     path = best_paths(crf, Ragged(scores, np.array([6])), ner.tags.rules)
     assert ner.tags.spans_from_ids(path) == [Span(0, 3, "ORG")]
-    held = hold_together(crf, scores, path, ner.tags, ner._pairs(doc))
+    held = best_path_keeping_brackets(
+        crf, scores, path, ner.tags, unit_pairs(doc, UNITS["token"])
+    )
     assert ner.tags.spans_from_ids(held) == [Span(0, 4, "ORG")]

@@ -155,7 +155,10 @@ def test_nothing_to_calibrate_with(trained, unread):
         reference.set_ents([])
     wrong = [Example(nlp.make_doc(r.text), r) for r in outside]
     for examples in ([], [Example(doc, doc.copy())], wrong):
-        with pytest.raises(NotCalibrated, match="none is right: there is nothing"):
+        with pytest.raises(
+            NotCalibrated,
+            match="is correct: there is nothing to calibrate with",
+        ):
             ner.calibrate(examples)
         assert ner.temperature == 1.0
     with pytest.raises(TypeError):
@@ -241,7 +244,10 @@ def test_the_command_leaves_alone_what_it_cannot_calibrate(folder, unread):
     before = (folder / "model/lstm_ner/cfg").read_bytes()
     result = run(folder / "model", folder / "outside.spacy")
     assert result.exit_code == 0, result.output
-    assert "Left as it was" in result.output and "none is right" in result.output
+    assert (
+        "Left as it was" in result.output
+        and "is correct: there is nothing to calibrate with" in result.output
+    )
     assert (folder / "model/lstm_ner/cfg").read_bytes() == before
 
 

@@ -571,7 +571,7 @@ def test_a_shared_tok2vec_does_not_go_with_characters():
 def test_a_number_of_tags_that_does_not_fit_is_named(examples):
     nlp = spacy.blank("zh")
     nlp.add_pipe("lstm_ner", config={"model": {**SMALL_MODEL, "nO": 5}})
-    with pytest.raises(ValueError, match=r"nO = 5, but 8 labels make 33 tags"):
+    with pytest.raises(ValueError, match=r"nO = 5, but 8 labels give 33 tags"):
         nlp.initialize(lambda: examples)
 
 
@@ -587,7 +587,8 @@ def test_diverged_training_says_so(examples):
     nlp.initialize(lambda: examples)
     optimizer = SGD(1e4, grad_clip=0.0)
     text = examples[0].text[:40]
-    says = rf"(lower learning rate|not finite).* batch of 60 texts that begin: '{text}"
+    cause = "(lower learning rate|not finite)"
+    says = rf"{cause}.* batch of 60 texts that begin with: '{text}"
     with pytest.raises(ValueError, match=says):
         for _ in range(10):
             nlp.update([copy_of(nlp, eg) for eg in examples], sgd=optimizer)
@@ -605,7 +606,9 @@ def test_no_update_where_numbers_are_none(trained, examples, where, value):
     node.get_param(name).fill(value)
     before = ner.model.to_bytes()
     batch = [copy_of(nlp, eg) for eg in examples[:5]]
-    begins = rf"^\[lstm_ner\] .* batch of 5 texts that begin: '{examples[0].text[:40]}"
+    begins = (
+        rf"^\[lstm_ner\] .* batch of 5 texts that begin with: '{examples[0].text[:40]}"
+    )
     for teach in (ner.update, ner.rehearse):
         with np.errstate(all="ignore"), pytest.raises(ValueError, match=begins):
             teach(batch, sgd=Adam(0.01))

@@ -88,7 +88,9 @@ def test_a_model_without_its_lexicon_says_what_to_do():
 
 def test_a_lexicon_without_a_model_that_reads_it():
     nlp = give(pipeline(lexicon_width=0), {"town": dict.fromkeys(TOWNS, 1)})
-    with pytest.raises(ValueError, match="the model reads none: set lexicon_width"):
+    with pytest.raises(
+        ValueError, match="the model does not read one: set lexicon_width"
+    ):
         nlp.initialize(lambda: examples(nlp, TOWNS[:2]))
 
 

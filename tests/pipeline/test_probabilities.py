@@ -231,7 +231,7 @@ def test_probability_of_what_cannot_be_found_is_0(trained, examples):
     assert ner.probabilities([doc], [[]]) == [[]]
     assert ner.probabilities([], []) == []
     for start, end in ((0, len(doc.text) + 1), (3, 3), (-1, 2)):
-        with pytest.raises(ValueError, match=f"no characters {start} to {end} in"):
+        with pytest.raises(ValueError, match=f"no characters {start} to {end}, only"):
             ner.probabilities([doc], [[(start, end, "ORG")]])
 
 

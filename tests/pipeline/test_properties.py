@@ -221,7 +221,7 @@ def test_where_an_entity_lands_among_any_tokens(case):
     if not inside.strip():
         assert (strict, contract, expand) == (None, None, None)
         return
-    assert UNITS["char"].characters(doc, start, end) == (left, right)
+    assert UNITS["char"].to_characters(doc, start, end) == (left, right)
     tokens = {(t.idx, t.idx + len(t)) for t in doc}
     if strict is not None:
         assert (strict.start_char, strict.end_char) == (left, right)

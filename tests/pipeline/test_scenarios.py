@@ -555,7 +555,7 @@ def test_variables_in_a_config_stay(trained, tmp_path):
 
 def test_a_config_with_another_scheme_is_told(trained, tmp_path):
     trained.to_disk(tmp_path)
-    with pytest.warns(UserWarning, match="scheme = 'BIO', but the weights are for 'B"):
+    with pytest.warns(UserWarning, match="scheme = 'BIO', but the weights require 'B"):
         nlp = spacy.load(tmp_path, config={"components.lstm_ner.scheme": "BIO"})
     assert nlp.get_pipe("lstm_ner").cfg["scheme"] == "BIOES"
 
@@ -603,7 +603,7 @@ def test_a_model_of_tokens_is_refused_before_training(examples):
     nlp.add_pipe("lstm_ner", config={"model": TOKEN_MODEL})
     doc = nlp.make_doc("Anna lives in New York")
     doc.ents = [Span(doc, 0, 1, "PER")]
-    with pytest.raises(ValueError, match='unit = "char" asks for a vector'):
+    with pytest.raises(ValueError, match='unit = "char" requires a vector'):
         nlp.initialize(lambda: [Example(nlp.make_doc(doc.text), doc)])
 
 
@@ -671,7 +671,7 @@ def test_dropout_is_checked(trained, examples, drop):
     before = nlp.get_pipe("lstm_ner").model.to_bytes()
     optimizer = nlp.resume_training()
     for learn in (nlp.get_pipe("lstm_ner").update, nlp.get_pipe("lstm_ner").rehearse):
-        with pytest.raises(ValueError, match="is no dropout rate"):
+        with pytest.raises(ValueError, match="is not a dropout rate"):
             learn(examples[:2], drop=drop, sgd=optimizer)
     assert nlp.get_pipe("lstm_ner").model.to_bytes() == before
 

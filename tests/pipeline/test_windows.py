@@ -42,15 +42,15 @@ def test_windows_cover_the_document_once(unit, size):
         assert one.core[1] == following.core[0]
     for window in found:
         longest_token = 6 if unit == "char" else 1
-        assert window.size == units.count(window.doc) < size + longest_token
-        assert window.before <= window.core[0] < window.core[1]
+        assert window.length == units.count(window.doc) < size + longest_token
+        assert window.offset <= window.core[0] < window.core[1]
         # Text on both sides of the core, but for the ends of the document.
         around = size // 8 - longest_token
-        assert window.core[0] - window.before >= around or window.core[0] == 0
-        end = window.before + window.size
+        assert window.core[0] - window.offset >= around or window.core[0] == 0
+        end = window.offset + window.length
         assert end - window.core[1] >= around or window.core[1] == units.count(doc)
         if unit == "char":
-            assert doc.text[window.before : end] == window.doc.text
+            assert doc.text[window.offset : end] == window.doc.text
 
 
 def test_a_token_longer_than_a_window_is_read_whole():
@@ -64,7 +64,7 @@ def test_short_documents_are_not_copied(trained, examples):
     docs = [eg.reference for eg in examples[:5]]
     found = list(windows(docs, UNITS["char"], 2000))
     assert [window.doc for window in found] == docs
-    sizes = [sum(w.size for w in batch) for batch in batches(found, 60)]
+    sizes = [sum(w.length for w in batch) for batch in batches(found, 60)]
     assert sum(sizes) == sum(len(doc.text) for doc in docs)
     assert max(sizes) <= 60 or len(sizes) == len(docs)
 

@@ -1,0 +1,142 @@
+"""Labels and sizes of the model, from examples."""
+
+import warnings
+from collections.abc import Callable, Iterable
+from itertools import islice
+from numbers import Integral
+from typing import Any
+
+from spacy.errors import Errors
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.training import Example
+from thinc.api import Model
+
+from ..data.compatibility import SAMPLE, misfits, sample, unknown_labels
+from ..layers.lexicon import set_lexicon
+from ..model.units import Units
+from ..util.text import escaped
+from .batch import check_rows
+from .settings import is_text
+from .state import State
+
+# Number of documents that size the model.
+_N_DOCS = 10
+GetExamples = Callable[[], Iterable[Example]]
+
+
+def checked_label(name: str, label: Any) -> str:
+    """RETURNS (str): The label.
+    RAISES (ValueError): If it is not a string, is empty, or cannot be saved.
+    """
+    if not isinstance(label, str) or not label:
+        raise ValueError(Errors.E187)
+    if not is_text(label):
+        raise ValueError(
+            f"[{name}] The label {label!r} contains half of a surrogate pair, which "
+            f"cannot be saved: rename it."
+        )
+    return label
+
+
+def check_pretraining(name: str, pretrain_steps: Any, raw_text: Any) -> None:
+    """RAISES (ValueError): For settings of the pretraining that are invalid or do not
+    go together."""
+    if not isinstance(pretrain_steps, Integral) or pretrain_steps < 0:
+        raise ValueError(
+            f"[{name}] pretrain_steps = {pretrain_steps}: set it to a whole number, 0 "
+            f"(no pretraining) or more."
+        )
+    if raw_text is not None and not pretrain_steps:
+        raise ValueError(
+            f"[{name}] raw_text is set, but pretrain_steps = 0: set it to 3000, or "
+            f"more for much text."
+        )
+
+
+def find_labels(
+    name: str,
+    state: State,
+    get_examples: GetExamples,
+    nlp: Language | None,
+    labels: list[str] | None,
+) -> list[str]:
+    """Find the labels, and warn of data that does not fit the pipeline.
+
+    labels (list[str] | None): The labels, if they are given.
+    RETURNS (list[str]): Those that are given, or else those of the examples.
+    RAISES (ValueError): If they are not labels, or the examples have others.
+    """
+    if isinstance(labels, str) or not isinstance(labels, Iterable | None):
+        raise ValueError(f"[{name}] labels = {labels!r:.80} is not a list of labels.")
+    counted = sample(get_examples, limit=None if labels is None else SAMPLE)
+    for misfit in misfits(counted, nlp, unit=state.unit):
+        warnings.warn(f"[{name}] {misfit}", stacklevel=3)
+    if labels is None:
+        labels = sorted(counted.labels)
+    elif unknown := unknown_labels(counted.labels, {*labels, *state.labels}):
+        raise ValueError(
+            f"[{name}] The examples have labels that are not among those given: "
+            f"{', '.join(map(escaped, unknown))}. Create the file of labels again: "
+            f"python -m spacy init labels"
+        )
+    return [checked_label(name, label) for label in labels]
+
+
+def sample_docs(
+    name: str, model: Model, units: Units, examples: Iterable[Example]
+) -> list[Doc]:
+    """Ten documents to size the model; and, if the model has a vocabulary of
+    characters, all others that add a character to it.
+
+    RAISES (ValueError): If no document has any text.
+    """
+    docs = (eg.predicted for eg in examples if units.count(eg.predicted))
+    found = list(islice(docs, _N_DOCS))
+    if any("characters" in node.attrs for node in model.walk()):
+        seen = {char for doc in found for char in doc.text}
+        for doc in docs:
+            if not seen.issuperset(doc.text):
+                seen.update(doc.text)
+                found.append(doc)
+    if not found:
+        raise ValueError(Errors.E923.format(name=name))
+    return found
+
+
+def initialize_lexicon(
+    name: str, model: Model, lexicon: dict[str, dict[str, float]] | None
+) -> None:
+    """Give the lexicon to the layers of the model that read one.
+
+    RAISES (ValueError): If there is a lexicon and no such layer.
+    """
+    if lexicon is None:
+        return
+    readers = [node for node in model.walk() if node.name == "lexicon_embed"]
+    if not readers:
+        raise ValueError(
+            f"[{name}] A lexicon is set, but the model does not read one: set "
+            f"lexicon_width in its embedding, for example to 32."
+        )
+    for reader in readers:
+        set_lexicon(reader, lexicon)
+
+
+def initialize_model(name: str, model: Model, state: State, docs: list[Doc]) -> None:
+    """Initialize the weights.
+
+    docs (list[Doc]): Documents to infer sizes from.
+    RAISES (ValueError): If the model has a wrong number of tags, or does not give one
+        row per unit.
+    """
+    width = len(state.tags)
+    lengths = [state.units.count(doc) for doc in docs]
+    model.initialize(X=docs, Y=[model.ops.alloc2f(length, width) for length in lengths])
+    nO = model.get_ref("crf").get_dim("nO")
+    if nO != width:
+        raise ValueError(
+            f"[{name}] The model has nO = {nO}, but {len(state.labels)} labels give "
+            f"{width} tags: remove nO from the config (null)."
+        )
+    check_rows(name, state, model.predict(docs), lengths)

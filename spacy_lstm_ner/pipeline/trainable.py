@@ -1,0 +1,277 @@
+"""How the component learns: the methods that spaCy calls for it."""
+
+from collections.abc import Callable, Iterable
+from numbers import Real
+from typing import Any
+
+from spacy.language import Language
+from spacy.training import Example, validate_examples, validate_get_examples
+from thinc.api import Optimizer, set_dropout_rate
+from thinc.types import Floats2d
+
+from ..model.pretraining import PendingPretraining, Pretraining
+from ..tags import TagSet
+from . import initialization, settings
+from .batch import DocsToScores, listens, require_initialized
+from .default_model import default_token_model
+from .serialization import SerializablePipe
+from .settings import Setting
+from .state import State
+from .training import gold_loss, rehearsal_loss
+
+
+class TrainableRecognizer(SerializablePipe):
+    """The part of the component that learns: `initialize`, `update`, `rehearse`."""
+
+    #: How the pretraining went, once it is done, for the training log. It is not saved.
+    pretraining: Pretraining | None = None
+    _pending: PendingPretraining | None = None
+    _rehearsal_model: DocsToScores | None
+    #: Whether it was initialized since it was loaded.
+    is_fresh = False
+    #: Whether the factory has replaced the default model, see factory.py. `initialize`
+    #: writes the other one to the config.
+    has_default_token_model = False
+
+    incorrect_spans_key = Setting(settings.spans_key)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The entity labels, in the order of their tags."""
+        return tuple(self.state.labels)
+
+    @property
+    def label_data(self) -> tuple[str, ...]:
+        """The labels, for `spacy init labels`."""
+        return self.labels
+
+    @property
+    def tags(self) -> TagSet:
+        """The tags that the model scores."""
+        return self.state.tags
+
+    def update(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optimizer | None = None,
+        losses: dict[str, float] | None = None,
+    ) -> dict[str, float]:
+        """Learn from a batch of examples. The pretraining that `initialize` was asked
+        for runs before the first one.
+
+        examples (Iterable[Example]): The examples. Tokens without annotation are not
+            taken for "O": the loss marginalizes over their tags.
+        drop (float): Dropout rate.
+        sgd (Optimizer | None): Updates the weights. None: accumulate gradients.
+        losses (dict[str, float] | None): The loss is added to its entry `name`.
+        RETURNS (dict[str, float]): The losses.
+        RAISES (ValueError): For a gold entity with an unknown label, and if scores are
+            not finite, with the texts of the batch.
+        """
+        # `spacy debug model` passes neither: it does not train.
+        is_training = bool(sgd) or losses is not None
+        losses = {} if losses is None else losses
+        losses.setdefault(self.name, 0.0)
+        examples = list(examples)
+        validate_examples(examples, "LSTMEntityRecognizer.update")
+        self._check_dropout(drop)
+        require_initialized(self.name, self.model)
+        if is_training:
+            self._pretrain()
+        docs = [eg.predicted for eg in examples]
+        if not any(map(self.state.units.count, docs)):
+            return losses
+        set_dropout_rate(self.model, drop)
+        scores, backprop = self.model.begin_update(docs)
+        loss, d_scores = self.get_loss(examples, scores)
+        backprop(d_scores)
+        if sgd is not None and sgd is not False:
+            self.finish_update(sgd)
+        losses[self.name] += loss
+        return losses
+
+    def get_loss(
+        self, examples: Iterable[Example], scores: list[Floats2d]
+    ) -> tuple[float, list[Floats2d]]:
+        """The negative log-likelihood of the gold tags, summed over the examples, and
+        its gradient.
+
+        examples (Iterable[Example]): The examples.
+        scores (list[Floats2d]): (units, tags) for each of them.
+        RETURNS (tuple[float, list[Floats2d]]): The loss, and its gradient with respect
+            to the scores.
+        RAISES (ValueError): As `update`.
+        """
+        return gold_loss(
+            self.name,
+            self.model,
+            self.state,
+            list(examples),
+            scores,
+            self.incorrect_spans_key,
+        )
+
+    def finish_update(self, sgd: Optimizer) -> None:
+        """Update the weights with the accumulated gradients.
+
+        sgd (Optimizer): The optimizer.
+        """
+        self._pretrain()  # it has to come before anything else changes the weights
+        super().finish_update(sgd)
+
+    def rehearse(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optimizer | None = None,
+        losses: dict[str, float] | None = None,
+    ) -> dict[str, float]:
+        """Learn to give the probabilities that the model gave when
+        `nlp.resume_training` was called, to prevent catastrophic forgetting. Annotation
+        is ignored. A label that was added before that call is suppressed in these
+        texts; one that was added later is not, as only the analyses without it are
+        compared.
+
+        examples (Iterable[Example]): The examples.
+        drop (float): Dropout rate.
+        sgd (Optimizer | None): Updates the weights. None: accumulate gradients.
+        losses (dict[str, float] | None): The divergence from the former model is added
+            to its entry `name`, see layers/crf_loss.py.
+        RETURNS (dict[str, float]): The losses.
+        RAISES (ValueError): If scores are not finite, or the model has a shared
+            tok2vec, whose former output is not known.
+        """
+        self._check_dropout(drop)
+        if listens(self.model):
+            raise ValueError(
+                f"[{self.name}] rehearse requires a tok2vec that belongs to this "
+                f"component alone: call nlp.replace_listeners before "
+                f"nlp.resume_training."
+            )
+        losses = {} if losses is None else losses
+        losses.setdefault(self.name, 0.0)
+        examples = list(examples)
+        validate_examples(examples, "LSTMEntityRecognizer.rehearse")
+        docs = [eg.predicted for eg in examples]
+        old = self._rehearsal_model
+        if old is None or not any(map(self.state.units.count, docs)):
+            return losses
+        set_dropout_rate(self.model, drop)
+        scores, backprop = self.model.begin_update(docs)
+        loss, d_scores = rehearsal_loss(
+            self.name, self.model, old, self.state, docs, scores
+        )
+        backprop(d_scores)
+        if sgd is not None and sgd is not False:
+            self.finish_update(sgd)
+        losses[self.name] += loss
+        return losses
+
+    def _check_dropout(self, drop: float) -> None:
+        if not isinstance(drop, Real) or not 0 <= drop < 1:
+            raise ValueError(
+                f"[{self.name}] drop = {drop!r} is not a dropout rate, which is at "
+                f"least 0 and below 1."
+            )
+
+    def initialize(
+        self,
+        get_examples: Callable[[], Iterable[Example]],
+        *,
+        nlp: Language | None = None,
+        labels: list[str] | None = None,
+        lexicon: dict[str, dict[str, float]] | None = None,
+        pretrain_steps: int = 0,
+        raw_text: Callable[[Language], Iterable[Example]] | None = None,
+    ) -> None:
+        """Infer the labels and the sizes of the model, initialize its weights, and
+        prepare the pretraining of its encoder, if any. Pretraining itself runs when
+        training begins, at the first call of `update` (by `spacy train` or
+        `nlp.update`); it is skipped if the encoder is given other weights until then,
+        by `init_tok2vec` for example.
+
+        get_examples (Callable[[], Iterable[Example]]): Returns the training data.
+        nlp (Language | None): The pipeline.
+        labels (list[str] | None): The labels, as saved by `spacy init labels`. None:
+            those of the examples.
+        lexicon (dict[str, dict[str, float]] | None): The words of each kind with their
+            frequencies, for a model that reads a lexicon, see data/lexicon.py. What the
+            model needs of it is saved with it.
+        pretrain_steps (int): Maximum number of pretraining batches of 16 texts, in
+            which the encoder learns to predict masked characters, see
+            model/pretraining.py. Each text is read at most 64 times, which gives fewer
+            batches for few texts; of a streamed corpus spaCy provides only the first
+            100 texts. Requires an encoder of characters.
+        raw_text (Callable[[Language], Iterable[Example]] | None): More texts for the
+            pretraining: a reader of spaCy, such as `spacy.JsonlCorpus.v1`.
+        RAISES (ValueError): If there are no examples, labels or texts; if the model has
+            another number of tags, lacks a lexicon or does not read the one that is
+            given, or cannot be pretrained.
+        """
+        validate_get_examples(get_examples, "LSTMEntityRecognizer.initialize")
+        self._pending = self.pretraining = None
+        # Everything is checked before anything is changed.
+        initialization.check_pretraining(self.name, pretrain_steps, raw_text)
+        found = initialization.find_labels(
+            self.name, self.state, get_examples, nlp, labels
+        )
+        if not found:
+            self._require_labels()
+        docs = initialization.sample_docs(
+            self.name, self.model, self.state.units, get_examples()
+        )
+        initialization.initialize_lexicon(self.name, self.model, lexicon)
+        for label in found:
+            self.add_label(label)
+        self.state.temperature = 1.0
+        self.is_fresh = True
+        if nlp is not None and any(pipe is self for _, pipe in nlp.components):
+            settings.belongs_to(self, nlp)
+        config = settings.pipe_config(self)
+        if self.has_default_token_model and config is not None:
+            config["model"] = dict(default_token_model())
+        initialization.initialize_model(self.name, self.model, self.state, docs)
+        if pretrain_steps:
+            texts = [eg.predicted.text for eg in get_examples()]
+            if raw_text is not None:
+                reader = raw_text(nlp or Language(self.vocab))
+                texts += [eg.reference.text for eg in reader]
+            tok2vec = self.model.get_ref("tok2vec")
+            self._pending = PendingPretraining(
+                self.name, tok2vec, texts, pretrain_steps
+            )
+
+    def _pretrain(self) -> None:
+        """Run the pretraining that `initialize` has prepared."""
+        if self._pending is not None:
+            self.pretraining = self._pending.run(self.model.get_ref("tok2vec"))
+            self._pending = None
+
+    def add_label(self, label: str) -> int:
+        """Add an entity label. The best path of a trained model stays the same: it has
+        no entity of the new label before the label is trained. The probabilities of
+        other entities decrease a little.
+
+        label (str): The label.
+        RETURNS (int): 0 if it is present already, otherwise 1.
+        RAISES (ValueError): If the label is not a string, is empty, or cannot be saved
+            because it contains half of a surrogate pair.
+        """
+        if initialization.checked_label(self.name, label) in self.labels:
+            return 0
+        self.vocab.strings.add(label)
+        larger = State([*self.labels, label], self.state.scheme, self.state.unit)
+        if self.model.get_ref("crf").has_param("transitions"):
+            self.set_output(larger.n_tags)
+        self.state.labels.append(label)
+        return 1
+
+    def _saved_cfg(
+        self, model: bytes | None, configured: dict[str, list[Any]]
+    ) -> bytes:
+        if self._pending is not None:
+            self._pending.warn_that_it_is_lost()
+        return super()._saved_cfg(model, configured)

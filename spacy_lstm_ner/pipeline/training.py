@@ -1,0 +1,128 @@
+"""Losses: of gold annotation, and of rehearsal."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+from spacy.tokens import Doc
+from spacy.training import Example
+from thinc.api import Model
+from thinc.types import Floats2d, Ints1d
+
+from ..layers.crf import crf_divergence, crf_loss, softmax_loss
+from ..model.units import MISSING, in_characters
+from ..tags import Span
+from ..util.text import escaped
+from .batch import Batch, whole_docs
+from .incorrect_spans import exclude_spans
+from .state import State
+
+
+def gold_loss(
+    name: str,
+    model: Model,
+    state: State,
+    examples: list[Example],
+    scores: list[Floats2d],
+    incorrect_spans_key: str | None,
+) -> tuple[float, list[Floats2d]]:
+    """The negative log-likelihood of the gold annotation, see
+    `LSTMEntityRecognizer.get_loss`."""
+    docs = [eg.predicted for eg in examples]
+    batch = whole_docs(name, model, state, docs, scores)
+    allowed = _allowed_tags(name, state, examples)
+    incorrect = batch.join_spans(
+        _incorrect_spans(name, state, eg, incorrect_spans_key) for eg in examples
+    )
+    crf, tags = model.get_ref("crf"), state.tags
+    with _name_batch(name, batch):
+        if incorrect:
+            annotation = exclude_spans(tags, allowed, incorrect)
+            loss, d_scores = crf_loss(crf, batch.emissions, annotation, tags.rules)
+        elif crf.attrs["learned"]:
+            loss, d_scores = crf_loss(crf, batch.emissions, allowed, tags.rules)
+        else:
+            loss, d_scores = softmax_loss(batch.emissions, allowed)
+    return loss, batch.split(d_scores)
+
+
+def rehearsal_loss(
+    name: str,
+    model: Model,
+    old_model: Model,
+    state: State,
+    docs: list[Doc],
+    scores: list[Floats2d],
+) -> tuple[float, list[Floats2d]]:
+    """The divergence of a model from what it was, see `LSTMEntityRecognizer.rehearse`.
+
+    RETURNS (tuple[float, list[Floats2d]]): The loss, and its gradient with respect to
+        the scores.
+    """
+    batch = whole_docs(name, model, state, docs, scores)
+    old = whole_docs(name, old_model, state, docs, old_model.predict(docs))
+    crf, old_crf = model.get_ref("crf"), old_model.get_ref("crf")
+    with _name_batch(name, batch):
+        loss, d_scores = crf_divergence(
+            crf, batch.emissions, old_crf, old.emissions, state.tags.rules
+        )
+    return loss, batch.split(d_scores)
+
+
+@contextmanager
+def _name_batch(name: str, batch: Batch) -> Iterator[None]:
+    """Add to an error in which texts it occurred."""
+    try:
+        yield
+    except ValueError as error:
+        docs = batch.docs
+        texts = ", ".join(repr(doc.text[:40]) for doc in docs[:3])
+        raise ValueError(
+            f"[{name}] {error} This occurred in a batch of {len(docs)} texts that "
+            f"begin with: {texts}{', …' * (len(docs) > 3)}"
+        ) from None
+
+
+def _allowed_tags(name: str, state: State, examples: Iterable[Example]) -> np.ndarray:
+    """(N, T) bool: the tags that agree with the gold annotation. All do where there is
+    none: the loss marginalizes over them."""
+    tags = state.tags
+    ids = np.concatenate([_gold_tags(name, state, eg) for eg in examples])
+    allowed = np.equal.outer(ids, np.arange(len(tags)))
+    allowed[ids == MISSING] = True
+    # An entity ends at its last unit, even if the next one has no annotation.
+    lasts = np.flatnonzero((ids[:-1] > 0) & (ids[1:] == MISSING))
+    allowed[lasts + 1, tags.inside(ids[lasts])] = False
+    return allowed
+
+
+def _gold_tags(name: str, state: State, example: Example) -> Ints1d:
+    try:
+        return state.units.gold_tags(example, state.tags)
+    except KeyError as error:
+        raise ValueError(
+            f"[{name}] The label {error} of a gold entity is not among the labels of "
+            f"the component: {escaped(', '.join(state.labels))}. Call add_label, or "
+            f"initialize with examples of it; in a config, set "
+            f'@callbacks = "spacy-lstm-ner.AddLabels.v1" in [initialize.after_init].'
+        ) from None
+
+
+def _incorrect_spans(
+    name: str, state: State, example: Example, key: str | None
+) -> list[Span]:
+    """The spans that are known not to be entities, in units. Those with a label that
+    the component does not have are left out: it cannot predict them."""
+    if key is None or key not in example.reference.spans:
+        return []
+    units = state.units
+    incorrect = units.aligned_spans(example, list(example.reference.spans[key]))
+    gold = units.aligned_spans(example, list(example.reference.ents))
+    both = set(gold).intersection(incorrect)
+    for start, end, label in in_characters(units, example.predicted, both):
+        raise ValueError(
+            f"[{name}] {example.predicted.text[start:end]!r} is {label} in doc.ents, "
+            f'and also marked as incorrect in doc.spans["{key}"]: remove it from one '
+            f"of them."
+        )
+    return [s for s in incorrect if s.label in state.labels and s.start < s.end]
