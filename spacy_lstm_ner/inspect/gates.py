@@ -7,7 +7,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from thinc.types import Floats2d, Ints1d
 
-from ..layers.lstm import States, watched
+from ..layers.recording import States, record_states
 from ..tagging import ScoredSpan
 from ..units import UNITS
 from .component import (
@@ -101,7 +101,7 @@ def open_gates(
     doc = fresh(nlp, text)
     if not doc.text:
         raise ValueError("The text is empty: there is nothing to look at.")
-    with watched(cells) as layers:
+    with record_states(cells) as layers:
         (doc,) = prepared(nlp, [doc], name)
         (reading,) = ner.read([doc])
     return Gates(
