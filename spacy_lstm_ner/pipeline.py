@@ -27,15 +27,10 @@ from .annotating import SPANS_KEY, write_entities
 from .brackets import Pair, hold_together, pairs_in, parted
 from .calibration import NotCalibrated, fit_temperature
 from .data.compatibility import SAMPLE, misfits, sample, unknown_labels
-from .layers.crf import (
-    best_paths,
-    crf_divergence,
-    crf_loss,
-    n_best_paths,
-    softmax_loss,
-    stretch_probabilities,
-)
+from .layers.crf_loss import crf_divergence, crf_loss, softmax_loss
 from .layers.lexicon import set_lexicon
+from .layers.marginals import segment_marginals
+from .layers.viterbi import best_paths, n_best_paths
 from .pretraining import PendingPretraining, Pretraining
 from .settings import Setting
 from .state import (
@@ -464,7 +459,7 @@ class LSTMEntityRecognizer(TrainablePipe):
         ]
         asked = self.tags.stretches(in_batch)
         crf = self.model.get_ref("crf")
-        found = stretch_probabilities(
+        found = segment_marginals(
             crf, emissions, self.tags.rules, asked, temperature=self.temperature
         )
         rest = iter(found.tolist())
@@ -744,7 +739,7 @@ class LSTMEntityRecognizer(TrainablePipe):
         # Without this an entity could be longer in BIO.
         asked = self.tags.stretches(kept)
         inside = asked.ends < len(scores)
-        scores[asked.ends[inside], asked.goes_on[inside]] = -np.inf
+        scores[asked.ends[inside], asked.continuation[inside]] = -np.inf
 
     def set_annotations(
         self, docs: Iterable[Doc], spans: list[list[ScoredSpan]]
@@ -917,8 +912,8 @@ class LSTMEntityRecognizer(TrainablePipe):
     def get_loss(
         self, examples: Iterable[Example], scores: list[Floats2d]
     ) -> tuple[float, list[Floats2d]]:
-        """The negative log-likelihood of the gold tags (see layers/crf.py), summed over
-        the examples, and its gradient.
+        """The negative log-likelihood of the gold tags (see layers/crf_loss.py),
+        summed over the examples, and its gradient.
 
         examples (Iterable[Example]): The examples.
         scores (list[Floats2d]): (units, tags) for each of them.

@@ -10,7 +10,7 @@ from thinc.types import Ragged
 
 from spacy_lstm_ner.brackets import hold_together, pairs_in, parted
 from spacy_lstm_ner.layers import CRF
-from spacy_lstm_ner.layers.crf import best_paths, path_scores
+from spacy_lstm_ner.layers.viterbi import best_paths, path_scores
 from spacy_lstm_ner.tagging import Span, TagSet
 
 from .conftest import SMALL_MODEL, TOKEN_MODEL, found, loaded_again, train

@@ -13,11 +13,8 @@ from thinc.types import Ragged
 from spacy_lstm_ner.data.annotation import Annotated, Surfaces, mentions
 from spacy_lstm_ner.errors import compare
 from spacy_lstm_ner.layers import CRF
-from spacy_lstm_ner.layers.crf import (
-    best_paths,
-    n_best_paths,
-    stretch_probabilities,
-)
+from spacy_lstm_ner.layers.marginals import segment_marginals
+from spacy_lstm_ner.layers.viterbi import best_paths, n_best_paths
 from spacy_lstm_ner.predictions import Record, overlap
 from spacy_lstm_ner.tagging import FILE_SCHEMES, Span, TagSet, spans_from_tags
 from spacy_lstm_ner.units import UNITS
@@ -187,7 +184,7 @@ def test_probabilities_of_entities_are_sums_over_all_paths(case):
             for label in tags.labels:
                 asked.append((end - n + start, end - n + stop, label))
                 expected.append(mass.get((start, stop, label), 0.0))
-    actual = stretch_probabilities(crf, emissions, tags.rules, tags.stretches(asked))
+    actual = segment_marginals(crf, emissions, tags.rules, tags.stretches(asked))
     assert ((actual >= 0) & (actual <= 1)).all()
     np.testing.assert_allclose(actual, expected, atol=1e-6)
 

@@ -32,7 +32,7 @@ from spacy_lstm_ner.data.split import split_records
 from spacy_lstm_ner.doubts import find_doubts
 from spacy_lstm_ner.errors import compare, find_errors
 from spacy_lstm_ner.layers import CRF
-from spacy_lstm_ner.layers.crf import best_paths
+from spacy_lstm_ner.layers.viterbi import best_paths
 from spacy_lstm_ner.pages.entities import entities_html
 from spacy_lstm_ner.pages.report import report_page
 from spacy_lstm_ner.predictions import Record, judged

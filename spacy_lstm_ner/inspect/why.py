@@ -11,7 +11,7 @@ from spacy.tokens import Doc
 from thinc.types import Floats1d, Floats2d, Ragged
 
 from ..cancellation import checkpoint
-from ..layers.crf import best_paths_without, path_scores
+from ..layers.viterbi import best_paths_without_segments, path_scores
 from ..pipeline import Analysis, LSTMEntityRecognizer, Reading
 from ..progress import with_progress
 from ..tagging import ScoredSpan, Span
@@ -178,7 +178,7 @@ def _runners_up(
     (best_score,) = path_scores(crf, emissions, reading.path)
     placed = [s for s in reading.spans if in_characters(ner, doc, [s])]
     asked = ner.tags.stretches([span[:3] for span in placed])
-    paths, scores = best_paths_without(crf, emissions, ner.tags.rules, asked)
+    paths, scores = best_paths_without_segments(crf, emissions, ner.tags.rules, asked)
     for entity, path, score in zip(entities, paths, scores, strict=True):
         spans = ner.new_spans(doc, ner.tags.spans_from_ids(path))
         found = [ScoredSpan(*span, 0.0) for span in spans]

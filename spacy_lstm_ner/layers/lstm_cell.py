@@ -98,11 +98,8 @@ def lstm_step(
         da_o = dh * tanh_c * o * (1 - o)  # (n, nH)
         da = xp.hstack((da_i, da_f, da_g, da_o))  # (n, 4·nH)
         dx, dh_prev, dc_prev = da @ Wx.T, da @ Wh.T, dc * f  # (n, nI), 2 × (n, nH)
-        dWx, dWh, db = (
-            x.T @ da,
-            h_prev.T @ da,
-            da.sum(axis=0),
-        )  # the shapes of Wx, Wh, b
+        dWx, dWh = x.T @ da, h_prev.T @ da  # (nI, 4·nH), (nH, 4·nH)
+        db = da.sum(axis=0)  # (4·nH,)
         return dx, dh_prev, dc_prev, dWx, dWh, db
 
     return (h, c), backprop

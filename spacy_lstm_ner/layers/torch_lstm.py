@@ -86,7 +86,7 @@ def _run_layer(
     packed = torch.nn.utils.rnn.PackedSequence(inputs, sizes)
     with torch.set_grad_enabled(is_train):
         outputs = torch.func.functional_call(lstm, weights, (packed,))[0].data
-    Y = _to_ragged_order(torch2xp(outputs.detach()), order)
+    Y = packing.to_ragged(torch2xp(outputs.detach()))
 
     def backprop(dY: Floats2d) -> Floats2d:
         leaves = [inputs, *(param for group in params for param in group)]
@@ -96,12 +96,6 @@ def _run_layer(
         for cell in cells:
             for name in names:
                 cell.inc_grad(name, d_params.pop(0))
-        return _to_ragged_order(d_inputs, order)
+        return packing.to_ragged(d_inputs)
 
     return Y, backprop
-
-
-def _to_ragged_order(packed: Floats2d, order) -> Floats2d:
-    rows = packed.copy()
-    rows[order] = packed
-    return rows
