@@ -14,8 +14,8 @@ from spacy.training import Example
 from thinc.api import Adam, fix_random_seed
 
 from spacy_lstm_ner.data.corpus import BIOCorpus
-from spacy_lstm_ner.demo import Demo
-from spacy_lstm_ner.visualize import DemoServer
+from spacy_lstm_ner.server.app import DemoServer
+from spacy_lstm_ner.server.demo import Demo
 
 from .browser import browser, draws_chinese, open_page  # noqa: F401
 

@@ -332,7 +332,7 @@ def test_errors_end_with_a_sentence(monkeypatch, error, says):
     def fail(*args, **kwargs):
         raise error
 
-    monkeypatch.setattr("spacy_lstm_ner.evaluate.evaluate", fail)
+    monkeypatch.setattr("spacy_lstm_ner.evaluation.evaluate.evaluate", fail)
     code, output = run("evaluate", "model", "data")
     assert code == 1
     assert "Error:" in output and says in output
@@ -342,7 +342,7 @@ def test_faults_of_the_program_are_not_hidden(monkeypatch):
     def fail(*args, **kwargs):
         raise AttributeError("a fault")
 
-    monkeypatch.setattr("spacy_lstm_ner.evaluate.evaluate", fail)
+    monkeypatch.setattr("spacy_lstm_ner.evaluation.evaluate.evaluate", fail)
     result = CliRunner().invoke(app, ["lstm-ner", "evaluate", "model", "data"])
     assert isinstance(result.exception, AttributeError)
 
@@ -351,7 +351,7 @@ def test_ctrl_c(monkeypatch):
     def fail(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("spacy_lstm_ner.evaluate.evaluate", fail)
+    monkeypatch.setattr("spacy_lstm_ner.evaluation.evaluate.evaluate", fail)
     code, output = run("evaluate", "model", "data")
     assert code == 130 and output == ""
 

@@ -13,7 +13,7 @@ import pytest
 import spacy
 import srsly
 
-from spacy_lstm_ner.loggers import read_log
+from spacy_lstm_ner.evaluation.training_log import read_log
 
 from .conftest import REPOSITORY
 from .test_readme import BLOCKS

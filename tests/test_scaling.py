@@ -15,30 +15,30 @@ from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Example
 from thinc.types import Ragged
 
-from spacy_lstm_ner.brackets import hold_together, pairs_in
-from spacy_lstm_ner.data.annotation import (
-    Annotated,
-    Surfaces,
-    annotated_text,
-    count_uses,
-)
 from spacy_lstm_ner.data.check import check
 from spacy_lstm_ner.data.compatibility import Statistics
 from spacy_lstm_ner.data.docs import doc_from_record
 from spacy_lstm_ner.data.files import DataFile
 from spacy_lstm_ner.data.literals import parse_json, parse_literal
-from spacy_lstm_ner.data.report import Report
+from spacy_lstm_ner.data.problems import Report
 from spacy_lstm_ner.data.split import split_records
-from spacy_lstm_ner.doubts import find_doubts
-from spacy_lstm_ner.errors import compare, find_errors
+from spacy_lstm_ner.evaluation.annotation import (
+    Annotated,
+    Surfaces,
+    annotated_text,
+    count_uses,
+)
+from spacy_lstm_ner.evaluation.error_analysis import compare, find_errors
+from spacy_lstm_ner.evaluation.label_issues import find_doubts
+from spacy_lstm_ner.evaluation.predictions import Record, judged
+from spacy_lstm_ner.evaluation.report import Report as PageReport
 from spacy_lstm_ner.layers import CRF
 from spacy_lstm_ner.layers.viterbi import best_paths
 from spacy_lstm_ner.pages.entities import entities_html
 from spacy_lstm_ner.pages.report import report_page
-from spacy_lstm_ner.predictions import Record, judged
-from spacy_lstm_ner.report import Report as PageReport
-from spacy_lstm_ner.tagging import Span as Entity
-from spacy_lstm_ner.tagging import TagSet, spans_from_tags
+from spacy_lstm_ner.pipeline.brackets import hold_together, pairs_in
+from spacy_lstm_ner.tags import Span as Entity
+from spacy_lstm_ner.tags import TagSet, spans_from_tags
 from spacy_lstm_ner.util.text import printable, trimmed
 
 NLP = spacy.blank("zh")

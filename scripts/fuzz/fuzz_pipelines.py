@@ -19,10 +19,10 @@ from spacy.language import Language
 from spacy.training import Example
 from thinc.api import Adam, fix_random_seed
 
-from spacy_lstm_ner.annotating import entity_scores
 from spacy_lstm_ner.data.corpus import BIOCorpus
-from spacy_lstm_ner.loading import load_pipeline
-from spacy_lstm_ner.progress import with_progress
+from spacy_lstm_ner.pipeline.annotating import entity_scores
+from spacy_lstm_ner.pipeline.loading import load_pipeline
+from spacy_lstm_ner.util.progress import with_progress
 
 SAMPLE = Path(__file__).parents[2] / "assets" / "sample" / "resume.json"
 MODEL = {

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ..data.check import Finding
     from ..data.check import Part as CheckedPart
     from ..data.convert import Conversion, Part
-    from ..data.report import Report
+    from ..data.problems import Report
 
 lstm_ner_cli = typer.Typer(
     name="lstm-ner",
@@ -217,7 +217,7 @@ def evaluate_cli(
     """
     from spacy.cli._util import setup_gpu
 
-    from ..evaluate import evaluate, print_figures, write_figures
+    from ..evaluation.evaluate import evaluate, print_figures, write_figures
     from ..util.atomic import check_writable
 
     msg = Printer()
@@ -258,7 +258,7 @@ def calibrate_cli(
     """
     from spacy.cli._util import setup_gpu
 
-    from ..evaluate import calibrate
+    from ..evaluation.evaluate import calibrate
 
     msg = Printer()
     setup_gpu(gpu_id, silent=gpu_id < 0)
@@ -340,8 +340,13 @@ def errors_cli(
     """  # noqa: E501
     from spacy.cli._util import setup_gpu
 
-    from ..error_report import print_doubts, print_errors, print_table, write_findings
-    from ..errors import check_kinds, find_errors
+    from ..evaluation.error_analysis import check_kinds, find_errors
+    from ..evaluation.error_output import (
+        print_doubts,
+        print_errors,
+        print_table,
+        write_findings,
+    )
     from ..util.atomic import check_writable
 
     msg = Printer()
@@ -407,7 +412,7 @@ def report_cli(
     """  # noqa: E501
     from spacy.cli._util import setup_gpu
 
-    from ..report import write_report
+    from ..pages.report import write_report
     from ..util.atomic import check_writable
 
     msg = Printer()
@@ -458,10 +463,10 @@ def gates_cli(
 
     from ..data.corpus import read_examples
     from ..inspect import explain, open_gates, rank_units
-    from ..loading import load_pipeline
     from ..pages.gates import MOST_EXPLAINED, MOST_UNITS, gates_page
-    from ..progress import with_progress
+    from ..pipeline.loading import load_pipeline
     from ..util.atomic import atomic_write, check_writable
+    from ..util.progress import with_progress
 
     msg = Printer()
     setup_gpu(gpu_id, silent=gpu_id < 0)
@@ -533,14 +538,14 @@ def visualize_cli(
     from spacy.cli._util import setup_gpu
     from spacy.language import Language
 
-    from ..demo import Demo
-    from ..loading import load_pipeline
-    from ..visualize import (
+    from ..pipeline.loading import load_pipeline
+    from ..server.app import (
         DemoServer,
         is_loopback,
         open_in_browser,
         serve_until_stopped,
     )
+    from ..server.demo import Demo
 
     def load() -> Language:
         setup_gpu(gpu_id, silent=gpu_id < 0)

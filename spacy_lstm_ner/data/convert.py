@@ -9,11 +9,11 @@ from pathlib import Path
 import spacy
 from spacy.tokens import Doc, DocBin
 
-from ..progress import progress_counter
 from ..util.atomic import AtomicSet, naming
+from ..util.progress import progress_counter
 from .docs import doc_from_record
 from .files import DataFile
-from .report import DataError, Report
+from .problems import DataError, Report
 from .split import PARTS, dealt_records, parse_split
 
 SHARD_NAME = re.compile(r"part-\d{5}\.spacy")
@@ -63,7 +63,7 @@ def convert(
     inputs (Iterable[str | Path]): Dataset files, each in a format of its own.
     output (str | Path): A .spacy file, or with a split the folder for one a part.
     format (str): One of `files.FORMATS`, or "auto".
-    scheme (str): One of `tagging.FILE_SCHEMES`, or "auto".
+    scheme (str): One of `tags.FILE_SCHEMES`, or "auto".
     separator (str | None): What stands between columns. None for white space.
     joiner (str): What to put between units: nothing for characters.
     segmentation_digits (bool | None): Whether characters carry their position in the

@@ -10,7 +10,7 @@ from spacy.training import Corpus, Example
 
 from .docs import doc_from_record
 from .files import DataFile
-from .report import DataError, Report
+from .problems import DataError, Report
 from .split import PARTS, dealt_records, parse_split
 
 

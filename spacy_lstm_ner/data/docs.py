@@ -5,11 +5,11 @@ from itertools import accumulate
 from spacy.language import Language
 from spacy.tokens import Doc, Span
 
-from ..tagging import spans_from_tags
+from ..tags import spans_from_tags
 from ..util.text import trimmed
 from .files import DataFile
 from .formats import Record
-from .report import DataError, Report
+from .problems import DataError, Report
 
 
 def doc_from_record(

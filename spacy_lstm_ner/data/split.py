@@ -6,7 +6,7 @@ from itertools import accumulate, islice, repeat
 
 from .files import DataFile, no_progress
 from .formats import Progress, Record
-from .report import DataError, Report
+from .problems import DataError, Report
 
 PARTS = ("train", "dev", "test")
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..scorers import Bin
+from ..evaluation.scorer import Bin
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from ..inspect.gates import Gates
-from ..inspect.ranking import RankedUnit
-from ..inspect.why import Explanation
-from ..inspect.words import DIRECTIONS, NAMES, step_in_words, tags_in_words
+from ..interpret.attribution import Explanation
+from ..interpret.gates import Gates
+from ..interpret.ranking import RankedUnit
+from ..interpret.words import DIRECTIONS, NAMES, step_in_words, tags_in_words
+from .attribution import why_html
 from .entities import confidence, entities_html, hue
 from .page import asset, code_point, is_shapeless, lang_html, page, text_html
-from .why import why_html
 
 # Values are sent as whole numbers from -1 to 1 times this, in one byte each; cell
 # states, which may be large, in two.

@@ -6,24 +6,26 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..doubts import Doubt
-from ..errors import KINDS, Error
-from ..loggers import Log
-from ..predictions import Record, outside, overlapping
-from ..progress import duration
-from ..report import (
+from ..evaluation.error_analysis import KINDS, Error
+from ..evaluation.label_issues import Doubt
+from ..evaluation.predictions import Record, outside, overlapping
+from ..evaluation.report import (
     BOUNDARY,
     INVENTED,
     MISSED,
     Report,
     confusion,
+    make_report,
     reliability,
     scores,
     worst,
 )
-from ..scorers import expected_error
-from ..tagging import Span
-from .charts import Line, key, line_chart, reliability_chart
+from ..evaluation.scorer import expected_error
+from ..evaluation.training_log import Log
+from ..tags import Span
+from ..util.atomic import atomic_write
+from ..util.progress import duration
+from .charts import Line, key, line_chart, reliability_chart, require_matplotlib
 from .entities import confidence, entities_html
 from .page import asset, page, text_html
 
@@ -47,6 +49,33 @@ progress_bar = "eval"
 @loggers = "spacy-lstm-ner.ReportLogger.v1"
 path = "training/log.jsonl"
 """
+
+
+def write_report(
+    model: str | Path,
+    data: Path,
+    output: Path,
+    *,
+    log: Path | None = None,
+    metrics: Path | None = None,
+    progress: bool = False,
+) -> None:
+    """Write a report of a pipeline as a page of HTML, whole or not at all.
+
+    model (str | Path): Folder or installed package of the pipeline.
+    data (Path): A .spacy file, or a dataset file in any format that `convert` reads.
+    output (Path): The page.
+    log (Path | None): What `spacy-lstm-ner.ReportLogger.v1` wrote in training.
+    metrics (Path | None): Figures that `evaluate` wrote, of test.
+    progress (bool): Show a progress bar if it takes long.
+    RAISES (OSError, ValueError): For a pipeline or a file that cannot be used.
+    RAISES (ImportError): Without matplotlib.
+    """
+    require_matplotlib()
+    report = make_report(model, data, log=log, metrics=metrics, progress=progress)
+    page = report_page(report)
+    with atomic_write(output) as new:
+        new.write_text(page, encoding="utf8")
 
 
 def report_page(report: Report) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from spacy_lstm_ner.data.files import DataFile
-from spacy_lstm_ner.data.report import DataError, Report
+from spacy_lstm_ner.data.problems import DataError, Report
 
 HERE = Path(__file__).parent
 TEXT = "马云在 北京"

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from spacy_lstm_ner.data.files import DataFile
 from spacy_lstm_ner.data.formats import UNREADABLE
 from spacy_lstm_ner.data.literals import MAX_DEPTH, parse_json, parse_literal
-from spacy_lstm_ner.data.report import Report
+from spacy_lstm_ner.data.problems import Report
 
 SCALARS = (
     st.none()
@@ -176,7 +176,7 @@ def test_no_line_ends_the_run(line, tmp_path):
     code = (
         "import sys\n"
         "from spacy_lstm_ner.data.files import DataFile\n"
-        "from spacy_lstm_ner.data.report import Report\n"
+        "from spacy_lstm_ner.data.problems import Report\n"
         "report = Report()\n"
         "print(len(list(DataFile(sys.argv[1]).records(report))), *report.counts)"
     )

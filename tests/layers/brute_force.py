@@ -3,7 +3,7 @@
 from functools import cache
 from itertools import pairwise, product
 
-from spacy_lstm_ner.tagging import TagSet, spans_from_tags
+from spacy_lstm_ner.tags import TagSet, spans_from_tags
 
 TAGS = TagSet(["A", "B"], "BIO"), TagSet(["A"], "BIOES")
 IDS = ["BIO", "BIOES"]

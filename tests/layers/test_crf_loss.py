@@ -6,8 +6,8 @@ from thinc.types import Ragged
 
 from spacy_lstm_ner.layers import CRF
 from spacy_lstm_ner.layers.crf_loss import crf_divergence, crf_loss, softmax_loss
-from spacy_lstm_ner.tagging import TagSet
-from spacy_lstm_ner.wrong_spans import without_spans
+from spacy_lstm_ner.pipeline.incorrect_spans import without_spans
+from spacy_lstm_ner.tags import TagSet
 
 from .brute_force import LENGTHS, legal_paths, score, spans_of
 from .gradients import numeric_gradient, to_float64

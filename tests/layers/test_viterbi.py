@@ -13,7 +13,7 @@ from spacy_lstm_ner.layers.viterbi import (
     n_best_paths,
     path_scores,
 )
-from spacy_lstm_ner.tagging import TagSet
+from spacy_lstm_ner.tags import TagSet
 
 from .brute_force import LENGTHS, legal_paths, score
 

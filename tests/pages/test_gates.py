@@ -16,12 +16,12 @@ from spacy_lstm_ner.inspect import (
     rank_units,
     render,
 )
+from spacy_lstm_ner.pages.attribution import why_page
 from spacy_lstm_ner.pages.gates import MOST_UNITS, gates_page
-from spacy_lstm_ner.pages.why import why_page
 
 from ..browser import PHONE, fits_the_width
 from ..conftest import SAMPLE, SMALL_MODEL, train
-from ..test_pipeline import token_config
+from ..pipeline.test_component import token_config
 from .test_page import HOSTILE, contrast
 
 

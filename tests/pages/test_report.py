@@ -12,11 +12,11 @@ from typer.testing import CliRunner
 
 import spacy_lstm_ner.cli  # noqa: F401  (adds its commands to spaCy's)
 from spacy_lstm_ner.data.corpus import BIOCorpus
-from spacy_lstm_ner.errors import find_errors
-from spacy_lstm_ner.loggers import report_logger
-from spacy_lstm_ner.pretraining import Pretraining
-from spacy_lstm_ner.report import confusion, reliability, scores
-from spacy_lstm_ner.scorers import expected_error
+from spacy_lstm_ner.evaluation.error_analysis import find_errors
+from spacy_lstm_ner.evaluation.report import confusion, reliability, scores
+from spacy_lstm_ner.evaluation.scorer import expected_error
+from spacy_lstm_ner.evaluation.training_log import report_logger
+from spacy_lstm_ner.model.pretraining import Pretraining
 
 from ..browser import PHONE, fits_the_width
 from ..conftest import SAMPLE, loaded_again

@@ -1,0 +1,1 @@
+"""Scores, errors, label issues, the training log and the report, as data."""

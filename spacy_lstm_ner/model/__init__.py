@@ -1,0 +1,1 @@
+"""The model: from Docs to emission scores."""

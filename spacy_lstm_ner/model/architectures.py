@@ -1,0 +1,202 @@
+"""What a config can name: embeddings, encoders, the whole NER model.
+
+The parts go together as in spaCy's own models, so each fits there, too:
+
+    Docs ─► embed ─► a vector a unit ─► encode ─► a vector a unit ─► scores of the tags
+            └────────── spacy.Tok2Vec.v2 ──────────┘
+            └────────────────────── spacy-lstm-ner.NER.v1 ───────────────────────────┘
+"""
+
+from collections.abc import Callable, Sequence
+
+from spacy.tokens import Doc
+from thinc.api import (
+    Linear,
+    Model,
+    chain,
+    list2ragged,
+    ragged2list,
+    with_array,
+)
+from thinc.types import Floats2d
+
+from ..layers import (
+    CRF,
+    LSTM,
+    RNN,
+    CharEmbed,
+    HashCharEmbed,
+    LexiconEmbed,
+    TorchLSTM,
+)
+from ..layers.embed import Kind, side_by_side
+from .units import Characters
+
+# A new tag of a trained model is exp(5), about 150 times, less probable than "O".
+NEW_TAG_MARGIN = 5.0
+Vectors = list[Floats2d]
+DocsToVectors = Model[list[Doc], Vectors]
+VectorsToVectors = Model[Vectors, Vectors]
+
+
+def build_hash_char_embed(
+    width: int, rows: Sequence[int], ngram_dropout: float, lexicon_width: int = 0
+) -> DocsToVectors:
+    """`spacy-lstm-ner.HashCharEmbed.v1`: hashed characters and n-grams of each Doc's
+    text, one vector a character. For the slot `embed` of `spacy.Tok2Vec.v2`.
+
+    width (int): Width of the vector of each n-gram; 1, 3 or 6 of them are put side by
+        side for 1, 2 or 3 numbers of rows.
+    rows (Sequence[int]): Rows of the tables: characters, pairs, triples.
+    ngram_dropout (float): In training, the chance of each pair or triple to be left
+        out where it stands.
+    lexicon_width (int): Width of a vector more, from the words of a lexicon that each
+        character belongs to: see layers/lexicon.py. 0: no lexicon. Only in the model of
+        `lstm_ner`, which gets the lexicon in `initialize`.
+    """
+    vectors = HashCharEmbed(width, rows=rows, ngram_dropout=ngram_dropout)
+    if lexicon_width:
+        vectors = side_by_side(vectors, LexiconEmbed(lexicon_width))
+    model = chain(Characters(), vectors, ragged2list())
+    model.set_dim("nO", vectors.get_dim("nO"))
+    return model
+
+
+def build_char_embed(width: int | None, kind: Kind) -> DocsToVectors:
+    """`spacy-lstm-ner.CharEmbed.v1`: a vector for each character of the training data,
+    one vector a character. For the slot `embed` of `spacy.Tok2Vec.v2` in the model of
+    `lstm_ner`, which shows it all of them.
+
+    width (int | None): Width of the vectors; null for "onehot".
+    kind (str): "learned", "onehot", "normal" or "uniform"; all but the first are
+        frozen.
+    """
+    model = chain(Characters(), with_array(CharEmbed(width, kind=kind)), ragged2list())
+    if width is not None:
+        model.set_dim("nO", width)
+    return model
+
+
+def build_lstm_encoder(width: int, depth: int, bi: bool) -> VectorsToVectors:
+    """`spacy-lstm-ner.LSTMEncoder.v1`: an LSTM over the vectors of each Doc, without
+    PyTorch. For the slot `encode` of `spacy.Tok2Vec.v2`, and so for any component with
+    a tok2vec, spaCy's `ner` included.
+
+    width (int): Width of the output; even if `bi`, since each direction gives half.
+    depth (int): Number of layers.
+    bi (bool): Read in both directions.
+
+    Its dropout is spaCy's setting `training.dropout`, as for all layers of a pipeline.
+    """
+    return _encoder(LSTM(width, bi=bi, depth=depth))
+
+
+def build_torch_lstm_encoder(width: int, depth: int, bi: bool) -> VectorsToVectors:
+    """`spacy-lstm-ner.TorchLSTMEncoder.v1`: the same on `torch.nn.LSTM`. It loads what
+    `spacy-lstm-ner.LSTMEncoder.v1` has saved, and the other way round."""
+    return _encoder(TorchLSTM(width, bi=bi, depth=depth))
+
+
+def build_rnn_encoder(width: int, depth: int, bi: bool) -> VectorsToVectors:
+    """`spacy-lstm-ner.RNNEncoder.v1`: a plain recurrent network (Elman, 1990), to
+    compare an LSTM with. Arguments as for `spacy-lstm-ner.LSTMEncoder.v1`."""
+    return _encoder(RNN(width, bi=bi, depth=depth))
+
+
+def build_lstm_stack_encoder(
+    width: int, linear_width: int, depth: int, bi: bool
+) -> VectorsToVectors:
+    """`spacy-lstm-ner.LSTMStackEncoder.v1`: LSTMs with linear layers between them.
+
+    width (int): Width of the output of each LSTM.
+    linear_width (int): Width of the linear layers.
+    depth (int): Number of LSTMs.
+    bi (bool): Read in both directions.
+    """
+    return _stack_encoder(LSTM, width, linear_width, depth, bi)
+
+
+def build_rnn_stack_encoder(
+    width: int, linear_width: int, depth: int, bi: bool
+) -> VectorsToVectors:
+    """`spacy-lstm-ner.RNNStackEncoder.v1`: plain recurrent networks with linear layers
+    between them. Arguments as for `spacy-lstm-ner.LSTMStackEncoder.v1`."""
+    return _stack_encoder(RNN, width, linear_width, depth, bi)
+
+
+def _stack_encoder(
+    layer: Callable[..., Model], width: int, linear_width: int, depth: int, bi: bool
+) -> VectorsToVectors:
+    if depth < 1 or linear_width < 1:
+        raise ValueError(
+            f"The depth and the linear width have to be at least 1, not {depth=}, "
+            f"{linear_width=}."
+        )
+    layers: list[Model] = [layer(width, bi=bi)]
+    for _ in range(depth - 1):
+        layers.append(with_array(Linear(linear_width, width)))
+        layers.append(layer(width, linear_width, bi=bi))
+    return _encoder(*layers)
+
+
+def _encoder(*layers: Model) -> VectorsToVectors:
+    """Layers over ragged batches as one over lists, the form that spaCy hands on."""
+    model = chain(list2ragged(), *layers, ragged2list())
+    model.set_dim("nO", layers[-1].get_dim("nO"))
+    return model
+
+
+def build_ner(
+    tok2vec: DocsToVectors, nO: int | None = None, crf: bool = True
+) -> DocsToVectors:
+    """`spacy-lstm-ner.NER.v1`: the model of `lstm_ner`: on a tok2vec a linear layer,
+    which gives the emission scores of the tags, and a CRF, which scores their order.
+
+    tok2vec (Model[list[Doc], list[Floats2d]]): A vector for each unit of the component:
+        one a character, or with `unit = "token"` one a token.
+    nO (int | None): Number of tags; found out in `initialize`.
+    crf (bool): Learn which tags like to follow which. Otherwise each tag is scored by
+        itself (softmax), and only legal sequences of them are found, as with a CRF.
+    RETURNS (Model[list[Doc], list[Floats2d]]): The score of each tag at each unit,
+        (units, nO).
+    """
+    output = Linear(nO, tok2vec.maybe_get_dim("nO"))
+    tag_order: Model[Vectors, Vectors] = CRF(nO, learned=crf)
+    model = chain(tok2vec, with_array(output), tag_order)
+    model.set_ref("tok2vec", tok2vec)
+    model.set_ref("output_layer", output)
+    model.set_ref("crf", tag_order)
+    model.attrs["resize_output"] = _resize_output
+    return model
+
+
+def _resize_output(model: Model, nO: int) -> Model:
+    """Make room for more tags; the old ones keep their places and their weights.
+
+    A new tag begins as a copy of tag 0, "O", with a lower bias. So "O" in its place is
+    better in any path, and the best path has no new tag before it is trained.
+    """
+    # New layers, since optimizers keep averages of the sizes of the old ones.
+    for name in ("output_layer", "crf"):
+        old = model.get_ref(name)
+        new: Model = (
+            Linear(nO, old.get_dim("nI"))
+            if name == "output_layer"
+            else CRF(nO, learned=old.attrs["learned"])
+        )
+        for param in old.param_names:
+            array = old.get_param(param)
+            source = old.ops.xp.arange(nO)
+            source[len(array) :] = 0
+            # Every axis that is as long as there are tags grows.
+            axes = [source] * {"transitions": 2}.get(param, 1)
+            larger = array[old.ops.xp.ix_(*axes)]
+            if param == "b":
+                larger[len(array) :] -= NEW_TAG_MARGIN
+            new.set_param(param, larger)
+        around = [node for node in model.walk() if old in node.layers]
+        model.replace_node(old, new)
+        for node in around:
+            if node.has_dim("nO"):
+                node.set_dim("nO", nO, force=True)
+    return model

@@ -1,0 +1,1 @@
+"""The local web application: the demo page and its API."""

@@ -1,0 +1,26 @@
+"""Entity spans, tag schemes, and the tag sets of models."""
+
+from .schemes import (
+    FILE_SCHEMES,
+    MODEL_SCHEMES,
+    OUTSIDE,
+    TagProblem,
+    n_tags,
+    spans_from_tags,
+    split_tag,
+)
+from .spans import ScoredSpan, Span
+from .tag_set import TagSet
+
+__all__ = [
+    "FILE_SCHEMES",
+    "MODEL_SCHEMES",
+    "OUTSIDE",
+    "ScoredSpan",
+    "Span",
+    "TagProblem",
+    "TagSet",
+    "n_tags",
+    "spans_from_tags",
+    "split_tag",
+]

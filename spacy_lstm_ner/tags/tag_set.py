@@ -1,0 +1,153 @@
+"""The tags of a model, and which tag may follow which."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from thinc.types import Ints1d
+
+from ..layers.crf import TransitionConstraints
+from ..layers.marginals import Segments
+from .schemes import MODEL_SCHEMES, OUTSIDE, PREFIXES
+from .spans import Span
+
+
+class TagSet:
+    """The tags of a model: every label in every place that the scheme has.
+
+    Tag 0 is "O". The tags of label number k follow at ``1 + k * P`` where P is the
+    number of prefixes, so a label that is added moves no other one.
+    """
+
+    def __init__(self, labels: Iterable[str], scheme: str = "BIOES"):
+        """
+        labels (Iterable[str]): Entity labels, in the order that the tags shall have.
+        scheme (str): One of `MODEL_SCHEMES`.
+        RAISES (ValueError): For a scheme that is not one of `MODEL_SCHEMES`.
+        """
+        if scheme not in MODEL_SCHEMES:
+            raise ValueError(
+                f"Unknown tag scheme {scheme!r} for a model: use one of "
+                f"{MODEL_SCHEMES}."
+            )
+        self.labels = tuple(labels)
+        self.scheme = scheme
+        self.prefixes = tuple(PREFIXES[scheme])
+        self.names = (
+            OUTSIDE,
+            *tuple(
+                f"{prefix}-{label}" for label in self.labels for prefix in self.prefixes
+            ),
+        )
+        place = np.array([name[0] for name in self.names])
+        label = np.array(
+            [-1] + [k for k in range(len(self.labels)) for _ in self.prefixes]
+        )
+        inside = np.isin(place, ("I", "E"))
+        # After these, the entity may (BIO) or must (BIOES) go on.
+        unfinished = np.isin(place, ("B", "I"))
+        same_label = label[:, None] == label[None, :]
+        must_close = "E" in self.prefixes
+        #: Which sequences of tags are legal.
+        self.rules = TransitionConstraints(
+            starts=~inside,
+            transitions=np.where(
+                inside[None, :],
+                unfinished[:, None] & same_label,
+                ~unfinished[:, None] if must_close else True,
+            ),
+            ends=~unfinished if must_close else np.ones_like(unfinished),
+        )
+        self._opens = np.isin(place, ("B", "S"))
+        self._closes = np.isin(place, ("E", "S"))
+        self._inside = place == "I"
+        self._begins = place == "B"
+        self._ends = place == "E"
+        self._label = label
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def ids_from_spans(self, spans: Iterable[tuple[int, int, str]], n: int) -> Ints1d:
+        """Tag numbers of a sequence of `n` units with these entities.
+
+        spans (Iterable[tuple[int, int, str]]): Entity spans that do not overlap.
+        n (int): Length of the sequence.
+        RETURNS (Ints1d): (n,) int32.
+        RAISES (KeyError): For a label that this tag set does not have.
+        """
+        number = {label: k for k, label in enumerate(self.labels)}
+        ids = np.zeros(n, dtype="int32")
+        width = len(self.prefixes)
+        for start, end, label in spans:
+            begin = 1 + number[label] * width
+            ids[start] = begin
+            ids[start + 1 : end] = begin + 1
+            if "E" in self.prefixes:
+                ids[end - 1] = begin + (3 if end - start == 1 else 2)
+        return ids
+
+    def inside(self, ids: Ints1d) -> Ints1d:
+        """For tags of entities, by number, the inside tags of the same labels."""
+        return 2 + self._label[ids] * len(self.prefixes)
+
+    def in_one_entity(self, n: int) -> np.ndarray:
+        """(n, T) bool: the tags that n units, at least two, may have if one entity
+        covers all of them."""
+        allowed = np.tile(self._inside, (n, 1))
+        allowed[0] |= self._begins
+        allowed[-1] |= self._ends
+        return allowed
+
+    def stretches(self, spans: Sequence[tuple[int, int, str]]) -> Segments:
+        """Entity spans as parts of paths, to ask for their probability.
+
+        spans (Sequence[tuple[int, int, str]]): Entity spans, in rows of the batch; they
+            may overlap. One with an empty label stands outside of all entities.
+        RETURNS (Segments): One a span.
+        RAISES (KeyError): For a label that this tag set does not have.
+        """
+        width = len(self.prefixes)
+        begins = {label: 1 + k * width for k, label in enumerate(self.labels)}
+        begins[""] = 0
+        starts, ends, begin = (
+            np.array(
+                [(start, end, begins[label]) for start, end, label in spans],
+                dtype="int64",
+            )
+            .reshape((-1, 3))
+            .T
+        )
+        sizes = ends - starts
+        lasts = np.cumsum(sizes) - 1
+        tags = np.repeat(begin + 1, sizes)
+        if "E" in self.prefixes:
+            tags[lasts] += 1
+        tags[lasts - sizes + 1] = begin
+        if "S" in self.prefixes:
+            tags[lasts[sizes == 1]] += 3
+        outside = begin == 0
+        tags[np.repeat(outside, sizes)] = 0
+        # No path goes from "O" to the inside of an entity, so this rules nothing out.
+        return Segments(starts, ends, tags, np.where(outside, 2, begin + 1))
+
+    def spans_from_ids(self, ids: Ints1d) -> list[Span]:
+        """Entity spans of a legal sequence of tag numbers.
+
+        ids (Ints1d): (n,) tag numbers, a legal sequence: as the best path gives it.
+        RETURNS (list[Span]): In the order of the text.
+        """
+        if not ids.any():
+            return []
+        opens = np.flatnonzero(self._opens[ids])
+        if "E" in self.prefixes:
+            last = np.flatnonzero(self._closes[ids])
+        else:
+            next_inside = np.append(self._inside[ids[1:]], False)
+            last = np.flatnonzero((ids != 0) & ~next_inside)
+        labels = self._label[ids[opens]]
+        return [
+            Span(start, end + 1, self.labels[label])
+            for start, end, label in zip(
+                opens.tolist(), last.tolist(), labels.tolist(), strict=True
+            )
+        ]

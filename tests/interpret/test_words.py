@@ -1,0 +1,84 @@
+"""What happens at a character, in words: every number in them is there."""
+
+import re
+
+import numpy as np
+
+from spacy_lstm_ner.interpret.gates import Gates
+from spacy_lstm_ner.interpret.words import step_in_words, tags_in_words
+from spacy_lstm_ner.layers.recording import States
+
+
+def wired(forget):
+    """Two units in two directions over three characters. Unit 1 keeps what it has until
+    its forget gate closes."""
+    n = 3
+    shape = (2, n, 2)
+    states = States(*(np.zeros(shape) for _ in States._fields))
+    states.forget_gate[:] = 0.95
+    states.forget_gate[:, 1, 1] = forget
+    states.cell[:, :, 1] = 0.8
+    states.cell[:, 1, 1] = 0.8 * forget
+    states.input_gate[:, :, 0] = 0.5
+    states.candidate[:, :, 0] = -0.6
+    states.output_gate[:] = 0.25
+    states.hidden[:, 1, 0] = -0.3
+    return Gates(
+        text="王。芳",
+        places=[(0, 1), (1, 2), (2, 3)],
+        layers=[states],
+        tags=("O", "B-A", "I-A"),
+        emissions=np.array([[0.0, 1.5, -2.0], [1.0, 2.0, 0.5], [0.0, 0.0, -np.inf]]),
+        path=np.array([1, 2, 0]),
+        entities=[],
+    )
+
+
+def test_a_gate_that_closes():
+    for direction in (0, 1):
+        said = step_in_words(wired(0.05), 0, direction, 1)
+        assert said.startswith("The forget gate of unit 1 closes (0.05): ")
+        assert "memory of +0.80 is +0.04." in said
+        assert "Unit 0 writes most: −0.30 (input gate 0.50, candidate −0.60)" in said
+        assert "Unit 0 changes most in what it shows: hidden state 0.00 → −0.30" in said
+
+
+def test_a_gate_that_stays_closed_and_one_that_stays_open():
+    gates = wired(0.05)
+    gates.layers[0].forget_gate[:, :, 1] = 0.05
+    assert "The forget gate of unit 1 stays closed" in step_in_words(gates, 0, 0, 1)
+    said = step_in_words(wired(0.9), 0, 0, 1)
+    assert said.startswith("Nothing much is forgotten; most by unit 1")
+    # Much may be forgotten where the gate is half open.
+    said = step_in_words(wired(0.6), 0, 0, 1)
+    assert said.startswith("Unit 1 forgets most, its forget gate is at 0.60: ")
+
+
+def test_each_direction_begins_with_an_empty_memory():
+    gates = wired(0.05)
+    assert step_in_words(gates, 0, 0, 0).startswith("Its memory is still empty.")
+    assert step_in_words(gates, 0, 1, 2).startswith("Its memory is still empty.")
+    assert not step_in_words(gates, 0, 1, 0).startswith("Its memory is still empty.")
+
+
+def test_tags():
+    gates = wired(0.05)
+    assert tags_in_words(gates, 0) == (
+        "The best path has B-A here; highest scores: B-A +1.50, O 0.00, I-A −2.00."
+    )
+    assert "Not the highest one: with +0.50, I-A fits the tags" in tags_in_words(
+        gates, 1
+    )
+    assert "inf" not in tags_in_words(gates, 2)
+
+
+def test_numbers_are_those_of_the_page(trained, examples):
+    from spacy_lstm_ner.inspect import open_gates
+
+    gates = open_gates(trained, examples[0].text)
+    said = step_in_words(gates, 0, 0, 5)
+    unit, written = re.search(r"Unit (\d+) writes most: (\S+) ", said).groups()
+    states = gates.layers[0]
+    products = (states.input_gate * states.candidate)[0, 5]
+    assert int(unit) == np.abs(products).argmax()
+    assert float(written.replace("−", "-")) == round(float(products[int(unit)]), 2)

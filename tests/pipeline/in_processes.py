@@ -1,0 +1,35 @@
+"""What test_processes.py runs in a process of its own, as `spawn` wants it:
+
+python -m tests.pipeline.in_processes METHOD PIPELINE TEXTS
+"""
+
+import json
+import multiprocessing
+import sys
+
+import spacy
+
+
+def found(doc):
+    """What the components of both layers have found, and how sure they are."""
+    return [
+        [
+            (span.start_char, span.end_char, span.label_, round(score, 3))
+            for span, score in zip(group, group.attrs["scores"], strict=True)
+        ]
+        for group in (doc.spans[key] for key in sorted(doc.spans))
+    ]
+
+
+if __name__ == "__main__":
+    method, pipeline, texts = sys.argv[1:]
+    multiprocessing.set_start_method(method)
+    nlp = spacy.load(pipeline)
+    texts = json.loads(texts)
+    alone, shared = (
+        [found(doc) for doc in nlp.pipe(texts, n_process=n, batch_size=8)]
+        for n in (1, 2)
+    )
+    different = sum(a != b for a, b in zip(alone, shared, strict=True))
+    print(f"{different} of {len(texts)} texts differ")
+    print("entities:", [sum(map(len, groups)) for groups in zip(*shared, strict=True)])

@@ -1,0 +1,914 @@
+"""What happens where the rest of the world meets the component, a row a scenario.
+
+Most rows come from reports of users of spaCy and its plugins. A new one is one more
+row in the table of its theme:
+
+    OTHER_COMPONENTS × USES   what is done to a Doc after the component; what is done
+                              with the Doc then
+    SETTINGS                  values of settings, right and wrong
+    LASTING                   ways to save and load a pipeline, and which value lasts
+    DATA                      data that does not fit; what `initialize` warns of
+    BROKEN                    what is wrong with a saved component; what the error says
+    COMMANDS                  commands on a pipeline that changes tokens
+"""
+
+import copy
+import json
+import pickle
+import shutil
+import warnings
+from functools import partial
+from math import inf, nan
+
+import numpy as np
+import pytest
+import spacy
+from spacy.cli._util import app
+from spacy.language import Language
+from spacy.tokens import Doc, DocBin, Span
+from spacy.training import Example
+from typer.testing import CliRunner
+
+import spacy_lstm_ner.cli  # noqa: F401  (adds its commands to spaCy's)
+from spacy_lstm_ner.evaluation.scorer import calibration_error
+from spacy_lstm_ner.pipeline.annotating import entity_scores
+from spacy_lstm_ner.server.demo import Demo
+
+from ..conftest import SMALL_MODEL, TOKEN_MODEL, found, loaded_again, train
+
+
+@pytest.fixture(scope="module")
+def text(examples):
+    return examples[0].text
+
+
+# Other components
+
+
+def merge(doc, spans):
+    with doc.retokenize() as retokenizer:
+        for span in spans:
+            retokenizer.merge(span)
+
+
+def merge_entities(doc):
+    merge(doc, list(doc.ents))
+
+
+def merge_around_first_entity(doc):
+    """As `merge_noun_chunks` does where a chunk is longer than the entity."""
+    first = doc.ents[0]
+    merge(doc, [doc[max(first.start - 1, 0) : first.end + 1]])
+
+
+def merge_before_entities(doc):
+    """So the tokens of entities have other numbers."""
+    outside = [not token.ent_type for token in doc]
+    first = next(i for i in range(len(doc)) if all(outside[i : i + 2]))
+    merge(doc, [doc[first : first + 2]])
+
+
+def merge_and_split(doc):
+    """There are as many tokens as before, but others."""
+    first, last = doc.ents[0], doc.ents[-1]
+    merge(doc, [doc[first.start : first.end]])
+    token = doc[first.start]
+    heads = [(token, i) for i in range(len(token))]
+    with doc.retokenize() as retokenizer:
+        retokenizer.split(token, list(token.text), heads=heads)
+    assert last.text in doc.text
+
+
+def add_a_span(doc):
+    doc.spans["lstm_ner"].append(doc[0:1])
+
+
+def add_a_span_in_front(doc):
+    """As `span_ruler` does with `overwrite = false`: it sorts."""
+    spans = [Span(doc, 0, 1, "RULE"), *doc.spans["lstm_ner"]]
+    doc.spans["lstm_ner"] = sorted(spans)
+
+
+def other_entities(doc):
+    doc.ents = [Span(doc, ent.start, ent.end, "OTHER") for ent in doc.ents]
+
+
+def take_an_entity_out(doc):
+    doc.ents = doc.ents[1:]
+
+
+def without_the_group(doc):
+    del doc.spans["lstm_ner"]
+
+
+OTHER_COMPONENTS = [
+    merge_entities,
+    merge_around_first_entity,
+    merge_before_entities,
+    merge_and_split,
+    add_a_span,
+    add_a_span_in_front,
+    other_entities,
+    take_an_entity_out,
+    without_the_group,
+]
+
+
+def as_it_is(nlp, doc):
+    return doc
+
+
+def in_bytes(nlp, doc):
+    return Doc(nlp.vocab).from_bytes(doc.to_bytes())
+
+
+def in_a_docbin(nlp, doc, store_user_data=False):
+    docs = DocBin(store_user_data=store_user_data, docs=[doc]).to_bytes()
+    (again,) = DocBin().from_bytes(docs).get_docs(nlp.vocab)
+    return again
+
+
+def in_json(nlp, doc):
+    return Doc(nlp.vocab).from_json(doc.to_json())
+
+
+def copied(nlp, doc):
+    return doc.copy()
+
+
+def from_docs(nlp, doc):
+    return Doc.from_docs([doc])
+
+
+def a_second_time(nlp, doc):
+    return nlp.get_pipe("lstm_ner")(doc)
+
+
+def pickled(nlp, doc):
+    return pickle.loads(pickle.dumps(doc))
+
+
+USES = [
+    as_it_is,
+    in_bytes,
+    in_a_docbin,
+    partial(in_a_docbin, store_user_data=True),
+    in_json,
+    copied,
+    from_docs,
+    a_second_time,
+    pickled,
+]
+
+
+# What belongs to a span group, these leave out; and these put another one in its place.
+LOSE_SCORES = [in_json, from_docs, add_a_span_in_front, without_the_group]
+
+
+def name_of(function):
+    return getattr(function, "__name__", "in_a_docbin with user data")
+
+
+def scores_of(doc):
+    return {
+        (ent.start_char, ent.end_char, ent.label_): score
+        for ent, score in zip(doc.ents, entity_scores(doc), strict=True)
+    }
+
+
+@pytest.mark.parametrize("use", USES, ids=name_of)
+@pytest.mark.parametrize("change", OTHER_COMPONENTS, ids=name_of)
+def test_probabilities_stay_with_their_entities(trained, text, change, use):
+    doc = trained(text)
+    before = scores_of(doc)
+    assert len(before) > 2 and None not in before.values()
+    change(doc)
+    ents = found(doc)
+    used = use(trained, doc)
+    assert set(found(used)) >= set(ents)
+    if use is not a_second_time:
+        assert found(used) == ents
+    if use in LOSE_SCORES or change in LOSE_SCORES:
+        before = {}
+    for place, score in scores_of(used).items():
+        expected = before.get(place)
+        if use is a_second_time and (expected is None or change is take_an_entity_out):
+            continue  # it finds something else in other tokens, or again
+        assert score == (None if expected is None else pytest.approx(expected))
+    if change in (merge_entities, merge_before_entities, merge_and_split):
+        assert set(found(used)) >= set(before)
+
+
+@pytest.mark.parametrize("use", USES, ids=name_of)
+@pytest.mark.parametrize("change", OTHER_COMPONENTS[:4], ids=name_of)
+def test_the_group_agrees_with_the_entities(trained, text, change, use):
+    """Where tokens are merged and split, and after a second pass."""
+    doc = trained(text)
+    change(doc)
+    used = use(trained, doc)
+    group = used.spans["lstm_ner"]
+    places = [(s.start_char, s.end_char, s.label_) for s in group]
+    expected = found(used)
+    if change is merge_around_first_entity:
+        # That one is another entity by now.
+        expected = expected[1:]
+    if use is a_second_time:
+        # Split tokens are entities that nobody has found.
+        expected = [place for place, p in scores_of(used).items() if p is not None]
+    assert places == expected
+    if "scores" in group.attrs:
+        assert len(group.attrs["scores"]) == len(places)
+
+
+@pytest.mark.parametrize("change", OTHER_COMPONENTS, ids=name_of)
+def test_a_second_pass_writes_the_group_anew(trained, text, change):
+    doc = trained(text)
+    change(doc)
+    doc = trained.get_pipe("lstm_ner")(doc)
+    group = doc.spans["lstm_ner"]
+    assert len(group.attrs["scores"]) == len(group) == len(set(group))
+    assert set(group) <= set(doc.ents)
+
+
+def test_entities_from_json_stay_in_the_group(trained, text):
+    """Their probabilities are not known any more."""
+    doc = in_json(trained, trained(text))
+    assert entity_scores(doc) == [None] * len(doc.ents)
+    doc = trained.get_pipe("lstm_ner")(doc)
+    assert list(doc.spans["lstm_ner"]) == list(doc.ents) != []
+    assert np.isnan(doc.spans["lstm_ner"].attrs["scores"]).all()
+    assert entity_scores(doc) == [None] * len(doc.ents)
+    assert calibration_error([Example(doc, trained(text))], "lstm_ner") is None
+
+
+@pytest.mark.parametrize("name", ["merge_entities", "merge_before"])
+def test_pipelines_that_merge_tokens(trained, examples, name):
+    nlp = loaded_again(trained)
+    if name == "merge_before":
+        Language.component("merge_before", func=_merge_before)
+    nlp.add_pipe(name)
+    examples = examples[:6]
+    expected = trained.evaluate(
+        [Example(trained(e.text), e.reference) for e in examples]
+    )
+    scores = nlp.evaluate(
+        [Example(nlp.make_doc(e.text), e.reference) for e in examples]
+    )
+    assert scores["ents_f"] == expected["ents_f"]
+    assert scores["ents_ece"] == pytest.approx(expected["ents_ece"])
+    texts = [e.text for e in examples]
+    for doc, other in zip(
+        nlp.pipe(texts, n_process=2), trained.pipe(texts), strict=True
+    ):
+        assert scores_of(doc) == pytest.approx(scores_of(other))
+
+
+def _merge_before(doc):
+    merge_before_entities(doc)
+    return doc
+
+
+def test_a_span_ruler_with_the_same_key(trained, text):
+    for overwrite in (True, False):
+        for where in ("before", "after"):
+            nlp = loaded_again(trained)
+            ruler = nlp.add_pipe(
+                "span_ruler",
+                config={"spans_key": "lstm_ner", "overwrite": overwrite},
+                **{where: "lstm_ner"},
+            )
+            ruler.add_patterns([{"label": "RULE", "pattern": text[0]}])
+            doc = nlp(text)
+            assert found(doc) == found(trained(text))
+            # This puts a group of its own in the place.
+            is_replaced = overwrite and where == "after"
+            if not is_replaced:
+                assert scores_of(doc) == scores_of(trained(text))
+            else:
+                assert set(entity_scores(doc)) == {None}
+            nlp.get_pipe("lstm_ner")(doc)
+            group = doc.spans["lstm_ner"]
+            if not is_replaced:
+                assert list(group) == list(doc.ents)
+            assert set(group) <= set(doc.ents)
+            assert len(group.attrs["scores"]) == len(group)
+
+
+def test_ids_of_entities_that_are_put_aside(trained, text):
+    nlp = loaded_again(trained)
+    nlp.get_pipe("lstm_ner").overwrite = True
+    doc = nlp.make_doc(text)
+    doc.ents = [Span(doc, 0, len(doc), "OLD", kb_id="Q1", span_id="id")]
+    doc = nlp.get_pipe("lstm_ner")(doc)
+    assert found(doc) == found(trained(text))
+    for token in doc:
+        assert (token.ent_kb_id_, token.ent_id_) == ("", "")
+
+
+def test_ids_of_entities_that_stay(trained, text):
+    (start, end, _), *_ = found(trained(text))
+    doc = trained.make_doc(text)
+    doc.ents = [Span(doc, start, end, "OLD", kb_id="Q1", span_id="id")]
+    # Another component has taken this one out, and left its id.
+    doc[len(doc) - 3].ent_id_ = "left"
+    doc = trained.get_pipe("lstm_ner")(doc)
+    assert {t.ent_id_ for t in doc[start:end]} == {"id"}
+    assert {t.ent_kb_id_ for t in doc[start:end]} == {"Q1"}
+    assert not any(ent.id_ for ent in doc.ents if ent.label_ != "OLD")
+
+
+def test_gold_docs_of_another_vocabulary(trained, examples):
+    """With a label that the pipeline does not know."""
+    nlp = loaded_again(trained)
+    other = spacy.blank("zh")
+    gold = []
+    for eg in examples[:5]:
+        doc = other.make_doc(eg.text)
+        *ents, (start, end, _) = found(eg.reference)
+        doc.ents = [doc.char_span(*ent[:2], ent[2]) for ent in ents]
+        doc.ents = (*doc.ents, doc.char_span(start, end, "NEVER SEEN"))
+        gold.append(doc)
+    scores = nlp.evaluate([Example(nlp.make_doc(doc.text), doc) for doc in gold])
+    assert scores["ents_per_type"]["NEVER SEEN"]["r"] == 0
+    assert 0 < scores["ents_f"] < 1
+    assert 0 < scores["bio_macro_f"] < 1
+
+
+# Settings
+
+
+def blank(**config):
+    nlp = spacy.blank("zh")
+    return nlp, nlp.add_pipe("lstm_ner", config={"model": SMALL_MODEL, **config})
+
+
+SETTINGS = [
+    # name, values that are right, values that are refused
+    (
+        "threshold",
+        [0, 0.6, 1, np.float32(0.5)],
+        ["0.5", nan, inf, -0.1, 1.1, None, True],
+    ),
+    ("overwrite", [True, False, np.bool_(True)], ["yes", 1, None]),
+    ("spans_key", ["mine", None], ["", 1, "\ud800"]),
+    ("incorrect_spans_key", ["wrong", None], ["", 1, ["wrong"]]),
+    ("whole_brackets", [True, False], ["no", 0, None]),
+    ("window", [16, 5000, None, np.int64(100)], [15, -1, "2000", 99.5, nan, True]),
+    ("alignment_mode", ["strict", "contract", "expand"], ["exact", "", None, 1]),
+]
+
+
+@pytest.mark.parametrize("name, right, wrong", SETTINGS, ids=[s[0] for s in SETTINGS])
+def test_settings_are_checked_when_they_are_set(name, right, wrong):
+    nlp, ner = blank()
+    for value in right:
+        setattr(ner, name, value)
+        assert getattr(ner, name) == value
+        assert type(getattr(ner, name)) in (bool, int, float, str, type(None))
+        assert nlp.config["components"]["lstm_ner"][name] == value
+    for value in wrong:
+        with pytest.raises(ValueError, match=rf"\[lstm_ner\] {name} = "):
+            setattr(ner, name, value)
+        assert getattr(ner, name) == right[-1]
+        # pydantic has its own message for a wrong type.
+        with pytest.raises(ValueError):
+            blank(**{name: value})
+
+
+def by_disk(nlp, folder, config):
+    nlp.to_disk(folder)
+    return spacy.load(folder, config=config)
+
+
+def by_disk_twice(nlp, folder, config):
+    return by_disk(by_disk(nlp, folder / "1", {}), folder / "2", config)
+
+
+def by_disk_into_a_blank_pipeline(nlp, folder, config):
+    nlp.to_disk(folder)
+    again, _ = blank(**config)
+    return again.from_disk(folder)
+
+
+def by_bytes(nlp, folder, config):
+    return spacy.blank("zh").from_config(nlp.config).from_bytes(nlp.to_bytes())
+
+
+def by_bytes_into_a_blank_pipeline(nlp, folder, config):
+    return blank()[0].from_bytes(nlp.to_bytes())
+
+
+def by_pickle(nlp, folder, config):
+    return pickle.loads(pickle.dumps(nlp))
+
+
+def by_pickle_and_disk(nlp, folder, config):
+    return by_disk(by_pickle(nlp, folder, config), folder, config)
+
+
+def by_component_bytes(nlp, folder, config):
+    again, ner = blank()
+    ner.from_bytes(nlp.get_pipe("lstm_ner").to_bytes())
+    return again
+
+
+def by_component_folder(nlp, folder, config):
+    nlp.get_pipe("lstm_ner").to_disk(folder / "ner")
+    again, ner = blank()
+    ner.from_disk(folder / "ner")
+    return again
+
+
+def by_sourcing(nlp, folder, config):
+    """The other pipeline does not hear of what is set later."""
+    again = spacy.blank("zh")
+    again.add_pipe("lstm_ner", source=nlp)
+    nlp.get_pipe("lstm_ner").threshold = 0.6
+    return by_disk(again, folder, config)
+
+
+def by_copy_and_disk(nlp, folder, config):
+    """Copies do not know the pipeline that they are in."""
+    again = copy.deepcopy(nlp)
+    again.get_pipe("lstm_ner").threshold = 0.7
+    again = by_disk(again, folder / "1", {})
+    again.get_pipe("lstm_ner").threshold = 0.6
+    return by_disk(copy.deepcopy(again), folder / "2", config)
+
+
+def by_changed_copy(nlp, folder, config):
+    nlp.get_pipe("lstm_ner").threshold = 0.5
+    again = pickle.loads(pickle.dumps(nlp))
+    again.get_pipe("lstm_ner").threshold = 0.6
+    return by_disk(again, folder, config)
+
+
+def by_bytes_of_a_changed_copy(nlp, folder, config):
+    nlp.get_pipe("lstm_ner").threshold = 0.5
+    again = copy.deepcopy(nlp)
+    again.get_pipe("lstm_ner").threshold = 0.6
+    return by_bytes(again, folder, config)
+
+
+def by_bytes_over_other_settings(nlp, folder, config):
+    again, ner = blank()
+    ner.threshold = 0.9
+    return again.from_bytes(nlp.to_bytes())
+
+
+def by_another_name(nlp, folder, config):
+    nlp.rename_pipe("lstm_ner", "other")
+    again = by_disk(nlp, folder, {})
+    again.rename_pipe("other", "lstm_ner")
+    nlp.rename_pipe("other", "lstm_ner")
+    return again
+
+
+LASTING = [
+    by_disk,
+    by_disk_twice,
+    by_disk_into_a_blank_pipeline,
+    by_bytes,
+    by_bytes_into_a_blank_pipeline,
+    by_pickle,
+    by_pickle_and_disk,
+    by_component_bytes,
+    by_component_folder,
+    by_sourcing,
+    by_copy_and_disk,
+    by_changed_copy,
+    by_bytes_of_a_changed_copy,
+    by_bytes_over_other_settings,
+    by_another_name,
+]
+CHANGED = {
+    "threshold": 0.6,
+    "overwrite": True,
+    "spans_key": "mine",
+    "incorrect_spans_key": "wrong",
+    "whole_brackets": False,
+    "window": 100,
+    "alignment_mode": "strict",
+}
+
+
+@pytest.fixture
+def changed(trained):
+    nlp = loaded_again(trained)
+    for name, value in CHANGED.items():
+        setattr(nlp.get_pipe("lstm_ner"), name, value)
+    return nlp
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("way", LASTING, ids=name_of)
+def test_what_is_set_lasts(changed, tmp_path, way):
+    ner = way(changed, tmp_path, {}).get_pipe("lstm_ner")
+    assert ner.settings == CHANGED
+    assert ner.labels == changed.get_pipe("lstm_ner").labels
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("threshold", [0.0, 0.3, 0.6])
+@pytest.mark.parametrize(
+    "way",
+    [by_disk, by_disk_twice, by_pickle_and_disk, by_sourcing, by_changed_copy],
+    ids=name_of,
+)
+def test_a_config_given_to_load_wins(changed, tmp_path, way, threshold):
+    """Also where it is the default."""
+    config = {"components": {"lstm_ner": {"threshold": threshold}}}
+    ner = way(changed, tmp_path, config).get_pipe("lstm_ner")
+    assert ner.settings == {**CHANGED, "threshold": threshold}
+
+
+def test_what_is_written_into_a_config_wins_and_is_told(changed, tmp_path):
+    changed.to_disk(tmp_path)
+    path = tmp_path / "config.cfg"
+    config = path.read_text("utf8")
+    assert "threshold = 0.6" in config
+    path.write_text(config.replace("threshold = 0.6", "threshold = 0.2"), "utf8")
+    with pytest.warns(UserWarning, match=r"threshold was 0.6 .* is 0.2 in its config"):
+        nlp = spacy.load(tmp_path)
+    assert nlp.get_pipe("lstm_ner").settings == {**CHANGED, "threshold": 0.2}
+    # From now on it is what was saved.
+    nlp.to_disk(tmp_path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert spacy.load(tmp_path).get_pipe("lstm_ner").threshold == 0.2
+
+
+@pytest.mark.filterwarnings("error")
+def test_variables_in_a_config_stay(trained, tmp_path):
+    trained.to_disk(tmp_path / "1")
+    path = tmp_path / "1" / "config.cfg"
+    config = path.read_text("utf8").replace(
+        "overwrite = false", "overwrite = ${vars.o}"
+    )
+    path.write_text(config + "\n[vars]\no = false\n", "utf8")
+    spacy.load(tmp_path / "1").to_disk(tmp_path / "2")
+    assert "${vars.o}" in (tmp_path / "2" / "config.cfg").read_text("utf8")
+    for value in (True, False):
+        nlp = spacy.load(tmp_path / "2", config={"vars.o": value})
+        assert nlp.get_pipe("lstm_ner").overwrite == value
+
+
+def test_a_config_with_another_scheme_is_told(trained, tmp_path):
+    trained.to_disk(tmp_path)
+    with pytest.warns(UserWarning, match="scheme = 'BIO', but the weights are for 'B"):
+        nlp = spacy.load(tmp_path, config={"components.lstm_ner.scheme": "BIO"})
+    assert nlp.get_pipe("lstm_ner").cfg["scheme"] == "BIOES"
+
+
+@pytest.mark.parametrize("name", ["scores", "offsets"])
+@pytest.mark.parametrize("value", [None, "abcd", [1, 2, 3, 4], 7, [[1], [2], [3], [4]]])
+def test_attrs_that_somebody_else_has_set(trained, text, name, value):
+    doc = trained(text)
+    doc.spans["lstm_ner"].attrs[name] = value
+    assert len(entity_scores(doc)) == len(doc.ents) == 4
+    trained.get_pipe("lstm_ner")(doc)
+    assert len(doc.spans["lstm_ner"]) == 4
+
+
+def test_what_is_set_is_used(trained, examples, tmp_path):
+    nlp = loaded_again(trained)
+    nlp.get_pipe("lstm_ner").threshold = 1.0
+    again = by_disk(nlp, tmp_path, {})
+    assert trained(examples[0].text).ents
+    assert not again(examples[0].text).ents
+
+
+# Models that fit the units
+
+
+def test_the_default_model_for_tokens(examples, tmp_path):
+    nlp = spacy.blank("zh")
+    ner = nlp.add_pipe("lstm_ner", config={"unit": "token"})
+    assert not any(node.name == "characters" for node in ner.model.walk())
+    train(nlp, examples[:20], steps=3)
+    again = by_disk(nlp, tmp_path, {})
+    assert again.get_pipe("lstm_ner").model.to_bytes() == ner.model.to_bytes()
+    embed = again.config["components"]["lstm_ner"]["model"]["tok2vec"]["embed"]
+    assert embed["@architectures"] == "spacy.MultiHashEmbed.v2"
+    assert scores_of(again(examples[0].text)) == scores_of(nlp(examples[0].text))
+
+
+def test_a_model_of_characters_does_not_go_with_tokens():
+    with pytest.raises(ValueError, match="does not go with a model that reads char"):
+        blank(unit="token")
+
+
+def test_a_model_of_tokens_is_refused_before_training(examples):
+    nlp = spacy.blank("en")
+    nlp.add_pipe("lstm_ner", config={"model": TOKEN_MODEL})
+    doc = nlp.make_doc("Anna lives in New York")
+    doc.ents = [Span(doc, 0, 1, "PER")]
+    with pytest.raises(ValueError, match='unit = "char" asks for a vector'):
+        nlp.initialize(lambda: [Example(nlp.make_doc(doc.text), doc)])
+
+
+# Data (more of it in data/test_compatibility.py)
+
+
+def characters_with_blanks(nlp):
+    """As most people make them."""
+    return Doc(nlp.vocab, words=list("北京大学教授在上海工作"))
+
+
+def characters(nlp):
+    words = list("北京大学教授在上海工作")
+    return Doc(nlp.vocab, words=words, spaces=[False] * len(words))
+
+
+def english(nlp):
+    return nlp.make_doc("Peking University of China")
+
+
+DATA = [
+    # language, unit, the Docs (their first four tokens are an entity), the warning
+    ("zh", "char", characters, None),
+    ("zh", "char", characters_with_blanks, "blanks between characters"),
+    ("zh", "token", characters_with_blanks, "blanks between characters"),
+    ("zh", "token", english, "words cut into letters"),
+    ("en", "token", english, None),
+    ("en", "token", characters, "entities that fit no tokens"),
+    ("en", "char", characters, "entities that fit no tokens"),
+]
+
+
+@pytest.mark.parametrize("lang, unit, make, warning", DATA)
+def test_data_that_does_not_fit_is_told(lang, unit, make, warning):
+    nlp = spacy.blank(lang)
+    model = SMALL_MODEL if unit == "char" else TOKEN_MODEL
+    nlp.add_pipe("lstm_ner", config={"unit": unit, "model": model})
+    gold = make(nlp)
+    gold.ents = [Span(gold, 0, 4, "ORG")]
+    examples = [Example(nlp.make_doc(gold.text), gold)] * 6
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        nlp.initialize(lambda: examples)
+    told = [str(w.message) for w in caught if "[lstm_ner]" in str(w.message)]
+    assert [warning in message for message in told] == [True] * bool(warning), told
+
+
+# Broken numbers
+
+
+def test_broken_scores_of_transitions_are_told(trained, examples):
+    for name in ("starts", "transitions", "ends"):
+        nlp = loaded_again(trained)
+        crf = nlp.get_pipe("lstm_ner").model.get_ref("crf")
+        array = crf.get_param(name).copy()
+        array[..., 0] = nan
+        crf.set_param(name, array)
+        with pytest.raises(ValueError, match=rf"parameter '{name}' of the CRF"):
+            nlp(examples[0].text)
+
+
+@pytest.mark.parametrize("drop", [1.5, 1.0, -0.1, nan, "0.1", None])
+def test_dropout_is_checked(trained, examples, drop):
+    nlp = loaded_again(trained)
+    before = nlp.get_pipe("lstm_ner").model.to_bytes()
+    optimizer = nlp.resume_training()
+    for learn in (nlp.get_pipe("lstm_ner").update, nlp.get_pipe("lstm_ner").rehearse):
+        with pytest.raises(ValueError, match="is no dropout rate"):
+            learn(examples[:2], drop=drop, sgd=optimizer)
+    assert nlp.get_pipe("lstm_ner").model.to_bytes() == before
+
+
+@pytest.mark.parametrize("label", ["", None, 3, "half \ud800"])
+def test_a_label_that_cannot_be_leaves_nothing_behind(trained, examples, label):
+    nlp = loaded_again(trained)
+    ner = nlp.get_pipe("lstm_ner")
+    before = ner.to_bytes()
+    with pytest.raises(ValueError):
+        ner.add_label(label)
+    assert ner.to_bytes() == before
+    for labels in (["GOOD", label], "GOOD", 3):
+        with pytest.raises(ValueError):
+            ner.initialize(lambda: examples, nlp=nlp, labels=labels)
+        assert ner.to_bytes() == before
+
+
+# Saved components
+
+
+def with_cfg(**changes):
+    """Change what `cfg` holds, and leave out the digest: as an earlier version."""
+
+    def change(folder):
+        cfg = json.loads((folder / "cfg").read_text("utf8"))
+        for name in ("digest", "settings", "configured"):
+            del cfg[name]
+        cfg.update(changes)
+        cfg = {name: value for name, value in cfg.items() if value != "missing"}
+        (folder / "cfg").write_text(json.dumps(cfg), "utf8")
+
+    return change
+
+
+def replaced(name, old, new):
+    def change(folder):
+        data = (folder / name).read_bytes()
+        assert old in data
+        (folder / name).write_bytes(data.replace(old, new, 1))
+
+    return change
+
+
+def cut(name, share):
+    def change(folder):
+        data = (folder / name).read_bytes()
+        (folder / name).write_bytes(data[: int(len(data) * share)])
+
+    return change
+
+
+def one_bit(folder):
+    data = bytearray((folder / "model").read_bytes())
+    data[-1000] ^= 1
+    (folder / "model").write_bytes(data)
+
+
+def gone(name):
+    return lambda folder: (folder / name).unlink()
+
+
+def swapped(folder):
+    (folder / "cfg").rename(folder / "other")
+    (folder / "model").rename(folder / "cfg")
+    (folder / "other").rename(folder / "model")
+
+
+BROKEN = [
+    # what is wrong, and what the error says
+    (with_cfg(labels=None), r"cfg: labels = None is no list"),
+    (with_cfg(labels="NAME"), r"cfg: labels = 'NAME' is no list"),
+    (with_cfg(labels=["A", ""]), r"cfg: labels = .* is no list of strings, none empty"),
+    (with_cfg(labels=["A", 1]), r"cfg: labels = .* is no list of strings"),
+    (with_cfg(labels=["A", "A"]), r"cfg: labels has 'A' twice"),
+    (
+        with_cfg(labels=["A"]),
+        r"1 labels in the scheme BIOES make 5 tags, but",
+    ),
+    (with_cfg(labels=[f"L{i}" for i in range(20_000)]), r"20000 labels .* 80001 tags"),
+    (with_cfg(labels="missing"), r"cfg: 'labels' is missing"),
+    (with_cfg(unit="x"), r"cfg: unit = 'x' is not one of 'char', 'token'"),
+    (with_cfg(unit=["char"]), r"cfg: unit = "),
+    (with_cfg(scheme="BMES"), r"cfg: scheme = 'BMES' is not one of"),
+    (with_cfg(temperature=-1), r"cfg: temperature = -1 is no number above 0"),
+    (with_cfg(temperature="x"), r"cfg: temperature = 'x' is no number above 0"),
+    (with_cfg(temperature=inf), r"cfg: temperature = inf"),
+    (with_cfg(temprature=1.0), r"cfg: 'temprature' is unknown here"),
+    (with_cfg(settings={"threshold": 0.5}), r"cfg: there is no 'digest'"),
+    (replaced("cfg", b'"temperature": 1', b'"temperature": 3'), r"cfg: .* digest"),
+    (replaced("cfg", b'"digest"', b'"dihest"'), r"cfg: 'dihest' is unknown here"),
+    (replaced("cfg", b"{", b"["), r"cfg: this is not JSON"),
+    (cut("cfg", 0), r"cfg: this is not JSON"),
+    (cut("cfg", 0.5), r"cfg: this is not JSON"),
+    (cut("model", 0.9), r"model: these are not the weights"),
+    (cut("model", 0), r"model: these are not the weights"),
+    (one_bit, r"model: these are not the weights"),
+    (swapped, r"cfg: this is not JSON"),
+    (gone("cfg"), r"cfg"),
+    (gone("model"), r"model"),
+]
+
+
+@pytest.mark.parametrize("change, said", BROKEN)
+def test_a_broken_component_is_refused(trained, tmp_path, change, said):
+    trained.to_disk(tmp_path)
+    change(tmp_path / "lstm_ner")
+    with pytest.raises((ValueError, OSError), match=said):
+        spacy.load(tmp_path)
+
+
+def unpacked(model):
+    import srsly
+
+    return srsly.msgpack_loads(model.to_bytes())
+
+
+def node_of(message, name):
+    (index,) = [n["index"] for n in message["nodes"] if n["name"] == name]
+    return index
+
+
+def in_float16(message):
+    params = message["params"][node_of(message, "crf")]
+    params["transitions"] = params["transitions"].astype("float16")
+
+
+def in_another_shape(message):
+    params = message["params"][node_of(message, "crf")]
+    params["transitions"] = params["transitions"][:-1]
+
+
+def with_long_ngrams(message):
+    import srsly
+
+    attrs = message["attrs"][node_of(message, "hash_char_embed")]
+    attrs["longest"] = srsly.msgpack_dumps(10**6)
+
+
+@pytest.mark.parametrize(
+    "change, said",
+    [
+        (in_float16, "parameter transitions of crf is float16: weights are float32"),
+        (in_another_shape, "parameter transitions of crf has the shape"),
+        (with_long_ngrams, "longest = 1000000, which does not go with 3 tables"),
+    ],
+)
+def test_weights_that_cannot_be_are_refused(trained, tmp_path, change, said):
+    """Also where nothing tells that they were changed, as in earlier versions."""
+    import srsly
+
+    trained.to_disk(tmp_path)
+    folder = tmp_path / "lstm_ner"
+    message = unpacked(trained.get_pipe("lstm_ner").model)
+    change(message)
+    with_cfg()(folder)
+    (folder / "model").write_bytes(srsly.msgpack_dumps(message))
+    with pytest.raises(ValueError, match=said):
+        spacy.load(tmp_path)
+
+
+def test_bytes_are_checked_as_folders_are(trained):
+    data = trained.get_pipe("lstm_ner").to_bytes()
+    _, ner = blank()
+    for position in range(0, len(data), len(data) // 50):
+        broken = bytearray(data)
+        broken[position] ^= 4
+        try:
+            ner.from_bytes(bytes(broken), exclude=["vocab"])
+        except ValueError:
+            continue
+        assert ner.to_bytes(exclude=["vocab"]) == trained.get_pipe("lstm_ner").to_bytes(
+            exclude=["vocab"]
+        )
+
+
+# Commands
+
+
+@pytest.fixture(scope="module")
+def merging(trained, examples, tmp_path_factory):
+    """A folder with a pipeline that merges entities, model/, and with dev.spacy and
+    texts.jsonl."""
+    folder = tmp_path_factory.mktemp("merging")
+    nlp = loaded_again(trained)
+    nlp.add_pipe("merge_entities")
+    nlp.to_disk(folder / "model")
+    DocBin(docs=[eg.reference for eg in examples[:20]]).to_disk(folder / "dev.spacy")
+    lines = (json.dumps({"text": eg.text}) for eg in examples[:20])
+    (folder / "texts.jsonl").write_text("\n".join(lines), "utf8")
+    return folder
+
+
+COMMANDS = [
+    # on a pipeline that merges entities; MODEL, DEV, TEXTS and OUT are put in
+    "evaluate MODEL DEV --output OUT/figures.json",
+    "evaluate MODEL DEV --per-component --output OUT/figures.json",
+    "benchmark accuracy MODEL DEV",
+    "benchmark speed MODEL DEV --batches 30 --batch-size 1 --warmup 1",
+    "apply MODEL TEXTS OUT/docs.spacy --n-process 2",
+    "find-threshold MODEL DEV lstm_ner threshold ents_f --n_trials 3",
+    "lstm-ner evaluate MODEL DEV",
+    "lstm-ner errors MODEL DEV --output OUT/errors.jsonl",
+    "lstm-ner calibrate MODEL DEV",
+    "lstm-ner gates MODEL 王芳任北京大学教授。 OUT/gates.html --corpus DEV",
+    "lstm-ner report MODEL DEV OUT/report.html",
+]
+
+
+def test_the_local_page_on_a_pipeline_that_merges_entities(merging, trained, text):
+    demo = Demo(lambda: spacy.load(merging / "model"))
+    try:
+        (entities,) = demo.entities([text])["entities"]
+    finally:
+        demo.close()
+    expected = scores_of(trained(text))
+    assert {
+        (entity["start"], entity["end"], entity["label"]): entity["score"]
+        for entity in entities
+    } == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_commands_on_a_pipeline_that_merges_entities(merging, tmp_path, command):
+    if " report " in command:
+        pytest.importorskip("matplotlib")
+    names = {"DEV": merging / "dev.spacy", "TEXTS": merging / "texts.jsonl"}
+    shutil.copytree(merging / "model", tmp_path / "model")
+    names["MODEL"] = tmp_path / "model"
+    arguments = [
+        str(names.get(word, word)).replace("OUT/", f"{tmp_path}/")
+        for word in command.split()
+    ]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    if "evaluate" in command and "per-comp" not in command:
+        assert "100.00" in result.output
+    if "OUT/errors.jsonl" in command:
+        errors = (tmp_path / "errors.jsonl").read_text("utf8").splitlines()
+        assert not [line for line in errors if json.loads(line)["is"] == "error"]
