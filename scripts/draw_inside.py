@@ -26,6 +26,7 @@ from draw_pictures import (
     PAPER,
     PURPLE,
     box,
+    dot,
     line,
     picture,
     text,
@@ -240,6 +241,51 @@ def draw_reach(names: dict[str, Any], say: Say) -> str:
     return picture(362, title, about, parts)
 
 
+def draw_memory(names: dict[str, Any], say: Say) -> str:
+    """Draw what a plain network and an LSTM answer, against the number to remember."""
+    top, bottom, width = 78, 298, 220
+    numbers = np.linspace(-1, 1, 41)
+    plain = say("plain recurrent network", "普通的循环网络")
+    parts = []
+    for name, left, title, colour in (
+        ("RNN", 120, plain, BLUE),
+        ("LSTM", 500, "LSTM", ORANGE),
+    ):
+
+        def to_x(number: float, left: int = left) -> float:
+            return left + (number + 1) / 2 * width
+
+        def to_y(number: float) -> float:
+            return bottom - (number + 1) / 2 * (bottom - top)
+
+        parts += axes(
+            {minus(v): to_x(v) for v in (-1, -0.5, 0, 0.5, 1)},
+            {minus(v): to_y(v) for v in (-1, -0.5, 0, 0.5, 1)},
+            bottom,
+            left,
+            left + width,
+        )
+        answers = names["recall"](names["learned"][name], numbers, 20)
+        for number, answer in zip(numbers, answers, strict=True):
+            x, y = to_x(number), to_y(float(answer))
+            parts.append(dot(round(x, 1), round(y, 1), 3.5, colour))
+        parts.append(text(left + width / 2, top - 20, title, "", colour))
+        said = say("number to remember", "要记住的数")
+        parts.append(text(left + width / 2, bottom + 42, said, "note"))
+    parts.append(text(28, top - 20, say("answer", "回答"), "note left"))
+    about = say(
+        "After 20 rows the plain network answers about -0.5 to all negative numbers "
+        "and about 0.5 to all positive ones. The answers of the LSTM are nearly right.",
+        "20 行之后，普通的循环网络对所有负数都回答约 -0.5，对所有正数都回答约 0.5；"
+        "LSTM 的回答接近原数。",
+    )
+    title = say(
+        "The answers after 20 rows, against the number to remember",
+        "20 行之后的回答与要记住的数",
+    )
+    return picture(362, title, about, parts)
+
+
 def draw_directions(names: dict[str, Any], say: Say) -> str:
     """Draw the unit that reads forwards above the one that reads backwards."""
     width = 42
@@ -315,6 +361,7 @@ FIGURES = {
     "valve": draw_valve,
     "brackets": draw_brackets,
     "reach": draw_reach,
+    "memory": draw_memory,
     "directions": draw_directions,
     "units": draw_units,
 }

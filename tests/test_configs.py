@@ -2,13 +2,22 @@
 
 import pytest
 import spacy
+import srsly
 from spacy.cli.init_config import fill_config
+from spacy.cli.train import train
 from thinc.api import Config
 
 from .conftest import REPOSITORY
 
-CONFIGS = sorted((REPOSITORY / "configs").glob("*.cfg"))
+EXAMPLES = REPOSITORY / "examples" / "teaching_scripts"
+CONFIGS = sorted(
+    [*(REPOSITORY / "configs").glob("*.cfg"), *EXAMPLES.glob("*.cfg")],
+    key=lambda path: path.name,
+)
 IDS = [path.stem for path in CONFIGS]
+
+
+TEACHING = ["bilstm_3_layers", "lstm_stack", "rnn_stack"]
 
 
 def needs_torch(path):
@@ -31,9 +40,7 @@ def test_all_configs_are_here():
         "torch_lstm_ner",
         "spacy_ner",
         "spacy_cnn_ner",
-        "bilstm_3_layers",
-        "lstm_stack",
-    }
+    } | set(TEACHING)
 
 
 def test_fill_config_changes_nothing(path, tmp_path):
@@ -83,3 +90,45 @@ def test_torch_config_differs_in_one_line():
             '@architectures = "spacy-lstm-ner.TorchLSTMEncoder.v1"',
         )
     ]
+
+
+def test_the_two_stacks_differ_in_the_layer_only():
+    rnn, lstm = (
+        (EXAMPLES / f"{name}_stack.cfg").read_text() for name in ("rnn", "lstm")
+    )
+    assert rnn == lstm.replace("LSTMStackEncoder", "RNNStackEncoder")
+
+
+@pytest.mark.parametrize("name", TEACHING)
+def test_readme_of_the_teaching_scripts_has_the_command(name):
+    """The one that the project runs."""
+    readme = (EXAMPLES / "README.md").read_text("utf8")
+    assert f"[{name}.cfg]({name}.cfg)" in readme
+    (command,) = [
+        command["name"]
+        for command in srsly.read_yaml(REPOSITORY / "project.yml")["commands"]
+        if f"examples/teaching_scripts/{name}.cfg" in command["deps"]
+    ]
+    assert f"python -m spacy project run {command}\n" in readme
+
+
+@pytest.mark.parametrize("name", TEACHING)
+def test_teaching_configs_train_on_files(name, tmp_path):
+    """A few steps, on a corpus that is a file: once more what the workflow does."""
+    corpus = tmp_path / "corpus.txt"
+    sentences = ["王 B-NAME\n芳 I-NAME\n任 O\n教 B-TITLE\n授 I-TITLE\n"] * 40
+    corpus.write_text("\n".join(sentences), "utf8")
+    train(
+        EXAMPLES / f"{name}.cfg",
+        tmp_path / "out",
+        overrides={
+            "paths.train": str(corpus),
+            "paths.dev": str(corpus),
+            "training.max_epochs": 0,
+            "training.max_steps": 20,
+            "training.eval_frequency": 20,
+        },
+    )
+    nlp = spacy.load(tmp_path / "out" / "model-best")
+    ents = [(ent.text, ent.label_) for ent in nlp("王芳任教授").ents]
+    assert ents == [("王芳", "NAME"), ("教授", "TITLE")]

@@ -29,7 +29,7 @@ def project(tmp_path_factory):
 
 
 def copy_project(folder: Path) -> Path:
-    for name in ("configs", "scripts", "assets/sample"):
+    for name in ("configs", "examples", "scripts", "assets/sample"):
         shutil.copytree(REPOSITORY / name, folder / name)
     for name in ("project.yml", "README.md", "assets/README.md"):
         shutil.copy(REPOSITORY / name, folder / name)

@@ -33,7 +33,7 @@ from spacy_lstm_ner.evaluation.label_issues import find_doubts
 from spacy_lstm_ner.evaluation.predictions import Record, judged
 from spacy_lstm_ner.evaluation.report import Report as PageReport
 from spacy_lstm_ner.layers import CRF
-from spacy_lstm_ner.layers.crf import best_paths
+from spacy_lstm_ner.layers.viterbi import best_paths
 from spacy_lstm_ner.pages.entities import entities_html
 from spacy_lstm_ner.pages.report import report_page
 from spacy_lstm_ner.pipeline.brackets import best_path_keeping_brackets, bracket_pairs

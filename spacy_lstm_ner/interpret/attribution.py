@@ -10,7 +10,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from thinc.types import Floats1d, Floats2d, Ragged
 
-from ..layers.crf import best_paths_without, path_scores
+from ..layers.viterbi import best_paths_without_segments, path_scores
 from ..model.units import in_characters
 from ..pipeline import Analysis, Decoding, LSTMEntityRecognizer
 from ..tags import ScoredSpan, Span
@@ -170,8 +170,8 @@ def _runners_up(
     emissions = Ragged(decoding.emissions, np.array([len(decoding.path)]))
     (best_score,) = path_scores(crf, emissions, decoding.path)
     placed = [s for s in decoding.spans if any(in_characters(units, doc, [s]))]
-    asked = ner.tags.stretches([span[:3] for span in placed])
-    paths, scores = best_paths_without(crf, emissions, ner.tags.rules, asked)
+    asked = ner.tags.segments([span[:3] for span in placed])
+    paths, scores = best_paths_without_segments(crf, emissions, ner.tags.rules, asked)
     for entity, path, score in zip(entities, paths, scores, strict=True):
         spans = ner.new_spans(doc, ner.tags.spans_from_ids(path))
         others = tuple(in_characters(units, doc, spans))

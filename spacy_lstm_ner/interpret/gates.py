@@ -6,7 +6,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from thinc.types import Floats2d, Ints1d
 
-from ..layers.lstm import States, watched
+from ..layers.recording import States, record_states
 from ..model.units import in_characters
 from ..tags import ScoredSpan
 from .component import (
@@ -90,7 +90,7 @@ def open_gates(
     doc = fresh(nlp, text)
     if not doc.text:
         raise ValueError("The text is empty: there is nothing to look at.")
-    with watched(cells) as layers:
+    with record_states(cells) as layers:
         (doc,) = prepared(nlp, [doc], name)
         (decoding,) = ner.decode([doc])
     return Gates(

@@ -9,7 +9,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from thinc.types import Floats2d
 
-from ..layers.lstm import States, watched
+from ..layers.recording import States, record_states
 from .component import find_component, lstm_cells, prepared
 
 _BATCH = 64
@@ -61,7 +61,7 @@ def rank_units(
     docs = [docs] if isinstance(docs, Doc) else docs
     annotated = (doc for doc in docs if doc.text)
     while batch := list(islice(annotated, _BATCH)):
-        with watched(cells) as layers:
+        with record_states(cells) as layers:
             read = prepared(nlp, [nlp.make_doc(doc.text) for doc in batch], name)
             ner.decode(read)
         values = [getattr(layer, state) for layer in layers]

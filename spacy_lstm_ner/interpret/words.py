@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..layers.lstm import States
+from ..layers.recording import States
 from .gates import Gates
 
 #: Names of the values of a unit, as people read them.

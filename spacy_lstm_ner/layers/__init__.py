@@ -1,18 +1,22 @@
-"""Layers: arrays in, arrays out. They know Thinc and NumPy, nothing of spaCy."""
+"""Thinc layers on NumPy or CuPy arrays. They do not depend on spaCy."""
 
 from .crf import CRF
 from .embed import CharEmbed, HashCharEmbed
 from .lexicon import LexiconEmbed
 from .lstm import LSTM
 from .lstm_cell import LSTMCell
+from .rnn import RNN
+from .rnn_cell import RNNCell
 from .torch_lstm import TorchLSTM
 
 __all__ = [
     "CRF",
     "LSTM",
+    "RNN",
     "CharEmbed",
     "HashCharEmbed",
     "LSTMCell",
     "LexiconEmbed",
+    "RNNCell",
     "TorchLSTM",
 ]

@@ -1,18 +1,17 @@
-"""Sequences end to end ↔ time-major rows.
+"""Conversion of ragged batches to time-major order and back.
 
-A ragged batch holds its sequences one after the other. A recurrent layer works through
-time: it wants the first rows of all sequences together, then the second rows, and so
-on, with no padding in between. With the longest sequence first, the sequences that
-still run at a step are always the first ones:
+A ragged batch holds its sequences one after the other. A recurrent layer processes one
+step of all sequences at a time: first the first rows of all sequences, then the second
+rows, and so on, without padding. With the longest sequence first, the sequences that
+are not finished at a step are always the first ones:
 
     ragged rows   a0 a1 | b0 b1 b2 | c0        lengths  2 3 1
 
     step            0        1      2
     packed rows   b0 a0 c0 | b1 a1 | b2        sizes    3 2 1
 
-For the other direction of time each sequence is read from its own last row, so the
-packed rows are ``b2 a1 c0 | b1 a0 | b0``: the sizes are the same, and no padding can
-come before the first real row.
+For the backward direction each sequence starts at its own last row, so the packed rows
+are ``b2 a1 c0 | b1 a0 | b0``: the sizes are the same.
 """
 
 from collections.abc import Iterator
@@ -20,23 +19,25 @@ from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
-from thinc.api import Ops, to_numpy
-from thinc.types import Ints1d, Ints2d
+from thinc.api import NumpyOps, Ops, get_array_module, to_numpy
+from thinc.types import ArrayXd, Ints1d, Ints2d
+
+_CPU = NumpyOps()
 
 
 class Packing(NamedTuple):
-    """How the N rows of B sequences are put into time-major order.
+    """The time-major order of the N rows of B sequences.
 
-    All index arrays live on the device of the ops that made them.
+    All index arrays are on the device of the ops that created them.
     """
 
-    #: At each of the T steps: how many sequences are that long. Falling; sums to N.
+    #: For each of the T steps the number of sequences that have it: never increasing,
+    #: with the sum N. (`torch.nn.utils.rnn.PackedSequence` calls it `batch_sizes`.)
     sizes: list[int]
-    #: (2, N) the ragged row that stands at each packed row: time running forwards, and
-    #: time running backwards.
+    #: (2, N) the ragged row of each packed row: reading forward, and reading backward.
     orders: Ints2d
-    #: (N - sizes[0],) for every packed row but those of the first step: the packed row
-    #: of the same sequence one step before.
+    #: (N - sizes[0],) for each packed row after the first step, the packed row of the
+    #: same sequence at the previous step.
     previous: Ints1d
     #: The packed row of the last step of each sequence that is not empty, the longest
     #: sequence first.
@@ -47,6 +48,12 @@ class Packing(NamedTuple):
         """The first of the two orders."""
         return self.orders[0]
 
+    def to_ragged(self, packed: ArrayXd) -> ArrayXd:
+        """Rows in the forward order, back in ragged order."""
+        rows = get_array_module(packed).empty_like(packed)
+        rows[self.forwards] = packed
+        return rows
+
     def steps(self) -> list[slice]:
         """The packed rows of each step."""
         ends = accumulate(self.sizes)
@@ -55,7 +62,8 @@ class Packing(NamedTuple):
         ]
 
     def blocks(self, n_rows: int) -> Iterator["Block"]:
-        """The steps in groups of at least `n_rows` packed rows, but for the last."""
+        """The steps in groups of at least `n_rows` packed rows (the last group may be
+        smaller)."""
         start, steps = 0, []
         for rows in self.steps():
             steps.append(slice(rows.start - start, rows.stop - start))
@@ -67,39 +75,39 @@ class Packing(NamedTuple):
 
 
 class Block(NamedTuple):
-    """Some steps, one after the other."""
+    """Some consecutive steps."""
 
     #: The packed rows of all of them.
     rows: slice
-    #: The rows of each, counted from the first row of the block.
+    #: The rows of each, relative to the first row of the block.
     steps: list[slice]
 
 
 def pack(ops: Ops, lengths: Ints1d, n_rows: int) -> Packing:
-    """Find the time-major order of a ragged batch.
+    """Compute the time-major order of a ragged batch.
 
-    ops (Ops): Where the index arrays are wanted.
+    ops (Ops): The ops that create the index arrays.
     lengths (Ints1d): (B,) length of each sequence; zeros are allowed.
-    n_rows (int): N, how many rows the batch has.
-    RETURNS (Packing): The order. ``data[packing.forwards]`` packs rows, and
-        ``out[packing.forwards] = packed`` puts them back.
-    RAISES (ValueError): Where the lengths do not sum to the number of rows.
+    n_rows (int): N, the number of rows of the batch.
+    RETURNS (Packing): The order. ``data[packing.forwards]`` packs rows,
+        ``packing.to_ragged(packed)`` is the inverse.
+    RAISES (ValueError): If the sum of the lengths is not the number of rows.
     """
     lengths = to_numpy(lengths).astype("int64", copy=False)
     total = int(lengths.sum())
     if total != n_rows:
         raise ValueError(f"The lengths sum to {total}, but there are {n_rows} rows.")
-    if len(lengths) == 1:  # often so, and it need not be found out
+    if len(lengths) == 1:  # a frequent case, and much simpler
         rows = np.arange(total)
         orders = ops.asarray(np.stack((rows, rows[::-1])))
         return Packing([1] * total, orders, orders[0][:-1], orders[0][-1:])
     longest = int(lengths.max()) if len(lengths) else 0
-    # The place of each sequence when the longest comes first. The sort is stable, so
-    # equal lengths keep their order and results do not depend on the platform.
+    # The rank of each sequence by length. The sort is stable, so that results do not
+    # depend on the platform.
     by_length = np.argsort(-lengths, kind="stable")
     rank = np.empty_like(lengths)
     rank[by_length] = np.arange(len(lengths))
-    # Sequences of length > t: all but those that ended at t or before.
+    # The number of sequences longer than t: all but those that ended at t or before.
     sizes = len(lengths) - np.cumsum(np.bincount(lengths, minlength=longest + 1))
     sizes = sizes[:longest]
     step_starts = np.concatenate(([0], np.cumsum(sizes)))
@@ -119,3 +127,8 @@ def pack(ops: Ops, lengths: Ints1d, n_rows: int) -> Packing:
         previous=ops.asarray(previous),
         last=ops.asarray(last),
     )
+
+
+def pack_on_cpu(lengths: Ints1d, n_rows: int) -> Packing:
+    """`pack`, with index arrays for NumPy whatever the current ops are."""
+    return pack(_CPU, lengths, n_rows)

@@ -7,7 +7,7 @@ The parts go together as in spaCy's own models, so each fits there, too:
             └────────────────────── spacy-lstm-ner.NER.v1 ───────────────────────────┘
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from spacy.tokens import Doc
 from thinc.api import (
@@ -20,7 +20,15 @@ from thinc.api import (
 )
 from thinc.types import Floats2d
 
-from ..layers import CRF, LSTM, CharEmbed, HashCharEmbed, LexiconEmbed, TorchLSTM
+from ..layers import (
+    CRF,
+    LSTM,
+    RNN,
+    CharEmbed,
+    HashCharEmbed,
+    LexiconEmbed,
+    TorchLSTM,
+)
 from ..layers.embed import Kind, side_by_side
 from .units import Characters
 
@@ -89,23 +97,45 @@ def build_torch_lstm_encoder(width: int, depth: int, bi: bool) -> VectorsToVecto
     return _encoder(TorchLSTM(width, bi=bi, depth=depth))
 
 
+def build_rnn_encoder(width: int, depth: int, bi: bool) -> VectorsToVectors:
+    """`spacy-lstm-ner.RNNEncoder.v1`: a plain recurrent network (Elman, 1990), to
+    compare an LSTM with. Arguments as for `spacy-lstm-ner.LSTMEncoder.v1`."""
+    return _encoder(RNN(width, bi=bi, depth=depth))
+
+
 def build_lstm_stack_encoder(
     width: int, linear_width: int, depth: int, bi: bool
 ) -> VectorsToVectors:
-    """`spacy-lstm-ner.LSTMStackEncoder.v1`: LSTMs with a linear layer between each and
-    the next.
+    """`spacy-lstm-ner.LSTMStackEncoder.v1`: LSTMs with linear layers between them.
 
     width (int): Width of the output of each LSTM.
     linear_width (int): Width of the linear layers.
     depth (int): Number of LSTMs.
     bi (bool): Read in both directions.
     """
+    return _stack_encoder(LSTM, width, linear_width, depth, bi)
+
+
+def build_rnn_stack_encoder(
+    width: int, linear_width: int, depth: int, bi: bool
+) -> VectorsToVectors:
+    """`spacy-lstm-ner.RNNStackEncoder.v1`: plain recurrent networks with linear layers
+    between them. Arguments as for `spacy-lstm-ner.LSTMStackEncoder.v1`."""
+    return _stack_encoder(RNN, width, linear_width, depth, bi)
+
+
+def _stack_encoder(
+    layer: Callable[..., Model], width: int, linear_width: int, depth: int, bi: bool
+) -> VectorsToVectors:
     if depth < 1 or linear_width < 1:
-        raise ValueError(f"At least 1 each is needed, not {depth=}, {linear_width=}.")
-    layers: list[Model] = [LSTM(width, bi=bi)]
+        raise ValueError(
+            f"The depth and the linear width have to be at least 1, not {depth=}, "
+            f"{linear_width=}."
+        )
+    layers: list[Model] = [layer(width, bi=bi)]
     for _ in range(depth - 1):
         layers.append(with_array(Linear(linear_width, width)))
-        layers.append(LSTM(width, linear_width, bi=bi))
+        layers.append(layer(width, linear_width, bi=bi))
     return _encoder(*layers)
 
 

@@ -20,10 +20,11 @@ from typing import NamedTuple
 
 import numpy as np
 from spacy.tokens import Doc
-from thinc.api import Model, to_numpy
+from thinc.api import Model
 from thinc.types import Floats1d, Floats2d, Ints1d, Ragged
 
-from ..layers.crf import best_paths
+from ..layers.crf import ConstrainedScores
+from ..layers.viterbi import best_paths
 from ..model.units import Units
 from ..tags import Span, TagSet
 
@@ -100,13 +101,16 @@ def best_path_keeping_brackets(
         return path
     in_one = _in_one_entity(crf, scores, tags, possible)
     held: dict[Pair, None] = {}
+    allowed = np.ones(scores.shape, dtype=bool)
     for number in range(_ROUNDS + 1):
         held.update(dict.fromkeys(some if number < _ROUNDS else possible))
-        _rule_out(scores, tags, held, in_one)
-        path[:] = best_paths(crf, Ragged(scores, np.array([len(path)])), tags.rules)
+        _rule_out(allowed, tags, held, in_one)
+        text = Ragged(scores, np.array([len(path)]))
+        path[:] = best_paths(crf, text, tags.rules, allowed=allowed)
         some = split_pairs(possible, tags.spans_from_ids(path))
         if not some:
             break
+    scores[~allowed] = -np.inf
     return path
 
 
@@ -135,29 +139,30 @@ def _tags_of_entities(tags: TagSet) -> tuple[Ints1d, Ints1d, Ints1d]:
 
 
 def _rule_out(
-    scores: Floats2d, tags: TagSet, pairs: Iterable[Pair], in_one: np.ndarray
+    allowed: np.ndarray, tags: TagSet, pairs: Iterable[Pair], in_one: np.ndarray
 ) -> None:
     """Rule out all paths on which one of the pairs is not as it should be: in one
     entity, or outside of all.
 
+    allowed (np.ndarray): (n, T) bool, the tags that a path may have, changed in place.
     in_one (np.ndarray): (n,) bool, the units that are in one entity with a pair.
     """
     outside = [unit for pair in pairs for unit in pair if not in_one[unit]]
-    scores[outside, 1:] = -np.inf
+    allowed[outside, 1:] = False
     whole = [pair for pair in pairs if in_one[pair[0]]]
     if not whole:
         return
     first, last = np.array(whole).T
-    between = np.zeros(len(scores) + 1, dtype="int64")
+    between = np.zeros(len(allowed) + 1, dtype="int64")
     np.add.at(between, first + 1, 1)
     np.add.at(between, last, -1)
     opens, goes_on, closes = tags.in_one_entity(3)
-    for units, allowed in (
+    for units, its_tags in (
         (first, opens),
         (last, closes),
         (np.flatnonzero(between.cumsum()), goes_on),
     ):
-        scores[np.ix_(units, ~allowed)] = -np.inf
+        allowed[np.ix_(units, ~its_tags)] = False
 
 
 class _Block(NamedTuple):
@@ -230,20 +235,17 @@ class _Search:
     """As `best_paths`, with blocks as steps. In float64."""
 
     def __init__(self, crf: Model, scores: Floats2d, tags: TagSet):
-        starts, transitions, ends = (
-            np.where(legal, to_numpy(crf.get_param(name)).astype("float64"), -np.inf)
-            for name, legal in zip(crf.param_names, tags.rules, strict=True)
-        )
-        self.starts: Floats1d = starts
-        self.transitions: Floats2d = transitions
-        self.ends: Floats1d = ends
+        constrained = ConstrainedScores(crf, tags.rules)
+        self.starts: Floats1d = constrained.starts
+        self.transitions: Floats2d = constrained.transitions
+        self.ends: Floats1d = constrained.ends
         self.scores = scores.astype("float64")
         begin, inside, end = _tags_of_entities(tags)
         self.begin, self.inside, self.end = begin, inside, end
-        self.begin_inside = transitions[begin, inside]
-        self.begin_end = transitions[begin, end]
-        self.inside_inside = transitions[inside, inside]
-        self.inside_end = transitions[inside, end]
+        self.begin_inside = self.transitions[begin, inside]
+        self.begin_end = self.transitions[begin, end]
+        self.inside_inside = self.transitions[inside, inside]
+        self.inside_end = self.transitions[inside, end]
         # (n + 1, labels) sums over the units before, and how many are ruled out.
         on = self.scores[:, inside]
         ruled_out = np.isneginf(on)

@@ -9,7 +9,8 @@ import numpy as np
 from spacy.tokens import Doc
 from thinc.types import Floats2d, Ints1d
 
-from ..layers.crf import best_paths, n_best_paths, stretch_probabilities
+from ..layers.marginals import segment_marginals
+from ..layers.viterbi import best_paths, n_best_paths
 from ..model.units import UNITS, in_characters
 from ..tags import ScoredSpan, Span
 from .batch import Batch, DocsToScores, score_windows
@@ -153,11 +154,11 @@ class Decoder:
         RETURNS (list[list[float]]): (B,) their probabilities.
         """
         tags = self.state.tags
-        found = stretch_probabilities(
+        found = segment_marginals(
             self.model.get_ref("crf"),
             batch.emissions,
             tags.rules,
-            tags.stretches(batch.join_spans(spans)),
+            tags.segments(batch.join_spans(spans)),
             temperature=self.state.temperature,
         )
         rest = iter(found.tolist())

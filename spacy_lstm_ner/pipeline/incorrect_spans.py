@@ -16,7 +16,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from ..layers.crf import Annotation, Rules
+from ..layers.crf import TransitionConstraints
+from ..layers.crf_loss import Annotation
 from ..tags import TagSet
 
 # The copies of one label, and the prefixes of the tags that they are of.
@@ -81,7 +82,7 @@ def exclude_spans(
     return Annotation(np.hstack((usual, copies_allowed)), tag_of, rules)
 
 
-def _rules(old: Rules, tag_of: np.ndarray) -> Rules:
+def _rules(old: TransitionConstraints, tag_of: np.ndarray) -> TransitionConstraints:
     """Which copies may follow which tags and copies, and which tags they."""
     role = np.arange(len(tag_of)) % _N
     number = np.arange(len(tag_of)) // _N
@@ -93,7 +94,7 @@ def _rules(old: Rules, tag_of: np.ndarray) -> Rules:
         inside, leaves[:, None] & old.transitions[tag_of], closed[:, None]
     )
     stays = np.isin(role, (_BEGINS, _GOES_ON))[:, None] & (number[:, None] == number)
-    return Rules(
+    return TransitionConstraints(
         starts=np.concatenate((old.starts, opens)),
         transitions=np.block(
             [

@@ -49,6 +49,6 @@ def clamp_preset(batch: Batch, docs: Iterable[int], state: State) -> None:
         others = np.not_equal.outer(ids, np.arange(scores.shape[1]))
         scores[clamped[:, None] & others] = -np.inf
         # In BIO an entity could be continued after its last unit.
-        segments = tags.stretches(preset)
+        segments = tags.segments(preset)
         inside = segments.ends < len(scores)
-        scores[segments.ends[inside], segments.goes_on[inside]] = -np.inf
+        scores[segments.ends[inside], segments.continuation[inside]] = -np.inf

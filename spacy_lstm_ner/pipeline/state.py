@@ -16,7 +16,6 @@ would change a weight, and what is found, in silence.
 """
 
 import json
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from hashlib import sha256
@@ -27,11 +26,7 @@ from typing import Any
 import numpy as np
 from thinc.api import Model
 
-from ..layers.embed import KINDS as CHAR_EMBED_KINDS
-from ..layers.embed import check_char_embed, check_hash_char_embed
-from ..layers.lexicon import check_lexicon_embed
-from ..layers.lstm import check_lstm
-from ..layers.lstm_cell import check_cell
+from ..layers.checks import LAYER_CHECKS
 from ..model.units import UNITS, Units
 from ..tags import TagSet, n_tags
 from .settings import is_text, scheme, unit
@@ -210,7 +205,7 @@ def load_model(model: Model, data: bytes, place: str) -> None:
             if set(node.param_names) != params:
                 raise DamagedComponent(f"they are not of the layer {name}")
             _check_params(node, name)
-            if check := _CHECKS.get(name):
+            if check := LAYER_CHECKS.get(name):
                 check(node)
         except ValueError as error:
             raise DamagedComponent(f"{place}: {error}") from None
@@ -258,14 +253,6 @@ _SHAPES: dict[tuple[str, str], tuple[str, ...]] = {
     ("crf", "starts"): ("nO",),
     ("crf", "transitions"): ("nO", "nO"),
     ("crf", "ends"): ("nO",),
-}
-# Of the layers that have more to be checked.
-_CHECKS: dict[str, Callable[[Model], None]] = {
-    "lstm_cell": check_cell,
-    "lstm": check_lstm,
-    "hash_char_embed": check_hash_char_embed,
-    "lexicon_embed": check_lexicon_embed,
-    **{f"char_embed_{kind}": check_char_embed for kind in CHAR_EMBED_KINDS},
 }
 
 

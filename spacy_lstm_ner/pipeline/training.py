@@ -9,7 +9,7 @@ from spacy.training import Example
 from thinc.api import Model
 from thinc.types import Floats2d, Ints1d
 
-from ..layers.crf import crf_divergence, crf_loss, softmax_loss
+from ..layers.crf_loss import crf_divergence, crf_loss, softmax_loss
 from ..model.units import MISSING, in_characters
 from ..tags import Span
 from ..util.text import escaped

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from thinc.types import Ints1d
 
-from ..layers.crf import Rules, Stretches
+from ..layers.crf import TransitionConstraints
+from ..layers.marginals import Segments
 from .schemes import MODEL_SCHEMES, OUTSIDE, PREFIXES
 from .spans import Span
 
@@ -47,7 +48,7 @@ class TagSet:
         same_label = label[:, None] == label[None, :]
         must_close = "E" in self.prefixes
         #: Which sequences of tags are legal.
-        self.rules = Rules(
+        self.rules = TransitionConstraints(
             starts=~inside,
             transitions=np.where(
                 inside[None, :],
@@ -97,12 +98,12 @@ class TagSet:
         allowed[-1] |= self._ends
         return allowed
 
-    def stretches(self, spans: Sequence[tuple[int, int, str]]) -> Stretches:
+    def segments(self, spans: Sequence[tuple[int, int, str]]) -> Segments:
         """Entity spans as parts of paths, to ask for their probability.
 
         spans (Sequence[tuple[int, int, str]]): Entity spans, in rows of the batch; they
             may overlap. One with an empty label stands outside of all entities.
-        RETURNS (Stretches): One a span.
+        RETURNS (Segments): One a span.
         RAISES (KeyError): For a label that this tag set does not have.
         """
         width = len(self.prefixes)
@@ -127,7 +128,7 @@ class TagSet:
         outside = begin == 0
         tags[np.repeat(outside, sizes)] = 0
         # No path goes from "O" to the inside of an entity, so this rules nothing out.
-        return Stretches(starts, ends, tags, np.where(outside, 2, begin + 1))
+        return Segments(starts, ends, tags, np.where(outside, 2, begin + 1))
 
     def spans_from_ids(self, ids: Ints1d) -> list[Span]:
         """Entity spans of a legal sequence of tag numbers.

@@ -6,7 +6,7 @@ import numpy as np
 
 from spacy_lstm_ner.interpret.gates import Gates
 from spacy_lstm_ner.interpret.words import step_in_words, tags_in_words
-from spacy_lstm_ner.layers.lstm import States
+from spacy_lstm_ner.layers.recording import States
 
 
 def wired(forget):

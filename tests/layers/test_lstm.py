@@ -1,26 +1,15 @@
-"""The LSTM layer over ragged batches: what Thinc's own tests did not look at."""
+"""The LSTM layer: blocks of steps, and what both directions are for.
+
+Tests that apply to all recurrent layers are in test_recurrent.py."""
 
 import numpy as np
 import pytest
-from thinc.api import (
-    Adam,
-    fix_random_seed,
-    get_current_ops,
-    set_dropout_rate,
-    with_ragged,
-)
+from thinc.api import Adam, fix_random_seed
 from thinc.types import Ragged
 
-from spacy_lstm_ner.layers import LSTM, lstm
+from spacy_lstm_ner.layers import LSTM, fused_lstm
 
 from .gradients import check_gradients, to_float64
-
-BATCHES = {
-    "one": [4],
-    "ragged": [2, 4, 1, 4],
-    "with empty ones": [0, 3, 0, 1, 0],
-    "only single steps": [1, 1, 1],
-}
 
 
 def make(nO=4, nI=3, **settings):
@@ -33,20 +22,9 @@ def batch(lengths, width=3, dtype="float32", seed=0):
     return Ragged(X.astype(dtype), np.array(lengths, dtype="int32"))
 
 
-@pytest.mark.parametrize("bi", [False, True], ids=["one direction", "both"])
-@pytest.mark.parametrize("depth", [1, 2, 3])
-@pytest.mark.parametrize("lengths", BATCHES.values(), ids=BATCHES)
-def test_gradients_against_finite_differences(bi, depth, lengths):
-    model = to_float64(make(bi=bi, depth=depth))
-    X = np.random.default_rng(3).standard_normal((sum(lengths), 3))
-    # A single step has none before it to come from.
-    unused = ["Wh"] if max(lengths) == 1 else []
-    check_gradients(model, X, lengths, unused=unused)
-
-
 @pytest.mark.parametrize("rows", [1, 3, 5])
 def test_gradients_where_time_is_cut_into_blocks(rows, monkeypatch):
-    monkeypatch.setattr(lstm, "_BLOCK_ROWS", rows)
+    monkeypatch.setattr(fused_lstm, "_BLOCK_ROWS", rows)
     model = to_float64(make(bi=True, depth=2))
     X = np.random.default_rng(3).standard_normal((11, 3))
     check_gradients(model, X, [2, 4, 0, 1, 4], unused=[])
@@ -57,136 +35,8 @@ def test_blocks_make_no_difference(monkeypatch):
     model = make(nO=6, bi=True)
     X = batch([300, 3, 150])
     whole = model.predict(X).dataXd
-    monkeypatch.setattr(lstm, "_BLOCK_ROWS", 10)
+    monkeypatch.setattr(fused_lstm, "_BLOCK_ROWS", 10)
     np.testing.assert_allclose(model.predict(X).dataXd, whole, atol=1e-6)
-
-
-@pytest.mark.parametrize("bi", [False, True])
-@pytest.mark.parametrize("lengths", [[], [0], [0, 0, 0]])
-def test_batches_with_nothing_in_them(bi, lengths):
-    model = make(bi=bi, depth=2)
-    Y, backprop = model(batch(lengths), is_train=True)
-    assert Y.dataXd.shape == (0, 4)
-    assert Y.lengths.tolist() == lengths
-    assert backprop(Y).dataXd.shape == (0, 3)
-
-
-@pytest.mark.parametrize("bi", [False, True])
-@pytest.mark.parametrize("depth", [1, 3])
-def test_a_sequence_is_the_same_alone_and_in_any_batch(bi, depth):
-    model = make(bi=bi, depth=depth)
-    lengths = [3, 7, 1, 5, 7]
-    whole = batch(lengths)
-    together = model.predict(whole)
-    for order in ([0, 1, 2, 3, 4], [4, 2, 0, 3, 1], [1], [2, 3]):
-        part = whole[np.array(order)]
-        expected = together[np.array(order)].dataXd
-        np.testing.assert_allclose(model.predict(part).dataXd, expected, atol=1e-6)
-
-
-def test_directions_see_what_they_should():
-    """Forwards, a step depends on what stands before it; backwards, on what follows."""
-    model = make(nO=4, bi=True)
-    X = batch([6])
-    changed = Ragged(X.dataXd.copy(), X.lengths)
-    changed.dataXd[2] += 1
-    differs = model.predict(X).dataXd != model.predict(changed).dataXd
-    assert differs[:, :2].any(axis=1).tolist() == [False] * 2 + [True] * 4
-    assert differs[:, 2:].any(axis=1).tolist() == [True] * 3 + [False] * 3
-
-
-def test_backprop_can_be_called_again():
-    model = make(bi=True)
-    Y, backprop = model(batch([3, 2]), is_train=True)
-    np.testing.assert_array_equal(backprop(Y).dataXd, backprop(Y).dataXd)
-
-
-def test_gradients_add_up_until_the_update():
-    once, twice = make(bi=True), make(bi=True)
-    for model, times in ((once, 1), (twice, 2)):
-        for _ in range(times):
-            Y, backprop = model(batch([3, 2]), is_train=True)
-            backprop(Y)
-    for a, b in zip(once.layers, twice.layers, strict=True):
-        for name in a.param_names:
-            np.testing.assert_allclose(2 * a.get_grad(name), b.get_grad(name), 1e-5)
-
-
-def test_odd_width_in_both_directions_is_refused():
-    with pytest.raises(ValueError, match=r"cannot be 5 wide.*even.*try 6"):
-        LSTM(nO=5, nI=3, bi=True)
-    with pytest.raises(ValueError, match="cannot be 5 wide"):
-        LSTM(bi=True).initialize(X=batch([2]), Y=batch([2], width=5))
-    LSTM(nO=5, nI=3).initialize()
-
-
-def test_depth_below_one_is_refused():
-    with pytest.raises(ValueError, match="depth of at least 1, not 0"):
-        LSTM(nO=4, nI=3, depth=0)
-
-
-def test_sizes_are_taken_from_the_sample():
-    model = LSTM(bi=True, depth=2).initialize(X=batch([2]), Y=batch([2], width=6))
-    sizes = [(cell.get_dim("nI"), cell.get_dim("nO")) for cell in model.layers]
-    assert sizes == [(3, 3), (3, 3), (6, 3), (6, 3)]
-
-
-def test_dropout_uses_one_mask_a_sequence():
-    model = make(nO=200, nI=3, dropout=0.5)
-    Y, _ = model(batch([4, 4]), is_train=True)
-    dropped = (Y.dataXd == 0).reshape(2, 4, 200)
-    assert (dropped == dropped[:, :1]).all(), "the same units at all steps"
-    assert (dropped[0, 0] != dropped[1, 0]).any(), "others in another sequence"
-    assert 0.3 < dropped[:, 0].mean() < 0.7
-
-
-def test_dropout_rate_of_update_reaches_the_layer():
-    model = make(nO=50)
-    set_dropout_rate(model, 0.5)
-    Y, _ = model(batch([4]), is_train=True)
-    assert (Y.dataXd == 0).any()
-    assert not (model.predict(batch([4])).dataXd == 0).any()
-    set_dropout_rate(model, 0.0)
-    Y, _ = model(batch([4]), is_train=True)
-    assert not (Y.dataXd == 0).any()
-
-
-@pytest.mark.parametrize("bi", [False, True])
-def test_gradients_with_dropout(bi):
-    """With the masks held still, gradients pass through them."""
-    model = to_float64(make(bi=bi, depth=2, dropout=0.4))
-    X = batch([3, 2], dtype="float64")
-
-    def run(array):
-        np.random.seed(7)
-        return model(Ragged(array, X.lengths), is_train=True)
-
-    Y, backprop = run(X.dataXd)
-    dX = backprop(Ragged(np.ones_like(Y.dataXd), X.lengths)).dataXd
-    for index in np.ndindex(dX.shape):
-        step = np.zeros_like(dX)
-        step[index] = 1e-5
-        above, below = run(X.dataXd + step)[0], run(X.dataXd - step)[0]
-        slope = (above.dataXd.sum() - below.dataXd.sum()) / 2e-5
-        assert dX[index] == pytest.approx(slope, rel=1e-6, abs=1e-8)
-
-
-def test_bytes_bring_back_the_layer():
-    model = make(bi=True, depth=2)
-    loaded = LSTM(bi=True, depth=2).from_bytes(model.to_bytes())
-    X = batch([3, 2])
-    np.testing.assert_array_equal(model.predict(X).dataXd, loaded.predict(X).dataXd)
-
-
-def test_lists_and_padded_batches():
-    model = make(bi=True)
-    lists = [batch([n], seed=n).dataXd for n in (3, 1, 2)]
-    ops = get_current_ops()
-    from_lists = with_ragged(model).predict(lists)
-    padded = with_ragged(model).predict(ops.list2padded(lists))
-    for a, b, x in zip(from_lists, ops.padded2list(padded), lists, strict=True):
-        assert a.shape == (len(x), 4)
-        np.testing.assert_allclose(a, b, atol=1e-6)
 
 
 def test_learns_what_one_direction_cannot_know():
@@ -210,39 +60,3 @@ def test_learns_what_one_direction_cannot_know():
 
     assert error_after_training(bi=True) < 0.02
     assert error_after_training(bi=False) > 0.1
-
-
-@pytest.mark.parametrize(
-    "settings, says",
-    [
-        ({"nO": 0}, "at least 1, not nO=0, nI=3"),
-        ({"nI": -2}, "at least 1, not nO=4, nI=-2"),
-        ({"dropout": 1.0}, "below 1, not 1.0"),
-    ],
-)
-def test_settings_that_there_cannot_be(settings, says):
-    with pytest.raises(ValueError, match=says):
-        LSTM(**{"nO": 4, "nI": 3, **settings})
-
-
-def test_input_of_another_width_is_named():
-    with pytest.raises(ValueError, match="the input is 5 wide, not 3"):
-        make().predict(batch([2], width=5))
-
-
-@pytest.mark.parametrize("lengths", [[3, 1], [3, 3]])
-def test_lengths_that_do_not_fit_are_named(lengths):
-    X = batch([5]).dataXd
-    with pytest.raises(ValueError, match=r"sum to .*, but there are 5 rows"):
-        make().predict(Ragged(X, np.array(lengths, dtype="int32")))
-
-
-def test_integers_are_taken_for_numbers():
-    model = make()
-    X = np.eye(3, dtype="int64")
-    lengths = np.array([3], dtype="int32")
-    whole, real = (
-        model.predict(Ragged(X, lengths)),
-        model.predict(Ragged(X.astype("float32"), lengths)),
-    )
-    np.testing.assert_array_equal(whole.dataXd, real.dataXd)

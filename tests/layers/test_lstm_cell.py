@@ -71,6 +71,18 @@ def test_large_inputs_do_not_overflow(cell):
             assert np.isfinite(h).all() and np.isfinite(c).all()
 
 
+@pytest.mark.parametrize("large", [1e4, -1e4])
+def test_no_warning_for_large_inputs_in_float32(large):
+    cell = LSTMCell(3, 2).initialize()
+    x = np.full((1, 2), large, dtype="float32")
+    zeros = np.zeros((1, 3), dtype="float32")
+    with np.errstate(all="raise"):
+        (h, c), backprop = cell((x, zeros, zeros), is_train=True)
+        gradients = backprop((np.ones_like(h), np.ones_like(c)))
+    for array in (h, c, *gradients):
+        assert array.dtype == "float32" and np.isfinite(array).all()
+
+
 def test_steps_by_hand_are_what_the_layer_does():
     fix_random_seed(0)
     layer = LSTM(nO=5, nI=3).initialize()

@@ -129,13 +129,13 @@ def test_dropout_draws_the_same_masks():
 
 
 def test_odd_width_in_both_directions_is_refused():
-    with pytest.raises(ValueError, match="cannot be 5 wide"):
+    with pytest.raises(ValueError, match="nO has to be even, not 5"):
         TorchLSTM(nO=5, nI=3, bi=True)
 
 
 def test_input_of_another_width_is_named():
     """PyTorch itself would read past the end of the weights."""
-    with pytest.raises(ValueError, match="the input is 6 wide, not 5"):
+    with pytest.raises(ValueError, match="the input has a width of 6, expected 5"):
         pair(bi=False, depth=1)[1].predict(data(6))
 
 

@@ -9,7 +9,7 @@ from spacy.tokens import Doc
 from thinc.types import Ragged
 
 from spacy_lstm_ner.layers import CRF
-from spacy_lstm_ner.layers.crf import best_paths, path_scores
+from spacy_lstm_ner.layers.viterbi import best_paths, path_scores
 from spacy_lstm_ner.model.units import UNITS
 from spacy_lstm_ner.pipeline.brackets import (
     best_path_keeping_brackets,

@@ -12,7 +12,9 @@ from typer.testing import CliRunner
 
 from spacy_lstm_ner.cli import lstm_ner_cli
 from spacy_lstm_ner.data.corpus import BIOCorpus
-from spacy_lstm_ner.layers.crf import CRF, n_best_paths, stretch_probabilities
+from spacy_lstm_ner.layers import CRF
+from spacy_lstm_ner.layers.marginals import segment_marginals
+from spacy_lstm_ner.layers.viterbi import n_best_paths
 from spacy_lstm_ner.pipeline.calibration import NotCalibrated, fit_temperature, log_loss
 from spacy_lstm_ner.tags import TagSet
 
@@ -55,13 +57,11 @@ def test_a_layer_at_a_temperature_is_one_with_smaller_scores():
         crf.set_param(name, param.astype("float32"))
         cooler.set_param(name, crf.get_param(name) / np.float32(2.5))
     lengths = np.array([5, 4])
-    asked = tags.stretches([(0, 2, "A"), (5, 6, "B"), (1, 4, "")])
-    hot = stretch_probabilities(
+    asked = tags.segments([(0, 2, "A"), (5, 6, "B"), (1, 4, "")])
+    hot = segment_marginals(
         crf, Ragged(scores, lengths), tags.rules, asked, temperature=2.5
     )
-    cold = stretch_probabilities(
-        cooler, Ragged(scores / 2.5, lengths), tags.rules, asked
-    )
+    cold = segment_marginals(cooler, Ragged(scores / 2.5, lengths), tags.rules, asked)
     np.testing.assert_allclose(hot, cold, rtol=1e-5)
     best, log_probs = n_best_paths(crf, Ragged(scores, lengths), tags.rules, 4)
     hot_best, hot_log_probs = n_best_paths(

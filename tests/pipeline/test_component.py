@@ -8,7 +8,7 @@ from spacy.training import Example
 from thinc.api import SGD, Adam, fix_random_seed
 from thinc.types import Ragged
 
-from spacy_lstm_ner.layers.crf import stretch_probabilities
+from spacy_lstm_ner.layers.marginals import segment_marginals
 from spacy_lstm_ner.tags import ScoredSpan
 
 from ..conftest import SMALL_MODEL, copy_of, found, loaded_again, train
@@ -217,11 +217,11 @@ def test_an_entity_ends_also_where_nothing_is_known_of_what_follows(examples, sc
     gold.set_ents([Span(gold, 3, 5, "ORG")], default="missing")
     (rows,) = ner.model.predict([doc])
     loss, _ = ner.get_loss([Example(doc, gold)], [rows])
-    (probability,) = stretch_probabilities(
+    (probability,) = segment_marginals(
         ner.model.get_ref("crf"),
         Ragged(rows, np.array([len(rows)])),
         ner.tags.rules,
-        ner.tags.stretches([(3, 5, "ORG")]),
+        ner.tags.segments([(3, 5, "ORG")]),
     )
     assert loss == pytest.approx(-np.log(probability), rel=1e-5)
 
@@ -587,8 +587,7 @@ def test_diverged_training_says_so(examples):
     nlp.initialize(lambda: examples)
     optimizer = SGD(1e4, grad_clip=0.0)
     text = examples[0].text[:40]
-    cause = "(lower learning rate|not finite)"
-    says = rf"{cause}.* batch of 60 texts that begin with: '{text}"
+    says = rf"lower learning rate.* batch of 60 texts that begin with: '{text}"
     with pytest.raises(ValueError, match=says):
         for _ in range(10):
             nlp.update([copy_of(nlp, eg) for eg in examples], sgd=optimizer)

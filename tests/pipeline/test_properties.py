@@ -14,11 +14,8 @@ from spacy_lstm_ner.evaluation.annotation import Annotated, Surfaces, mentions
 from spacy_lstm_ner.evaluation.error_analysis import compare
 from spacy_lstm_ner.evaluation.predictions import Record, overlap
 from spacy_lstm_ner.layers import CRF
-from spacy_lstm_ner.layers.crf import (
-    best_paths,
-    n_best_paths,
-    stretch_probabilities,
-)
+from spacy_lstm_ner.layers.marginals import segment_marginals
+from spacy_lstm_ner.layers.viterbi import best_paths, n_best_paths
 from spacy_lstm_ner.model.units import UNITS
 from spacy_lstm_ner.tags import FILE_SCHEMES, Span, TagSet, spans_from_tags
 
@@ -55,7 +52,7 @@ def test_tags_of_a_model_bring_any_entities_back(entities, scheme):
     path = ids.tolist()
     assert all(tags.rules.transitions[i, j] for i, j in pairwise(path))
     assert not path or (tags.rules.starts[path[0]] and tags.rules.ends[path[-1]])
-    stretches = tags.stretches(spans)
+    stretches = tags.segments(spans)
     assert stretches.tags.tolist() == [
         path[i] for s, e, _ in spans for i in range(s, e)
     ]
@@ -187,7 +184,7 @@ def test_probabilities_of_entities_are_sums_over_all_paths(case):
             for label in tags.labels:
                 asked.append((end - n + start, end - n + stop, label))
                 expected.append(mass.get((start, stop, label), 0.0))
-    actual = stretch_probabilities(crf, emissions, tags.rules, tags.stretches(asked))
+    actual = segment_marginals(crf, emissions, tags.rules, tags.segments(asked))
     assert ((actual >= 0) & (actual <= 1)).all()
     np.testing.assert_allclose(actual, expected, atol=1e-6)
 

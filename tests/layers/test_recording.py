@@ -8,7 +8,7 @@ from thinc.api import fix_random_seed
 from thinc.types import Ragged
 
 from spacy_lstm_ner.layers import LSTM
-from spacy_lstm_ner.layers.lstm import watched
+from spacy_lstm_ner.layers.recording import record_states
 
 LENGTHS = [3, 0, 5, 1]
 
@@ -45,7 +45,7 @@ def by_hand(cell, X):
 @pytest.mark.parametrize("depth", [1, 2])
 def test_states_are_those_of_the_equations(bi, depth):
     model, X = layer(bi=bi, depth=depth), batch()
-    with watched(model.layers) as seen:
+    with record_states(model.layers) as seen:
         Y = model.predict(X)
     assert len(seen) == depth
     inputs = X.dataXd
@@ -72,22 +72,22 @@ def test_states_are_those_of_the_equations(bi, depth):
 def test_watching_changes_nothing_and_ends():
     model, X = layer(bi=True), batch()
     before = model.predict(X).dataXd
-    with watched(model.layers) as seen:
+    with record_states(model.layers) as seen:
         np.testing.assert_array_equal(model.predict(X).dataXd, before)
         model.predict(X)
     model.predict(X)
     assert len(seen) == 2
 
 
-def test_only_these_cells_and_this_thread_are_watched():
+def test_only_these_cells_and_this_thread_are_record_states():
     model, other, X = layer(), layer(), batch()
-    with watched(model.layers) as seen:
+    with record_states(model.layers) as seen:
         other.predict(X)
         thread = threading.Thread(target=model.predict, args=[X])
         thread.start()
         thread.join()
         assert not seen
-        with watched(other.layers) as inner:
+        with record_states(other.layers) as inner:
             model.predict(X)
             other.predict(X)
         assert (len(seen), len(inner)) == (0, 1)
@@ -95,11 +95,11 @@ def test_only_these_cells_and_this_thread_are_watched():
     assert len(seen) == 1
 
 
-def test_gradients_are_the_same_while_watched():
+def test_gradients_are_the_same_while_record_states():
     model, X = layer(bi=True), batch()
     Y, backprop = model.begin_update(X)
     expected = backprop(Y).dataXd
-    with watched(model.layers):
+    with record_states(model.layers):
         Y, backprop = model.begin_update(X)
         np.testing.assert_array_equal(backprop(Y).dataXd, expected)
 
@@ -112,9 +112,9 @@ def test_the_layer_on_pytorch_shows_the_same():
     ours = layer(bi=True, depth=2)
     theirs = TorchLSTM(8, 3, bi=True, depth=2).from_bytes(ours.to_bytes())
     X = batch()
-    with watched(ours.layers) as seen:
+    with record_states(ours.layers) as seen:
         ours.predict(X)
-    with watched(theirs.layers) as seen_of_torch:
+    with record_states(theirs.layers) as seen_of_torch:
         theirs.predict(X)
     for one, other in zip(seen, seen_of_torch, strict=True):
         for array, same in zip(one, other, strict=True):

@@ -1,0 +1,91 @@
+"""The probability of a segment of a path, such as an entity.
+
+A segment has the tags y_s … y_e, and the path must not go on with its continuation c:
+an entity that is longer is another one. Given the text, a path is a Markov chain. So
+the probability of all paths that contain the segment is exactly
+
+    p(segment) = p(y_s) · Π_t p(y_t | y_t-1) · (1 - p(c | y_e))        t = s+1 … e
+
+where, by the sums of lattice.py,
+
+    p(y_t | y_t-1) = exp(A[y_t-1, y_t]) exp(e_t[y_t]) β_t[y_t] / β_t-1[y_t-1]
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from thinc.api import Model, to_numpy
+from thinc.types import Floats1d, Ints1d, Ragged
+
+from .crf import ConstrainedScores, TransitionConstraints
+from .lattice import forward_backward
+from .packing import pack_on_cpu
+
+
+class Segments(NamedTuple):
+    """Segments of paths."""
+
+    starts: Ints1d  # (K,) the first row of each
+    ends: Ints1d  # (K,) the row after its last one
+    tags: Ints1d  # (M,) the tags of their rows, one segment after the other
+    continuation: Ints1d  # (K,) the tag that must not follow: it would extend it
+
+
+def segment_marginals(
+    crf: Model,
+    emissions: Ragged,
+    constraints: TransitionConstraints,
+    segments: Segments,
+    *,
+    temperature: float = 1.0,
+) -> Floats1d:
+    """The probability of each segment. Sequences without a segment are skipped.
+
+    crf (Model): A `CRF` layer.
+    emissions (Ragged): (N, T) emission scores; minus infinity excludes a tag.
+    constraints (TransitionConstraints): The legal paths.
+    segments (Segments): K segments, none of them empty, each within one sequence.
+    temperature (float): All scores, those of the layer included, are divided by it.
+    RETURNS (Floats1d): (K,) float64 probabilities.
+    RAISES (ValueError): If a sequence has no legal path.
+    """
+    starts, ends, tags, continuation = segments
+    if not len(starts):
+        return np.zeros(0)
+    lengths = to_numpy(emissions.lengths)
+    requested = np.zeros(len(lengths), dtype=bool)
+    requested[np.repeat(np.arange(len(lengths)), lengths)[starts]] = True
+    selected = np.repeat(requested, lengths)  # (N,)
+    new_row = np.cumsum(selected) - 1  # (N,)
+    data = to_numpy(emissions.dataXd)[selected].astype("float64") / temperature
+    lengths = lengths[requested]
+    packing = pack_on_cpu(lengths, len(data))
+    scores = ConstrainedScores(crf, constraints, temperature=temperature)
+    lattice = forward_backward(data[packing.forwards], packing, scores)
+    position = packing.to_ragged(np.arange(len(data)))  # of each row in the lattice
+    transitions = np.exp(scores.transitions)  # (T, T)
+
+    def conditional(row: Ints1d, tag: Ints1d, tag_before: Ints1d) -> Floats1d:
+        """p(tag at row | tag_before at the previous row)"""
+        joint = transitions[tag_before, tag] * lattice.incoming[position[row], tag]
+        beta = lattice.beta[position[row - 1], tag_before]
+        return np.divide(joint, beta, out=np.zeros_like(joint), where=beta > 0)
+
+    sizes = ends - starts  # (K,)
+    firsts = np.cumsum(sizes) - sizes  # (K,) the first row of each among all M
+    rows = np.arange(len(tags)) + np.repeat(new_row[starts] - firsts, sizes)  # (M,)
+    factors = np.empty(len(tags))  # (M,)
+    later = np.delete(np.arange(len(tags)), firsts)  # (M - K,)
+    factors[later] = conditional(rows[later], tags[later], tags[later - 1])
+    at_first = position[rows[firsts]], tags[firsts]
+    factors[firsts] = lattice.alpha[at_first] * lattice.beta[at_first]
+    probabilities = np.multiply.reduceat(factors, firsts)  # (K,)
+    lasts = firsts + sizes - 1  # (K,)
+    followed = ~np.isin(rows[lasts] + 1, np.cumsum(lengths))  # (K,)
+    last_tags = tags[lasts][followed]
+    next_rows = rows[lasts][followed] + 1
+    probabilities[followed] *= 1 - conditional(
+        next_rows, continuation[followed], last_tags
+    )
+    # Rounding must not leave the range of probabilities.
+    return np.clip(probabilities, 0.0, 1.0)

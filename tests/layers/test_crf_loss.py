@@ -1,0 +1,226 @@
+"""The losses of the CRF and their gradients, against brute force."""
+
+import numpy as np
+import pytest
+from thinc.types import Ragged
+
+from spacy_lstm_ner.layers import CRF
+from spacy_lstm_ner.layers.crf_loss import crf_divergence, crf_loss, softmax_loss
+from spacy_lstm_ner.pipeline.incorrect_spans import exclude_spans
+from spacy_lstm_ner.tags import TagSet
+
+from .brute_force import LENGTHS, legal_paths, score, spans_of
+from .gradients import numeric_gradient, to_float64
+
+
+def brute_force_loss(crf, tags, emissions, gold, wrong=()):
+    total, start = 0.0, 0
+    for n in LENGTHS:
+        rows, allowed = (array[start : start + n] for array in (emissions, gold))
+        start += n
+        if n:
+            paths = legal_paths(tags, n)
+            scores = np.array([score(crf, rows, path) for path in paths])
+            agrees = [
+                all(allowed[range(n), path])
+                and not spans_of(tags, path, start - n).intersection(wrong)
+                for path in paths
+            ]
+            total += np.log(np.exp(scores).sum()) - np.log(np.exp(scores[agrees]).sum())
+    return total
+
+
+def some_gold(tags, rng, missing):
+    """A random legal path for each sequence, and some units without annotation."""
+    gold = np.zeros((sum(LENGTHS), len(tags)), dtype=bool)
+    start = 0
+    for n in LENGTHS:
+        if n:
+            paths = legal_paths(tags, n)
+            gold[range(start, start + n), paths[rng.integers(len(paths))]] = True
+        start += n
+    gold[rng.random(len(gold)) < missing] = True
+    return gold
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.5, 1.0])
+def test_loss_and_gradients(crf, tags, emissions, rng, missing):
+    gold = some_gold(tags, rng, missing)
+    data = emissions.dataXd
+    loss, d_emissions = crf_loss(crf, emissions, gold, tags.rules)
+    assert loss == pytest.approx(brute_force_loss(crf, tags, data, gold), abs=1e-8)
+
+    def again():
+        return brute_force_loss(crf, tags, data, gold)
+
+    np.testing.assert_allclose(d_emissions, numeric_gradient(again, data), atol=1e-8)
+    for name in crf.param_names:
+        expected = numeric_gradient(again, crf.get_param(name))
+        np.testing.assert_allclose(
+            crf.get_grad(name), expected, atol=1e-8, err_msg=name
+        )
+    if missing == 1.0:
+        assert loss == pytest.approx(0.0, abs=1e-9)
+        assert not d_emissions.round(9).any()
+
+
+WRONG = {
+    "one": [(0, 2, "A")],
+    "same start": [(0, 2, "A"), (0, 1, "A"), (0, 3, "A")],
+    "same end": [(4, 6, "A"), (5, 6, "A")],
+    "crossing": [(4, 7, "A"), (5, 8, "A"), (6, 7, "A"), (0, 3, "A")],
+    "one after the other": [(4, 6, "A"), (6, 7, "A"), (0, 1, "A"), (1, 3, "A")],
+    "side by side": [(4, 5, "A"), (5, 7, "A"), (7, 8, "A"), (3, 4, "A"), (3, 4, "A")],
+    "all of the last": [(8, 9, "A"), (8, 10, "A"), (9, 10, "A")],
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
+@pytest.mark.parametrize("missing", [0.6, 1.0])
+def test_wrong_entities_are_in_no_path(crf, tags, emissions, rng, missing, wrong):
+    if len(tags.labels) > 1:
+        wrong = [*wrong, (0, 2, "B"), (4, 6, "B"), (6, 7, "B")]
+    gold = some_gold(tags, rng, missing)
+    # It may not rule out what the annotation asks for.
+    gold[[i for start, end, _ in wrong for i in range(start, end)]] = True
+    data = emissions.dataXd
+    annotation = exclude_spans(tags, gold, wrong)
+    loss, d_emissions = crf_loss(crf, emissions, annotation, tags.rules)
+
+    def again():
+        return brute_force_loss(crf, tags, data, gold, wrong)
+
+    assert loss == pytest.approx(again(), abs=1e-8)
+    if missing == 1.0:
+        assert loss > 1e-3  # without wrong entities it would be 0
+    np.testing.assert_allclose(d_emissions, numeric_gradient(again, data), atol=1e-8)
+    for name in crf.param_names:
+        expected = numeric_gradient(again, crf.get_param(name))
+        np.testing.assert_allclose(
+            crf.get_grad(name), expected, atol=1e-8, err_msg=name
+        )
+
+
+def test_wrong_entities_that_do_not_overlap_share_copies(tags):
+    allowed = np.ones((100, len(tags)), dtype=bool)
+    side_by_side = [(i, i + 2, "A") for i in range(0, 100, 2)]
+    assert len(exclude_spans(tags, allowed, side_by_side).copied) == 6
+    nested = [*side_by_side, (0, 50, "A")]
+    assert len(exclude_spans(tags, allowed, nested).copied) == 12
+
+
+def test_a_wrong_entity_that_was_certain_is_unlearned(tags):
+    """What is left is summed, not got by a difference: 1 - 1 would be nothing."""
+    crf = to_float64(CRF(len(tags)).initialize())
+    rows = np.zeros((3, len(tags)))
+    rows[range(3), tags.ids_from_spans([(0, 3, "A")], 3)] = 100
+    anything = np.ones(rows.shape, dtype=bool)
+    annotation = exclude_spans(tags, anything, [(0, 3, "A")])
+    batch = Ragged(rows, np.array([3]))
+    loss, d_rows = crf_loss(crf, batch, annotation, tags.rules)
+    # The best of the others has one unit of the wrong one less in BIO, two in BIOES.
+    assert loss == pytest.approx({"BIO": 100, "BIOES": 200}[tags.scheme], abs=5)
+    assert np.abs(d_rows).max() > 0.2 and np.isfinite(d_rows).all()
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.5, 1.0])
+def test_loss_of_tags_scored_one_by_one(tags, emissions, rng, missing):
+    gold = some_gold(tags, rng, missing)
+
+    def again():
+        return softmax_loss(emissions, gold)[0]
+
+    loss, d_emissions = softmax_loss(emissions, gold)
+    probabilities = np.exp(emissions.dataXd)
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    allowed = (probabilities * gold).sum(axis=1)
+    np.testing.assert_allclose(loss, -np.log(allowed).sum(), atol=1e-12)
+    expected = numeric_gradient(again, emissions.dataXd)
+    np.testing.assert_allclose(d_emissions, expected, rtol=1e-6, atol=1e-8)
+
+
+def test_what_is_not_learned_has_no_gradient(tags, emissions, rng):
+    crf = CRF(len(tags), learned=False).initialize()
+    crf_loss(crf, emissions, some_gold(tags, rng, 0.0), tags.rules)
+    assert not any(crf.has_grad(name) for name in crf.param_names)
+
+
+def path_log_probs(crf, tags, rows):
+    scores = np.array([score(crf, rows, path) for path in legal_paths(tags, len(rows))])
+    return scores - np.log(np.exp(scores).sum())
+
+
+@pytest.mark.parametrize("new_label", [False, True])
+def test_divergence_and_gradients(crf, tags, emissions, rng, new_label):
+    old_tags = TagSet(tags.labels, tags.scheme)
+    old_crf, old_emissions = crf, emissions
+    if new_label:
+        tags = TagSet([*tags.labels, "NEW"], tags.scheme)
+    n_old, n = len(old_tags), len(tags)
+    crf = to_float64(CRF(n).initialize())
+    for name in crf.param_names:
+        crf.set_param(name, rng.standard_normal(crf.get_param(name).shape))
+    data = rng.standard_normal((sum(LENGTHS), n))
+    batch = Ragged(data, emissions.lengths)
+
+    def again():
+        total, start = 0.0, 0
+        for size in LENGTHS:
+            rows = slice(start, start + size)
+            start += size
+            if size:
+                old = path_log_probs(old_crf, old_tags, old_emissions.dataXd[rows])
+                # The paths of the old tags only.
+                new = path_log_probs(crf, old_tags, data[rows])
+                total += (np.exp(old) * (old - new)).sum()
+        return total
+
+    loss, d_data = crf_divergence(crf, batch, old_crf, old_emissions, tags.rules)
+    assert loss == pytest.approx(again(), abs=1e-8) and loss > 0.1
+    np.testing.assert_allclose(d_data, numeric_gradient(again, data), atol=1e-8)
+    for name in crf.param_names:
+        expected = numeric_gradient(again, crf.get_param(name))
+        np.testing.assert_allclose(
+            crf.get_grad(name), expected, atol=1e-8, err_msg=name
+        )
+    assert not d_data[:, n_old:].any()
+
+
+def test_no_divergence_from_itself(crf, tags, emissions):
+    loss, d_data = crf_divergence(crf, emissions, crf, emissions, tags.rules)
+    assert loss == pytest.approx(0.0, abs=1e-9)
+    assert not d_data.any()
+
+
+def test_scores_that_are_not_numbers_are_an_error(crf, tags, emissions):
+    emissions.dataXd[1, 1] = np.nan
+    gold = np.ones((sum(LENGTHS), len(tags)), dtype=bool)
+    with pytest.raises(ValueError, match="Non-finite emission scores"):
+        crf_loss(crf, emissions, gold, tags.rules)
+    with pytest.raises(ValueError, match="Non-finite emission scores"):
+        crf_divergence(crf, emissions, crf, emissions, tags.rules)
+
+
+def test_large_scores_and_long_texts_do_not_overflow(tags):
+    crf = to_float64(CRF(len(tags)).initialize())
+    rows = np.random.default_rng(0).standard_normal((3000, len(tags))) * 200
+    gold = np.zeros(rows.shape, dtype=bool)
+    gold[:, 0] = True
+    lengths = np.array([3000])
+    loss, d_rows = crf_loss(crf, Ragged(rows, lengths), gold, tags.rules)
+    assert np.isfinite(loss) and loss > 0
+    assert np.isfinite(d_rows).all()
+
+
+def test_scores_far_apart_keep_their_legal_paths():
+    """The best scores may be of tags that no path can reach."""
+    tags = TagSet(["A"], "BIO")
+    crf = to_float64(CRF(3).initialize())
+    rows = np.zeros((2, 3))
+    rows[0, tags.names.index("I-A")] = 800
+    gold = np.zeros((2, 3), dtype=bool)
+    gold[:, 0] = True
+    loss, d_rows = crf_loss(crf, Ragged(rows, np.array([2])), gold, tags.rules)
+    # Legal are OO, OB, BO, BI and BB, all with the score 0.
+    assert loss == pytest.approx(np.log(5))
+    np.testing.assert_allclose(d_rows.sum(axis=1), 0, atol=1e-12)

@@ -1,0 +1,80 @@
+"""The probabilities of entities, against brute force."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from thinc.types import Ragged
+
+from spacy_lstm_ner.layers import CRF
+from spacy_lstm_ner.layers.marginals import segment_marginals
+
+from .brute_force import LENGTHS, legal_paths, score, spans_of
+from .gradients import to_float64
+
+
+def all_spans(tags):
+    """Every span of every sequence, in rows of the batch, with every label."""
+    ends = np.cumsum(LENGTHS).tolist()
+    return [
+        (start, end, label)
+        for size, stop in zip(LENGTHS, ends, strict=True)
+        for start in range(stop - size, stop)
+        for end in range(start + 1, stop + 1)
+        for label in tags.labels
+    ]
+
+
+def brute_force_spans(crf, tags, emissions):
+    """The probability of each entity span: the mass of the paths that have it."""
+    mass, first = Counter(), 0
+    for n in LENGTHS:
+        if n:
+            rows = emissions.dataXd[first : first + n]
+            paths = legal_paths(tags, n)
+            weights = np.exp([score(crf, rows, path) for path in paths])
+            for path, p in zip(paths, weights / weights.sum(), strict=True):
+                mass.update(dict.fromkeys(spans_of(tags, path, first), p))
+        first += n
+    return mass
+
+
+@pytest.mark.parametrize("learned", [True, False], ids=["crf", "no crf"])
+def test_probability_of_entities(crf, tags, emissions, learned):
+    if not learned:
+        crf.initialize()
+    spans = all_spans(tags)
+    expected = brute_force_spans(crf, tags, emissions)
+    actual = segment_marginals(crf, emissions, tags.rules, tags.segments(spans))
+    np.testing.assert_allclose(actual, [expected[span] for span in spans], atol=1e-8)
+    assert len(expected) == len(spans)
+    # In any order, and whatever else is asked for.
+    few = spans[::-3]
+    again = segment_marginals(crf, emissions, tags.rules, tags.segments(few))
+    np.testing.assert_allclose(again, actual[::-3], rtol=1e-10)
+
+
+def test_probability_of_entities_with_units_ruled_out(crf, tags, emissions):
+    emissions.dataXd[1, 1:] = -np.inf
+    spans = all_spans(tags)
+    expected = brute_force_spans(crf, tags, emissions)
+    actual = segment_marginals(crf, emissions, tags.rules, tags.segments(spans))
+    np.testing.assert_allclose(actual, [expected[span] for span in spans], atol=1e-8)
+    assert all(actual[i] == 0 for i, (s, e, _) in enumerate(spans) if s <= 1 < e)
+
+
+def test_probability_of_what_is_certain_or_impossible(tags):
+    """Scores far apart neither overflow nor make more than 1 of it."""
+    crf = to_float64(CRF(len(tags)).initialize())
+    n = 400
+    spans = [(5, 350, "A"), (0, 1, "A"), (399, 400, "A")]
+    rows = np.zeros((n, len(tags)))
+    rows[range(n), tags.ids_from_spans(spans[:2], n)] = 500
+    batch = Ragged(rows, np.array([n]))
+    actual = segment_marginals(crf, batch, tags.rules, tags.segments(spans))
+    np.testing.assert_allclose(actual, [1, 1, 0], atol=1e-12)
+
+
+def test_no_probability_is_asked_for(crf, tags, emissions):
+    asked = tags.segments([])
+    assert len(segment_marginals(crf, emissions, tags.rules, asked)) == 0
