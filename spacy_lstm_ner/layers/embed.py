@@ -1,8 +1,8 @@
-"""Characters → vectors.
+"""Embeddings of characters.
 
-A character comes as its code point. `CharEmbed` gives a vector to each character that
-the training data shows; `HashCharEmbed` needs no vocabulary, and reads the neighbours
-of a character, too.
+A character is given by its code point. `CharEmbed` has a vector for each character of
+the training data; `HashCharEmbed` needs no vocabulary, and also embeds the n-grams that
+a character is part of.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ from thinc.types import Floats2d, Ints2d, Ragged
 
 Kind = Literal["learned", "onehot", "normal", "uniform"]
 KINDS: tuple[Kind, ...] = ("learned", "onehot", "normal", "uniform")
-# A code point has 21 bits, so three of them have a number of their own in 64 bits.
+# A code point has 21 bits, so three of them fit into a 64-bit number.
 _BITS = 21
 MAX_NGRAM = 64 // _BITS
 
@@ -22,29 +22,29 @@ MAX_NGRAM = 64 // _BITS
 def CharEmbed(
     nO: int | None = None, *, kind: Kind = "learned"
 ) -> Model[Ints2d, Floats2d]:
-    """A vector for each character that `Model.initialize` is shown.
+    """A vector for each character in the sample that is passed to `Model.initialize`.
 
-    Characters that it was not shown get the zero vector.
+    All other characters have the zero vector.
 
-    nO (int | None): Width of the vectors. A one-hot vector is as wide as there are
-        characters: leave it out there.
-    kind (str): "learned" in training; or frozen: "onehot", random "normal" (mean 0,
-        variance 1), random "uniform" (0 to 1).
-    RETURNS (Model[Ints2d, Floats2d]): From code points (N, 1) to vectors (N, nO). The
-        parameter E (characters + 1, nO) has the vector of unknown characters in row 0.
-    RAISES (ValueError): For a kind that does not exist, a width where it is "onehot",
-        none where it is not, or where `initialize` is shown no character.
+    nO (int | None): Width of the vectors. Leave it out for one-hot vectors: their width
+        is the number of characters.
+    kind (str): "learned" (trained), or one of the frozen kinds "onehot", "normal"
+        (random, mean 0, variance 1) and "uniform" (random, 0 to 1).
+    RETURNS (Model[Ints2d, Floats2d]): From code points (N, 1) to vectors (N, nO). Row 0
+        of the parameter E (characters + 1, nO) is the vector of unknown characters.
+    RAISES (ValueError): If the kind does not exist, a width is given for "onehot" or
+        missing for another kind, or the sample has no characters.
     """
     if kind not in KINDS:
         raise ValueError(f"Unknown kind of embedding {kind!r}: use one of {KINDS}.")
     if (nO is None) != (kind == "onehot"):
         raise ValueError(
-            "One-hot vectors are as wide as there are characters: leave the width out."
+            "The width of one-hot vectors is the number of characters: leave it out."
             if kind == "onehot"
-            else f"An embedding of the kind {kind!r} needs a width."
+            else f"An embedding of kind {kind!r} needs a width."
         )
     if nO is not None and nO < 1:
-        raise ValueError(f"An embedding needs a width of at least 1, not {nO}.")
+        raise ValueError(f"The width of an embedding has to be at least 1, not {nO}.")
     return Model(
         f"char_embed_{kind}",
         _embed_forward,
@@ -68,7 +68,7 @@ def _embed_forward(
         if model.attrs["kind"] == "learned":
             dE = model.ops.xp.zeros_like(E)
             model.ops.scatter_add(dE, rows, dY)
-            dE[0] = 0  # unknown stays zero
+            dE[0] = 0  # the vector of unknown characters stays zero
             model.inc_grad("E", dE)
         return model.ops.xp.zeros_like(X)
 
@@ -81,12 +81,13 @@ def _embed_init(
     characters = [] if X is None else np.unique(to_numpy(X)).tolist()
     if not characters:
         raise ValueError(
-            "CharEmbed learns in `initialize` which characters there are, but was "
-            "shown none. Give it a sample, or use HashCharEmbed, which needs none."
+            "CharEmbed takes its characters from the sample that is passed to "
+            "`initialize`, which has none. Pass a sample, or use HashCharEmbed, which "
+            "does not need one."
         )
     model.attrs["characters"] = characters
     n = len(characters)
-    # Initialised again, it forgets the characters that it knew.
+    # If it is initialized again, the shape may change.
     model.set_param("E", None)
     kind = model.attrs["kind"]
     if kind == "onehot":
@@ -107,8 +108,8 @@ def _embed_init(
 
 
 def check_char_embed(model: Model[Ints2d, Floats2d]) -> None:
-    """RAISES (ValueError): For attributes and parameters, as of a file, that no
-    `CharEmbed` can have."""
+    """RAISES (ValueError): If an attribute or a parameter has a value that no
+    `CharEmbed` has."""
     characters, kind = model.attrs["characters"], model.attrs["kind"]
     if kind not in KINDS or model.name != f"char_embed_{kind}":
         raise ValueError(f"{model.name} has the kind {kind!r:.40}")
@@ -117,42 +118,45 @@ def check_char_embed(model: Model[Ints2d, Floats2d]) -> None:
     is_sorted = codes.ndim == 1 and (codes.dtype.kind in "iu" or not len(codes))
     if not is_sorted or (codes[1:] <= codes[:-1]).any() or n_rows != len(codes) + 1:
         raise ValueError(
-            f"{model.name} has {n_rows} vectors, and characters that are not as many, "
-            f"or not sorted"
+            f"{model.name} has {n_rows} vectors, and a different number of characters, "
+            f"or they are not sorted"
         )
 
 
 def HashCharEmbed(
     width: int, *, rows: Sequence[int], ngram_dropout: float = 0.0
 ) -> Model[Ragged, Ragged]:
-    """Vectors of hashed characters and n-grams: no vocabulary, no unknown character.
+    """Hash embeddings of characters and n-grams (Svenstrup, Hansen & Winther, 2017),
+    without a vocabulary and without unknown characters.
 
-    Each character reads all n-grams that it is a part of, each length and place in a
-    table of its own; the vectors are put side by side. Hashing: "hash embeddings"
-    (Svenstrup, Hansen & Winther, 2017) as in `thinc.api.HashEmbed`.
+    The vector of a character is the concatenation of the vectors of all n-grams that it
+    is part of. Each length and position of an n-gram has its own table, a
+    `thinc.api.HashEmbed`.
 
     width (int): Width of the vector of each n-gram.
-    rows (Sequence[int]): Rows of the tables: for characters, for pairs, for triples.
-        Its length is the length of the longest n-gram.
-    ngram_dropout (float): In training, the chance of each n-gram of two or more
-        characters to be left out where it stands, so that the layers above do not
-        rely on those that they know by heart (as words are left out in Iyyer et al.,
-        2015).
+    rows (Sequence[int]): Number of rows of the tables: for characters, pairs and
+        triples. Its length is the length of the longest n-gram.
+    ngram_dropout (float): In training, the probability that an occurrence of an n-gram
+        of two or more characters is dropped, so that the model does not rely on n-grams
+        that it has memorized (Iyyer et al., 2015, drop words).
     RETURNS (Model[Ragged, Ragged]): From code points (N, 1) to vectors (N, nO), where
         nO is 1, 3 or 6 times `width`.
-    RAISES (ValueError): For no rows at all, more than three numbers of rows, or a
-        width, rows or a chance that there cannot be.
+    RAISES (ValueError): If `rows` does not have one to three numbers, or a number is
+        out of range.
     """
     if not 1 <= len(rows) <= MAX_NGRAM:
         raise ValueError(
-            f"HashCharEmbed reads n-grams of 1 to {MAX_NGRAM} characters: rows needs "
-            f"as many numbers, not {list(rows)}."
+            f"HashCharEmbed reads n-grams of 1 to {MAX_NGRAM} characters: rows has to "
+            f"have one number for each length, not {list(rows)}."
         )
     if min(width, *rows) < 1:
-        raise ValueError(f"Widths and rows of tables are at least 1: {width}, {rows}.")
+        raise ValueError(
+            f"The width and the rows of tables have to be at least 1, not {width=}, "
+            f"{rows=}."
+        )
     if not 0 <= ngram_dropout < 1:
         raise ValueError(
-            f"Dropout has to be at least 0 and below 1, not {ngram_dropout=}."
+            f"The dropout has to be at least 0 and below 1, not {ngram_dropout=}."
         )
     sizes = [n for n in range(1, len(rows) + 1) for _ in range(n)]
     tables = [
@@ -169,14 +173,13 @@ def HashCharEmbed(
 
 
 def check_hash_char_embed(model: Model[Ragged, Ragged]) -> None:
-    """RAISES (ValueError): For attributes, as of a file, that no `HashCharEmbed` can
-    have."""
+    """RAISES (ValueError): If an attribute has a value that no `HashCharEmbed` has."""
     longest, rate = model.attrs["longest"], model.attrs["ngram_dropout"]
     n_tables = len(model.layers)
     if longest not in range(1, MAX_NGRAM + 1) or n_tables != sum(range(longest + 1)):
         raise ValueError(
-            f"hash_char_embed has longest = {longest!r:.40}, which does not go with "
-            f"{n_tables} tables"
+            f"hash_char_embed has longest = {longest!r:.40}, which does not match "
+            f"its {n_tables} tables"
         )
     if not isinstance(rate, int | float) or not 0 <= rate < 1:
         raise ValueError(f"hash_char_embed has ngram_dropout = {rate!r:.40}")
@@ -213,19 +216,19 @@ def _hash_forward(
 
 
 def _keep_masks(model: Model[Ragged, Ragged], n: int, is_train: bool) -> list:
-    """What the vectors of each column are multiplied by: (n, 1), or 1."""
+    """The dropout mask of the vectors of each column: (n, 1), or 1."""
     if not is_train:
         return [1] * len(model.layers)
-    # Single characters, in the first column, all stay.
+    # Single characters, in the first column, are never dropped.
     rate = model.attrs["ngram_dropout"]
     return [1, *(model.ops.get_dropout_mask((n, 1), rate) for _ in model.layers[1:])]
 
 
 def side_by_side(*layers: Model[Ragged, Ragged]) -> Model[Ragged, Ragged]:
-    """The vectors of several embeddings of the same characters, in one.
+    """Concatenate the vectors of several embeddings of the same characters.
 
-    `thinc.api.concatenate` cannot add up the gradients of ragged inputs; characters
-    have none.
+    `thinc.api.concatenate` cannot add the gradients of ragged inputs, and characters
+    have no gradient.
     """
     widths = [layer.maybe_get_dim("nO") or 0 for layer in layers]
     return Model(
@@ -254,17 +257,16 @@ def _side_by_side_forward(
 
 
 def ngrams(ops: Ops, texts: Ragged, longest: int) -> Ints2d:
-    """All n-grams that each character is a part of, each as one number.
+    """All n-grams that each character is part of, each encoded as one number.
 
     texts (Ragged): Code points (N, 1).
-    longest (int): Up to how many characters; at most `MAX_NGRAM`.
-    RETURNS (Ints2d): (N, columns) uint64. The columns are, for c the character at hand:
-        c; bc, cd; abc, bcd, cde. Where an n-gram goes past the end of its text, 0
-        stands for what is not there.
+    longest (int): The maximum length; at most `MAX_NGRAM`.
+    RETURNS (Ints2d): (N, columns) uint64. For the character c of the text abcde, the
+        columns are c; bc, cd; abc, bcd, cde. Positions beyond the ends of a text are 0.
     """
     xp, lengths = ops.xp, to_numpy(texts.lengths)
-    # As many zeros between the texts as an n-gram can reach past an end. The characters
-    # count from 1 on, since 0 is a code point, too.
+    # There are as many zeros between the texts as an n-gram can extend beyond an end.
+    # Code points are shifted by 1, since 0 is one, too.
     gap = longest - 1
     text_of_row = np.repeat(np.arange(len(lengths)), lengths)
     place = ops.asarray(np.arange(len(text_of_row)) + gap * (text_of_row + 1))

@@ -1,16 +1,15 @@
-"""Characters → vectors that say what a lexicon knows about them.
+"""Embeddings of characters by the words of a lexicon.
 
-A text in Chinese does not show where its words begin. A list of words does: those that
-stand in a text tell each character whether it begins, is inside of or ends one, and of
-which kind. This is the idea of SoftLexicon (Ma et al., ACL 2020), which keeps the sets
-of words that begin, go on and end at a character apart, as here; but what is learned is
-a vector for each place, kind and length, not for each word. So it needs no vectors from
-elsewhere, and words that the training data does not have help as much as those that it
-has.
+Chinese text does not mark where words begin. A lexicon helps: its words that occur in a
+text say for each character whether it begins, continues or ends a word, and of which
+kind. This is the idea of SoftLexicon (Ma et al., ACL 2020), which also separates the
+words that begin, continue and end at a character. But here a vector is learned for each
+position, kind and length and not for each word. So no pretrained vectors are needed,
+and words that do not occur in the training data help as much as those that do.
 
-No list has all names. But it shows which characters names like to begin with: so the
-second part of what is known about a character is how the words of the lexicon use it,
-whatever stands around it here.
+No lexicon has all names, but its words show which characters names tend to begin with.
+So the second part of the embedding is the *profile* of a character: how the words of
+the lexicon use it, independent of the context.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,40 +18,41 @@ import numpy as np
 from thinc.api import Model, glorot_uniform_init, to_numpy
 from thinc.types import Floats2d, Ragged
 
-#: Where in a word a character stands.
+#: The positions of a character in a word.
 PLACES = ("begin", "inside", "end")
-#: In a profile also: a word of this character alone.
+#: Profiles also count words of a single character.
 PROFILE_PLACES = (*PLACES, "alone")
 # Words of 2, 3, 4 and more characters.
 _LENGTHS = 4
-# What is known of a word is one bit each of a number of 64 bits.
+# The kinds and the length of a word are bits of a 64-bit number.
 MAX_KINDS = 64 - _LENGTHS
-# An odd number with bits all over: characters become keys with it, modulo 2 ** 64.
+# The multiplier (odd) of the rolling hash that turns words into keys, modulo 2 ** 64.
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
-# The upper 20 bits of a key tell that most strings are no words.
+# A table of the upper 20 bits of the keys excludes most strings that are not words.
 _UPPER = np.uint64(64 - 20)
-# A character has to be in about so many words, or in words that are so frequent, for
-# its profile to tell much.
+# The pseudocounts of a profile: a character in far fewer words, or in words with a far
+# lower frequency, has a profile close to 0.
 _SURE_BY_WORDS, _SURE_BY_FREQUENCY = 3.0, 50.0
 
 _ATTRS = ("kinds", "lengths", "keys", "flags", "upper", "profiled", "profiles")
 
-#: The words of each kind, and how frequent each is.
+#: The words of each kind with their frequencies.
 Lexicon = Mapping[str, Mapping[str, float]]
 
 
 def LexiconEmbed(nO: int | None = None) -> Model[Ragged, Ragged]:
-    """A linear function of what the lexicon knows about each character: the words that
-    it belongs to here (`words_at`), and its profile in all words (`_profiles`).
-    `set_lexicon` gives the words, before `Model.initialize`; they are saved with it.
+    """A linear function of two sets of features of each character: the words of the
+    lexicon that it is part of in the text (`words_at`), and its profile (`_profiles`).
+    Set the lexicon with `set_lexicon`, before `Model.initialize`; it is saved with the
+    layer.
 
     nO (int | None): Width of the vectors.
-    RETURNS (Model[Ragged, Ragged]): From code points (N, 1) to vectors (N, nO). The
-        parameter E (things to know, nO) has a row for each.
-    RAISES (ValueError): From `initialize`, where it has no words.
+    RETURNS (Model[Ragged, Ragged]): From code points (N, 1) to vectors (N, nO), with
+        the parameter E (features, nO).
+    RAISES (ValueError): From `initialize`, if no lexicon was set.
     """
     if nO is not None and nO < 1:
-        raise ValueError(f"An embedding needs a width of at least 1, not {nO}.")
+        raise ValueError(f"The width of an embedding has to be at least 1, not {nO}.")
     return Model(
         "lexicon_embed",
         _forward,
@@ -64,21 +64,20 @@ def LexiconEmbed(nO: int | None = None) -> Model[Ragged, Ragged]:
 
 
 def set_lexicon(model: Model[Ragged, Ragged], lexicon: Lexicon) -> None:
-    """Give a `LexiconEmbed` its words.
+    """Set the words of a `LexiconEmbed`.
 
-    lexicon (Mapping[str, Mapping[str, float]]): The words of each kind, and how
-        frequent each is: 1 for all where that is not known. A word may be of several
-        kinds.
-    RAISES (ValueError): For no words of two or more characters, or more kinds than
-        there is room for.
+    lexicon (Mapping[str, Mapping[str, float]]): The words of each kind with their
+        frequencies: 1 for all if they are unknown. A word may be of several kinds.
+    RAISES (ValueError): If there are no words of two or more characters, or more than
+        `MAX_KINDS` kinds.
     """
     kinds = sorted(lexicon)
     if len(kinds) > MAX_KINDS:
         raise ValueError(
             f"A lexicon has at most {MAX_KINDS} kinds of words, not {len(kinds)}: "
-            f"put some of them together."
+            f"merge some of them."
         )
-    # For each length the words, their kinds, and how frequent they are.
+    # For each length the words, their kinds and their frequencies.
     by_length: dict[int, list[tuple[str, int, float]]] = {}
     for number, kind in enumerate(kinds):
         for word, frequency in lexicon[kind].items():
@@ -104,7 +103,7 @@ def set_lexicon(model: Model[Ragged, Ragged], lexicon: Lexicon) -> None:
     profiled, profiles = _profiles(list(columns.values()), len(kinds))
     model.attrs.update(
         kinds=kinds,
-        # Of words of one character there is only the profile.
+        # Words of one character only contribute to the profiles.
         lengths=lengths,
         keys=keys,
         flags=flags,
@@ -115,8 +114,8 @@ def set_lexicon(model: Model[Ragged, Ragged], lexicon: Lexicon) -> None:
 
 
 def check_lexicon_embed(model: Model[Ragged, Ragged]) -> None:
-    """RAISES (ValueError): For attributes and parameters, as of a file, that no
-    `LexiconEmbed` can have."""
+    """RAISES (ValueError): If an attribute or a parameter has a value that no
+    `LexiconEmbed` has."""
     kinds, lengths, keys, flags, upper, profiled, profiles = (
         model.attrs[name] for name in _ATTRS
     )
@@ -132,7 +131,7 @@ def check_lexicon_embed(model: Model[Ragged, Ragged]) -> None:
         return bool((array[1:] > array[:-1]).all())
 
     if not len(kinds) and not model.has_param("E"):
-        return  # no lexicon was given yet
+        return  # no lexicon was set yet
     width = 2 * (len(PROFILE_PLACES) * len(kinds) + 1)
     if not (
         isinstance(kinds, list)
@@ -154,7 +153,7 @@ def check_lexicon_embed(model: Model[Ragged, Ragged]) -> None:
         and is_sorted(profiled)
         and is_array(profiles, "float16", (np.size(profiled) + 1, width))
     ):
-        raise ValueError("lexicon_embed has a lexicon whose parts do not fit")
+        raise ValueError("the arrays of the lexicon of lexicon_embed are inconsistent")
     shape = (len(PLACES) * _flags(model) + width, model.get_dim("nO"))
     if model.has_param("E") and model.get_param("E").shape != shape:
         raise ValueError(
@@ -182,22 +181,22 @@ def _keys(codes: np.ndarray) -> np.ndarray:
 
 
 def _longer(keys: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """The keys of strings that are one character longer."""
-    # 0 is a code point, too.
+    """Append a character to strings that are given by their keys."""
+    # 0 is a code point, too, so add 1.
     return keys * _FACTOR + codes.astype("uint64") + np.uint64(1)
 
 
 def _profiles(
     columns: list[tuple[np.ndarray, np.ndarray, np.ndarray]], n_kinds: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """How the words of the lexicon use each character: which share of them has it in
-    which place, kind by kind; once by the number of words and once by how frequent
-    they are. Square roots, since differences of small shares count for more. Beside
-    them how much there is to go by, as a logarithm.
+    """How the words of the lexicon use each character: for each position and kind the
+    share of the words with this character that have it there, once by the number of
+    words and once by their frequencies; and the logarithms of these totals. The shares
+    are square-rooted, so that differences between small ones have a larger weight.
 
     columns (list): Code points, kinds and frequencies of the words of each length.
     RETURNS (tuple[np.ndarray, np.ndarray]): The characters, sorted; and their profiles,
-        (characters + 1, width), the last one for all others.
+        (characters + 1, width), the last one for all other characters.
     """
     characters = np.unique(np.concatenate([codes.ravel() for codes, _, _ in columns]))
     shape = (len(characters) + 1, len(PROFILE_PLACES) * n_kinds)
@@ -223,13 +222,13 @@ def _init(
 ) -> None:
     if not model.attrs["kinds"]:
         raise ValueError(
-            "The model reads a lexicon (lexicon_width), but was given none. Name one "
-            "in the config, in the section [initialize.components.lstm_ner.lexicon]: "
+            "The model uses a lexicon (lexicon_width), but none was set. Add one to "
+            "the config, in the section [initialize.components.lstm_ner.lexicon]: "
             '@readers = "spacy-lstm-ner.JiebaLexicon.v1" (pip install jieba), or '
-            '"spacy-lstm-ner.Lexicon.v1" with the path of a file of your own.'
+            '"spacy-lstm-ner.Lexicon.v1" with the path of your own file.'
         )
     nI = len(PLACES) * _flags(model) + model.attrs["profiles"].shape[1]
-    # Initialised again, it forgets another lexicon.
+    # If it is initialized again, the shape may change.
     model.set_param("E", None)
     model.set_param("E", glorot_uniform_init(model.ops, (nI, model.get_dim("nO"))))
 
@@ -245,7 +244,7 @@ def _forward(
     codes = to_numpy(Xr.dataXd).ravel()
     n = len(PLACES) * _flags(model)
     words = words_at(model, codes, to_numpy(Xr.lengths)).reshape((len(codes), n))
-    # A character comes again and again, and its profile is always the same.
+    # Characters recur, and the profile of each is computed once.
     characters, place = np.unique(codes, return_inverse=True)
     profiles = profiles_of(model, characters)
     W: Floats2d = model.ops.asarray(words.astype(E.dtype))
@@ -264,12 +263,12 @@ def _forward(
 def words_at(
     model: Model[Ragged, Ragged], codes: np.ndarray, lengths: np.ndarray
 ) -> np.ndarray:
-    """What is known of the words that each character belongs to: all those of the
-    lexicon that stand in the text, whether they overlap or not.
+    """The kinds and lengths of the words that each character is part of: all words of
+    the lexicon that occur in the text, overlapping or not.
 
     codes (np.ndarray): (N,) code points, texts end to end.
-    lengths (np.ndarray): (B,) how many each text has.
-    RETURNS (np.ndarray): (N, places, kinds + lengths), 0 or 1.
+    lengths (np.ndarray): (B,) number of characters of each text.
+    RETURNS (np.ndarray): (N, positions, kinds + lengths), 0 or 1.
     """
     n = len(codes)
     words = model.attrs["lengths"], model.attrs["keys"], model.attrs["flags"]

@@ -38,8 +38,9 @@ Shapes, for n sequences at once, nI inputs and nH hidden units:
 
 The columns of the parameters hold the four gates side by side, in the order i, f, g, o.
 
-Backward, dz is the gradient of the loss with respect to z, and a_i, a_f, a_g, a_o are
-the arguments of σ and tanh above:
+Backward, dz is the gradient of the loss with respect to z. dh and dc are given: dh by
+everything that uses h, i.e. the output and the next step, and dc by the next step. a_i,
+a_f, a_g and a_o are the arguments of σ and tanh above:
 
     dc  += dh ∘ o ∘ (1 - tanh²(c))            c affects the loss through h, too
     da_i = dc ∘ g ∘ i ∘ (1 - i)               since σ' = σ ∘ (1 - σ)

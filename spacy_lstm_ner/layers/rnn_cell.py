@@ -17,8 +17,9 @@ Shapes, for n sequences at once, nI inputs and nH hidden units:
 
     x (n, nI)    h (n, nH)    Wx (nI, nH)    Wh (nH, nH)    b (nH,)
 
-Backward, dz is the gradient of the loss with respect to z, a is the argument of tanh
-above, and ∘ is the elementwise product:
+Backward, dz is the gradient of the loss with respect to z. dh is given, by everything
+that uses h: the output and the next step. a is the argument of tanh above, and ∘ is the
+elementwise product:
 
     da  = dh ∘ (1 - h²)                       since tanh' = 1 - tanh²
 

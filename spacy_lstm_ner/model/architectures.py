@@ -1,10 +1,10 @@
-"""What a config can name: embeddings, encoders, the whole NER model.
+"""The registered architectures: embeddings, encoders, and the NER model.
 
-The parts go together as in spaCy's own models, so each fits there, too:
+They combine as in spaCy's own models, so each can be used there, too:
 
-    Docs ─► embed ─► a vector a unit ─► encode ─► a vector a unit ─► scores of the tags
-            └────────── spacy.Tok2Vec.v2 ──────────┘
-            └────────────────────── spacy-lstm-ner.NER.v1 ───────────────────────────┘
+    Docs ─► embed ─► one vector per unit ─► encode ─► one vector per unit ─► tag scores
+            └──────────── spacy.Tok2Vec.v2 ─────────────┘
+            └────────────────────── spacy-lstm-ner.NER.v1 ────────────────────────────┘
 """
 
 from collections.abc import Callable, Sequence
@@ -42,17 +42,18 @@ VectorsToVectors = Model[Vectors, Vectors]
 def build_hash_char_embed(
     width: int, rows: Sequence[int], ngram_dropout: float, lexicon_width: int = 0
 ) -> DocsToVectors:
-    """`spacy-lstm-ner.HashCharEmbed.v1`: hashed characters and n-grams of each Doc's
-    text, one vector a character. For the slot `embed` of `spacy.Tok2Vec.v2`.
+    """`spacy-lstm-ner.HashCharEmbed.v1`: hash embeddings of the characters and n-grams
+    of each Doc's text, one vector per character. For the slot `embed` of
+    `spacy.Tok2Vec.v2`.
 
-    width (int): Width of the vector of each n-gram; 1, 3 or 6 of them are put side by
-        side for 1, 2 or 3 numbers of rows.
-    rows (Sequence[int]): Rows of the tables: characters, pairs, triples.
-    ngram_dropout (float): In training, the chance of each pair or triple to be left
-        out where it stands.
-    lexicon_width (int): Width of a vector more, from the words of a lexicon that each
-        character belongs to: see layers/lexicon.py. 0: no lexicon. Only in the model of
-        `lstm_ner`, which gets the lexicon in `initialize`.
+    width (int): Width of the vector of each n-gram. With 1, 2 or 3 numbers of rows, 1,
+        3 or 6 of them are concatenated.
+    rows (Sequence[int]): Number of rows of the tables for characters, pairs, triples.
+    ngram_dropout (float): In training, the probability that an occurrence of a pair or
+        triple is dropped.
+    lexicon_width (int): Width of an additional vector, from the words of a lexicon that
+        each character is part of: see layers/lexicon.py. 0: no lexicon. Only in the
+        model of `lstm_ner`, whose `initialize` sets the lexicon.
     """
     vectors = HashCharEmbed(width, rows=rows, ngram_dropout=ngram_dropout)
     if lexicon_width:
@@ -63,9 +64,9 @@ def build_hash_char_embed(
 
 
 def build_char_embed(width: int | None, kind: Kind) -> DocsToVectors:
-    """`spacy-lstm-ner.CharEmbed.v1`: a vector for each character of the training data,
-    one vector a character. For the slot `embed` of `spacy.Tok2Vec.v2` in the model of
-    `lstm_ner`, which shows it all of them.
+    """`spacy-lstm-ner.CharEmbed.v1`: a vector for each character of the training data.
+    For the slot `embed` of `spacy.Tok2Vec.v2` in the model of `lstm_ner`, which passes
+    all training texts to `initialize`.
 
     width (int | None): Width of the vectors; null for "onehot".
     kind (str): "learned", "onehot", "normal" or "uniform"; all but the first are
@@ -80,20 +81,22 @@ def build_char_embed(width: int | None, kind: Kind) -> DocsToVectors:
 def build_lstm_encoder(width: int, depth: int, bi: bool) -> VectorsToVectors:
     """`spacy-lstm-ner.LSTMEncoder.v1`: an LSTM over the vectors of each Doc, without
     PyTorch. For the slot `encode` of `spacy.Tok2Vec.v2`, and so for any component with
-    a tok2vec, spaCy's `ner` included.
+    a tok2vec, such as spaCy's `ner`.
 
-    width (int): Width of the output; even if `bi`, since each direction gives half.
+    width (int): Width of the output. With `bi` it has to be even, since each direction
+        gives half of it.
     depth (int): Number of layers.
     bi (bool): Read in both directions.
 
-    Its dropout is spaCy's setting `training.dropout`, as for all layers of a pipeline.
+    The dropout rate is spaCy's setting `training.dropout`, as for all layers of a
+    pipeline.
     """
     return _encoder(LSTM(width, bi=bi, depth=depth))
 
 
 def build_torch_lstm_encoder(width: int, depth: int, bi: bool) -> VectorsToVectors:
-    """`spacy-lstm-ner.TorchLSTMEncoder.v1`: the same on `torch.nn.LSTM`. It loads what
-    `spacy-lstm-ner.LSTMEncoder.v1` has saved, and the other way round."""
+    """`spacy-lstm-ner.TorchLSTMEncoder.v1`: the same on `torch.nn.LSTM`. Both load what
+    the other one has saved."""
     return _encoder(TorchLSTM(width, bi=bi, depth=depth))
 
 
@@ -140,7 +143,7 @@ def _stack_encoder(
 
 
 def _encoder(*layers: Model) -> VectorsToVectors:
-    """Layers over ragged batches as one over lists, the form that spaCy hands on."""
+    """Chain layers over ragged batches to one over lists, as spaCy passes them."""
     model = chain(list2ragged(), *layers, ragged2list())
     model.set_dim("nO", layers[-1].get_dim("nO"))
     return model
@@ -149,15 +152,15 @@ def _encoder(*layers: Model) -> VectorsToVectors:
 def build_ner(
     tok2vec: DocsToVectors, nO: int | None = None, crf: bool = True
 ) -> DocsToVectors:
-    """`spacy-lstm-ner.NER.v1`: the model of `lstm_ner`: on a tok2vec a linear layer,
-    which gives the emission scores of the tags, and a CRF, which scores their order.
+    """`spacy-lstm-ner.NER.v1`: the model of `lstm_ner`: a tok2vec, a linear layer that
+    computes the emission scores of the tags, and a CRF that scores their transitions.
 
-    tok2vec (Model[list[Doc], list[Floats2d]]): A vector for each unit of the component:
-        one a character, or with `unit = "token"` one a token.
-    nO (int | None): Number of tags; found out in `initialize`.
-    crf (bool): Learn which tags like to follow which. Otherwise each tag is scored by
-        itself (softmax), and only legal sequences of them are found, as with a CRF.
-    RETURNS (Model[list[Doc], list[Floats2d]]): The score of each tag at each unit,
+    tok2vec (Model[list[Doc], list[Floats2d]]): One vector per unit of the component,
+        i.e. per character, or with `unit = "token"` per token.
+    nO (int | None): Number of tags; set by `initialize`.
+    crf (bool): Learn transition scores. Otherwise tags are trained independently
+        (softmax); the best path is legal in both cases.
+    RETURNS (Model[list[Doc], list[Floats2d]]): The emission scores of each Doc,
         (units, nO).
     """
     output = Linear(nO, tok2vec.maybe_get_dim("nO"))
@@ -171,12 +174,13 @@ def build_ner(
 
 
 def _resize_output(model: Model, nO: int) -> Model:
-    """Make room for more tags; the old ones keep their places and their weights.
+    """Add tags; the old ones keep their numbers and weights.
 
-    A new tag begins as a copy of tag 0, "O", with a lower bias. So "O" in its place is
-    better in any path, and the best path has no new tag before it is trained.
+    A new tag is initialized as a copy of tag 0, "O", with a lower bias. So any path
+    improves if "O" takes its place, and the best path has no new tag before it is
+    trained.
     """
-    # New layers, since optimizers keep averages of the sizes of the old ones.
+    # New layers, since optimizers keep averages with the shapes of the old ones.
     for name in ("output_layer", "crf"):
         old = model.get_ref(name)
         new: Model = (
@@ -188,7 +192,7 @@ def _resize_output(model: Model, nO: int) -> Model:
             array = old.get_param(param)
             source = old.ops.xp.arange(nO)
             source[len(array) :] = 0
-            # Every axis that is as long as there are tags grows.
+            # Extend each axis over tags.
             axes = [source] * {"transitions": 2}.get(param, 1)
             larger = array[old.ops.xp.ix_(*axes)]
             if param == "b":

@@ -93,13 +93,13 @@ def test_bytes_bring_back_vocabulary_and_vectors(kind):
 def test_settings_that_do_not_go():
     with pytest.raises(ValueError, match="Unknown kind of embedding 'gaussian'"):
         CharEmbed(4, kind="gaussian")
-    with pytest.raises(ValueError, match="leave the width out"):
+    with pytest.raises(ValueError, match="number of characters: leave it out"):
         CharEmbed(4, kind="onehot")
     with pytest.raises(ValueError, match="needs a width"):
         CharEmbed(kind="normal")
     with pytest.raises(ValueError, match="at least 1, not -1"):
         CharEmbed(-1)
-    with pytest.raises(ValueError, match=r"shown none.*HashCharEmbed"):
+    with pytest.raises(ValueError, match=r"which has none.*HashCharEmbed"):
         CharEmbed(4).initialize()
 
 

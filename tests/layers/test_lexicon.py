@@ -168,12 +168,12 @@ def test_no_words(lexicon):
 
 
 def test_initialize_without_words():
-    with pytest.raises(ValueError, match="was given none"):
+    with pytest.raises(ValueError, match="none was set"):
         LexiconEmbed(4).initialize()
 
 
 def test_width():
-    with pytest.raises(ValueError, match="width of at least 1"):
+    with pytest.raises(ValueError, match="width of an embedding has to be at least 1"):
         LexiconEmbed(0)
 
 

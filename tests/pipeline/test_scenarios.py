@@ -816,7 +816,7 @@ def with_long_ngrams(message):
     [
         (in_float16, "parameter transitions of crf is float16: weights are float32"),
         (in_another_shape, "parameter transitions of crf has the shape"),
-        (with_long_ngrams, "longest = 1000000, which does not go with 3 tables"),
+        (with_long_ngrams, "longest = 1000000, which does not match its 3 tables"),
     ],
 )
 def test_weights_that_cannot_be_are_refused(trained, tmp_path, change, said):
