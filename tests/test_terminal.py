@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 
 import spacy_lstm_ner.cli  # noqa: F401  (adds its commands to spaCy's)
 from spacy_lstm_ner.data.corpus import BIOCorpus
-from spacy_lstm_ner.data.problems import DataError, Report
+from spacy_lstm_ner.data.problems import Report
+from spacy_lstm_ner.exceptions import DataError
 from spacy_lstm_ner.util.text import escaped, printable
 
 from .conftest import TOKEN_MODEL

@@ -29,7 +29,8 @@ from spacy_lstm_ner.data.corpus import read_examples
 from spacy_lstm_ner.data.docs import doc_from_record
 from spacy_lstm_ner.data.files import DataFile
 from spacy_lstm_ner.data.formats import Record
-from spacy_lstm_ner.data.problems import DataError, Report
+from spacy_lstm_ner.data.problems import Report
+from spacy_lstm_ner.exceptions import DataError
 from spacy_lstm_ner.util.progress import with_progress
 from spacy_lstm_ner.util.text import BLANK
 

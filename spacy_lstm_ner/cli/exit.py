@@ -14,7 +14,7 @@ from types import FrameType
 import typer
 from wasabi import Printer
 
-from ..util.atomic import PartlyWrittenError
+from ..exceptions import PartlyWrittenError
 from ..util.text import escaped
 
 # What files, settings and machines may cause. All others are faults of the program, and

@@ -9,11 +9,12 @@ from pathlib import Path
 import spacy
 from spacy.tokens import Doc, DocBin
 
+from ..exceptions import DataError
 from ..util.atomic import AtomicSet, naming
 from ..util.progress import progress_counter
 from .docs import doc_from_record
 from .files import DataFile
-from .problems import DataError, Report
+from .problems import Report
 from .split import PARTS, dealt_records, parse_split
 
 SHARD_NAME = re.compile(r"part-\d{5}\.spacy")

@@ -8,9 +8,10 @@ from pathlib import Path
 from spacy.language import Language
 from spacy.training import Corpus, Example
 
+from ..exceptions import DataError
 from .docs import doc_from_record
 from .files import DataFile
-from .problems import DataError, Report
+from .problems import Report
 from .split import PARTS, dealt_records, parse_split
 
 

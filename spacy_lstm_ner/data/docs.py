@@ -5,11 +5,12 @@ from itertools import accumulate
 from spacy.language import Language
 from spacy.tokens import Doc, Span
 
+from ..exceptions import DataError
 from ..tags import spans_from_tags
 from ..util.text import trimmed
 from .files import DataFile
 from .formats import Record
-from .problems import DataError, Report
+from .problems import Report
 
 
 def doc_from_record(

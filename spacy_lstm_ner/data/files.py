@@ -7,6 +7,7 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
+from ..exceptions import DataError
 from ..tags import FILE_SCHEMES, OUTSIDE, split_tag
 from .formats import (
     POSITIONED,
@@ -20,7 +21,7 @@ from .formats import (
     with_whole_characters,
 )
 from .literals import parse_json, parse_literal
-from .problems import DataError, Report
+from .problems import Report
 
 FORMATS = ("jsonl", "literal", "columns")
 # How much of a file is looked at to find out what it is.

@@ -6,7 +6,7 @@ from collections import Counter
 from importlib.util import find_spec
 from pathlib import Path
 
-from .problems import DataError
+from ..exceptions import DataError
 
 # In jieba's dictionary, tags of fewer words than this are taken together.
 _RARE = 1000

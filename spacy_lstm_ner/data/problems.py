@@ -3,6 +3,7 @@
 from collections import Counter
 from typing import NamedTuple
 
+from ..exceptions import DataError
 from ..util.text import escaped, shortened
 
 # Every kind of problem, and what is done about it unless `strict` stops there.
@@ -25,14 +26,6 @@ ACTIONS = {
 MAX_EXAMPLES = 3
 # A tag or a character may be a whole line by mistake.
 _LONGEST = 200
-
-
-class DataError(ValueError):
-    """A file or setting that cannot be used; the message is made for the user, and safe
-    to print."""
-
-    def __init__(self, message: object):
-        super().__init__(escaped(message, keep="\n"))
 
 
 class Problem(NamedTuple):

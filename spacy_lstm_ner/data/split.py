@@ -4,9 +4,10 @@ import random
 from collections.abc import Iterable, Iterator
 from itertools import accumulate, islice, repeat
 
+from ..exceptions import DataError
 from .files import DataFile, no_progress
 from .formats import Progress, Record
-from .problems import DataError, Report
+from .problems import Report
 
 PARTS = ("train", "dev", "test")
 

@@ -15,8 +15,8 @@ from spacy.training import Example
 from wasabi import Printer
 
 from ..data.corpus import read_examples
+from ..exceptions import NotCalibrated
 from ..pipeline import LSTMEntityRecognizer, recognizers
-from ..pipeline.calibration import NotCalibrated
 from ..pipeline.loading import load_pipeline
 from ..util.atomic import AtomicSet, atomic_write, naming
 from ..util.text import printable

@@ -26,10 +26,6 @@ _PRECISION = 0.01
 _GOLDEN = (5**0.5 - 1) / 2
 
 
-class NotCalibrated(ValueError):
-    """There is nothing to calibrate with."""
-
-
 def fit_temperature(
     probabilities: Callable[[float], Floats1d], is_right: np.ndarray
 ) -> float:

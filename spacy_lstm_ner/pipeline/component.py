@@ -23,6 +23,7 @@ from thinc.api import Config, Model, Optimizer, set_dropout_rate, to_numpy
 from thinc.types import Floats2d, Ints1d, Ragged
 
 from ..data.compatibility import SAMPLE, misfits, sample, unknown_labels
+from ..exceptions import DamagedComponent, NotCalibrated
 from ..layers.crf import (
     best_paths,
     crf_divergence,
@@ -39,11 +40,10 @@ from ..util.text import escaped
 from . import settings
 from .annotating import SPANS_KEY, write_entities
 from .brackets import Pair, hold_together, pairs_in, parted
-from .calibration import NotCalibrated, fit_temperature
+from .calibration import fit_temperature
 from .incorrect_spans import without_spans
 from .settings import Setting
 from .state import (
-    DamagedComponent,
     check_labels_fit,
     check_model_bytes,
     load_model,

@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 from thinc.api import Model
 
+from ..exceptions import DamagedComponent
 from ..layers.embed import KINDS as CHAR_EMBED_KINDS
 from ..layers.embed import check_char_embed, check_hash_char_embed
 from ..layers.lexicon import check_lexicon_embed
@@ -35,10 +36,6 @@ from .settings import is_text, scheme, unit
 
 _SETTINGS = ("settings", "configured")
 _KEYS = {"labels", "scheme", "unit", "temperature", "digest", *_SETTINGS}
-
-
-class DamagedComponent(ValueError):
-    """What was saved cannot be used; the message names the file and says why."""
 
 
 def saved_cfg(

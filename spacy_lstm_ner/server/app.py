@@ -33,8 +33,8 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..util.cancellation import Cancelled
-from .demo import LIMITS, Demo, RequestError
+from ..exceptions import Cancelled, RequestError
+from .demo import LIMITS, Demo
 
 DEFAULT_PORT = 8000
 # So many ports are tried where none is asked for.

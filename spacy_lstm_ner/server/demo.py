@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from spacy.language import Language
 from spacy.tokens import Doc
 
+from ..exceptions import RequestError
 from ..inspect import explain, open_gates
 from ..pages.demo import demo_page
 from ..pages.entities import Entity, hue
@@ -40,26 +41,6 @@ _EXAMPLE = """王芳，女，汉族，中国国籍，硕士学历，现任公司
 3月6日，巴西采购12架猎鹰无人机。"""
 
 Answer = TypeVar("Answer")
-
-
-class RequestError(Exception):
-    """A request that is not served, and why, in words for people.
-
-    said (str): The words.
-    status (HTTPStatus): The status of the answer.
-    retry_after (int | None): Seconds after which it is worth to try again.
-    """
-
-    def __init__(
-        self,
-        said: str,
-        status: HTTPStatus = HTTPStatus.BAD_REQUEST,
-        *,
-        retry_after: int | None = None,
-    ):
-        super().__init__(said)
-        self.status = status
-        self.retry_after = retry_after
 
 
 def _needed() -> bool:

@@ -11,7 +11,8 @@ from threading import Condition, Event, Thread
 from time import monotonic
 from typing import Any, Generic, TypeVar
 
-from ..util.cancellation import Cancelled, at_checkpoints
+from ..exceptions import Cancelled
+from ..util.cancellation import at_checkpoints
 
 Result = TypeVar("Result")
 

@@ -33,8 +33,9 @@ _NO_ROOM = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 
 class PartlyWrittenError(OSError):
-    """Some of several files are new and some are old; the message says which. All other
-    errors leave everything as it was."""
+    """Raised if only some of several files could be replaced, and the others could not
+    be restored. The message says which. After any other error all files are unchanged.
+    """
 
 
 @dataclass

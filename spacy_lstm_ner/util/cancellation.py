@@ -13,8 +13,9 @@ from contextvars import ContextVar
 
 
 class Cancelled(BaseException):
-    """Nobody waits for the result any more. Like `asyncio.CancelledError` it is no
-    Exception: what goes on after errors should not go on after this."""
+    """Raised at a checkpoint if the result of a computation is no longer needed. Like
+    `asyncio.CancelledError` it extends `BaseException`, so that code which handles
+    errors and continues does not continue after it."""
 
 
 _callback: ContextVar[Callable[[], None] | None] = ContextVar("callback", default=None)

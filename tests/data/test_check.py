@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 import spacy_lstm_ner.cli  # noqa: F401  (adds its commands to spaCy's)
 from spacy_lstm_ner.data.check import KINDS, LONG, RARE, check
-from spacy_lstm_ner.data.problems import DataError
+from spacy_lstm_ner.exceptions import DataError
 
 from ..conftest import SAMPLE
 

@@ -12,8 +12,8 @@ from spacy.tokens import DocBin
 from spacy.training import Corpus
 
 from spacy_lstm_ner.data.convert import convert
-from spacy_lstm_ner.data.problems import DataError
 from spacy_lstm_ner.data.split import split_records
+from spacy_lstm_ner.exceptions import DataError
 
 HERE = Path(__file__).parent
 

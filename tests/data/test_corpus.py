@@ -12,7 +12,7 @@ from thinc.api import Config
 
 from spacy_lstm_ner.data.convert import convert
 from spacy_lstm_ner.data.corpus import BIOCorpus
-from spacy_lstm_ner.data.problems import DataError
+from spacy_lstm_ner.exceptions import DataError
 
 RESUME = Path(__file__).parent / "resume.jsonl"
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from spacy_lstm_ner.data.files import DataFile
-from spacy_lstm_ner.data.problems import DataError, Report
+from spacy_lstm_ner.data.problems import Report
+from spacy_lstm_ner.exceptions import DataError
 
 HERE = Path(__file__).parent
 TEXT = "马云在 北京"

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from spacy_lstm_ner.data.lexicon import read_jieba_lexicon, read_lexicon
-from spacy_lstm_ner.data.problems import DataError
+from spacy_lstm_ner.exceptions import DataError
 
 
 def write(path, text, encoding="utf-8"):

@@ -12,8 +12,9 @@ from typer.testing import CliRunner
 
 from spacy_lstm_ner.cli import lstm_ner_cli
 from spacy_lstm_ner.data.corpus import BIOCorpus
+from spacy_lstm_ner.exceptions import NotCalibrated
 from spacy_lstm_ner.layers.crf import CRF, n_best_paths, stretch_probabilities
-from spacy_lstm_ner.pipeline.calibration import NotCalibrated, fit_temperature, log_loss
+from spacy_lstm_ner.pipeline.calibration import fit_temperature, log_loss
 from spacy_lstm_ner.tags import TagSet
 
 from ..conftest import SAMPLE, copy_of, found, loaded_again

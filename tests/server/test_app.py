@@ -15,8 +15,9 @@ from spacy.language import Language
 from typer.testing import CliRunner
 
 import spacy_lstm_ner.cli  # noqa: F401  (adds its commands to spaCy's)
+from spacy_lstm_ner.exceptions import RequestError
 from spacy_lstm_ner.server.app import DEFAULT_PORT, DemoServer, is_loopback
-from spacy_lstm_ner.server.demo import Demo, RequestError
+from spacy_lstm_ner.server.demo import Demo
 
 from ..conftest import found, loaded_again, served
 

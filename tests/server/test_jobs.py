@@ -7,8 +7,9 @@ from threading import Event, Thread
 
 import pytest
 
+from spacy_lstm_ner.exceptions import Cancelled
 from spacy_lstm_ner.server.jobs import QueueFull, Worker, WorkerClosed
-from spacy_lstm_ner.util.cancellation import Cancelled, at_checkpoints, checkpoint
+from spacy_lstm_ner.util.cancellation import at_checkpoints, checkpoint
 
 
 class Gate:

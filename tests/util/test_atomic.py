@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from spacy_lstm_ner.util.atomic import AtomicSet, PartlyWrittenError, atomic_write
+from spacy_lstm_ner.exceptions import PartlyWrittenError
+from spacy_lstm_ner.util.atomic import AtomicSet, atomic_write
 
 from ..conftest import heed_signals
 from ..disks import full_disk, immutable, posix
