@@ -22,7 +22,12 @@ from spacy.vocab import Vocab
 from thinc.api import Config, Model, Optimizer, set_dropout_rate, to_numpy
 from thinc.types import Floats2d, Ints1d, Ragged
 
-from ..data.compatibility import SAMPLE, misfits, sample, unknown_labels
+from ..data.compatibility import (
+    SAMPLE,
+    compute_statistics,
+    find_mismatches,
+    unknown_labels,
+)
 from ..exceptions import DamagedComponent, NotCalibrated
 from ..layers.crf import (
     best_paths,
@@ -1102,9 +1107,10 @@ class LSTMEntityRecognizer(TrainablePipe):
 
         RETURNS (list[str]): The labels that are given, or else those of the examples.
         """
-        counted = sample(get_examples, limit=None if labels is None else SAMPLE)
-        for misfit in misfits(counted, nlp, unit=self.cfg["unit"]):
-            warnings.warn(f"[{self.name}] {misfit}", stacklevel=3)
+        limit = None if labels is None else SAMPLE
+        counted = compute_statistics(get_examples, limit=limit)
+        for mismatch in find_mismatches(counted, nlp, unit=self.cfg["unit"]):
+            warnings.warn(f"[{self.name}] {mismatch}", stacklevel=3)
         if labels is None:
             return sorted(counted.labels)
         if unknown := unknown_labels(counted.labels, {*labels, *self.labels}):

@@ -44,7 +44,7 @@ def pipeline(lang="zh", **config):
 
 
 def findings(path, **settings):
-    return {f.kind: f for f in check([path], **settings).findings}
+    return {f.kind: f for f in check(path, **settings).findings}
 
 
 def saved(docs, path):
@@ -69,13 +69,13 @@ def test_blanks_after_every_character(tmp_path, spaces):
     messages = told(nlp, examples_of(docs, nlp))
     found = findings(saved(docs, tmp_path / "train.spacy"))
     if spaces:
-        assert messages == [] and "blanks between characters" not in found
+        assert messages == [] and "spaces between characters" not in found
         return
     (message,) = messages
-    assert "blanks between characters" in message
+    assert "spaces between characters" in message
     assert "python -m spacy lstm-ner convert" in message
     assert "spaces=[False] * len(words)" in message
-    assert found["blanks between characters"].number == 5 * (len(TEXT) - 1)
+    assert found["spaces between characters"].count == 5 * (len(TEXT) - 1)
 
 
 def test_blanks_of_spacys_own_convert(tmp_path):
@@ -85,7 +85,7 @@ def test_blanks_of_spacys_own_convert(tmp_path):
     out.mkdir()
     settings = {"converter": "ner", "lang": "zh", "file_type": "spacy"}
     spacy_convert(tmp_path / "data.conll", out, **settings)
-    assert "blanks between characters" in findings(tmp_path / "out" / "data.spacy")
+    assert "spaces between characters" in findings(tmp_path / "out" / "data.spacy")
 
 
 def test_blanks_of_a_text_that_has_them(tmp_path):
@@ -111,13 +111,13 @@ def test_words_that_were_read_as_characters(tmp_path, joiner):
     path.write_text("".join(f"{w} {t}\n" for w, t in lines) + "\n", "utf8")
     convert([path], tmp_path / "out.spacy", joiner=joiner, lang="en")
     found = findings(tmp_path / "out.spacy", lang="en")
-    assert ("words without blanks between them" in found) == (not joiner)
+    assert ("words without spaces between them" in found) == (not joiner)
 
 
 @pytest.mark.parametrize(
     ("lang", "unit", "expected"),
     [
-        ("zh", "token", "words cut into letters"),
+        ("zh", "token", "words split into letters"),
         ("zh", "char", None),
         ("en", "token", None),
     ],
@@ -138,7 +138,7 @@ def test_entities_that_fit_no_tokens(unit):
     nlp = pipeline("en", unit=unit, model=model)
     docs = [doc_of(nlp, "北京大学教授", (0, 4, "ORG"), (4, 6, "T"), spaces=True)]
     (message,) = told(nlp, examples_of(docs, nlp))
-    assert "entities that fit no tokens: 2 of 2" in message
+    assert "entities not aligned with tokens: 2 of 2" in message
 
 
 def config_of(**overrides):
@@ -202,7 +202,7 @@ def resumed(old_pipeline, new_data, **overrides):
 def test_check_lists_labels_that_a_trained_component_lacks(
     old_pipeline, new_data, tmp_path
 ):
-    kind = "label that the component does not know"
+    kind = "label unknown to the component"
     found = findings(new_data, model=old_pipeline)[kind]
     assert found.is_error and "lstm_ner has no JOB" in found.examples[0]
     resumed(old_pipeline, new_data).to_disk(tmp_path / "more.cfg")
@@ -257,7 +257,9 @@ def test_the_recipe_works(old_pipeline, new_data):
     examples = list(Corpus(new_data)(nlp))
     assert nlp.update(examples)["lstm_ner"] > 0
     named = {**recipe, "component": "ner"}
-    with pytest.raises(ValueError, match="there is no component 'ner'"):
+    with pytest.raises(
+        ValueError, match="no component 'ner' in the pipeline, which has lstm_ner"
+    ):
         init_nlp(resumed(old_pipeline, new_data, after_init=named))
     chosen = {**recipe, "labels": ["A"]}
     nlp = init_nlp(resumed(old_pipeline, new_data, after_init=chosen))

@@ -54,8 +54,8 @@ def entities(doc) -> list[tuple[str, str]]:
     return [(ent.text, ent.label_) for ent in doc.ents]
 
 
-def kinds(report) -> dict[str, int]:
-    return {kind: count for (_, kind), count in report.counts.items()}
+def kinds(problems) -> dict[str, int]:
+    return {kind: count for (_, kind), count in problems.counts.items()}
 
 
 def test_text_and_entities_are_those_of_the_file(tmp_path):
@@ -89,8 +89,8 @@ def test_white_space_of_the_text_stays_and_that_of_entities_goes(write, tmp_path
     assert first.text == " 用 F 35\u3000和\t米 格"
     assert entities(first) == [("F 35", "A"), ("米 格", "A")]
     assert entities(second) == [("北京", "B")]
-    assert (conversion.report.trimmed, conversion.report.dropped) == (1, 1)
-    assert not conversion.report.counts
+    assert (conversion.problems.trimmed, conversion.problems.dropped) == (1, 1)
+    assert not conversion.problems.counts
 
 
 def test_what_cannot_be_used_of_the_tags_is_missing_or_mended(write, tmp_path):
@@ -100,7 +100,7 @@ def test_what_cannot_be_used_of_the_tags_is_missing_or_mended(write, tmp_path):
         ("一二三", "B-A I-A O"),
     )
     conversion = convert([path], tmp_path / "out.spacy")
-    assert kinds(conversion.report) == {
+    assert kinds(conversion.problems) == {
         "unknown tag": 1,
         "no tag": 1,
         "inside without beginning": 2,
@@ -143,15 +143,15 @@ def test_entity_that_fits_no_tokens_is_missing_not_outside(write, tmp_path):
     path = write(("Peking man", "B-A I-A I-A O O O O B-B I-B I-B"))
     conversion = convert([path], tmp_path / "out.spacy", lang="en")
     (doc,) = docs_in(tmp_path / "out.spacy", "en")
-    assert kinds(conversion.report) == {"misaligned entity": 1}
-    assert "Pek" in conversion.report.messages()[0]
+    assert kinds(conversion.problems) == {"misaligned entity": 1}
+    assert "Pek" in conversion.problems.messages()[0]
     assert [(t.text, t.ent_iob_) for t in doc] == [("Peking", ""), ("man", "B")]
 
 
 def test_words_are_joined_by_the_joiner(write, tmp_path):
     path = write((["in", "New", "York", "!"], "O B-LOC I-LOC O"))
     conversion = convert([path], tmp_path / "out.spacy", joiner=" ", lang="en")
-    assert conversion.report.trimmed == 0
+    assert conversion.problems.trimmed == 0
     (doc,) = docs_in(tmp_path / "out.spacy", "en")
     assert doc.text == "in New York !"
     assert entities(doc) == [("New York", "LOC")]
@@ -191,21 +191,23 @@ def test_split_is_the_same_on_every_machine():
 def test_split_leaves_broken_records_out_of_the_count(write, tmp_path):
     path = write("no record", *numbered(10), "no record")
     conversion = convert([path], tmp_path / "out", split="80/20")
-    assert [part.records for part in conversion.parts] == [8, 2]
-    assert kinds(conversion.report) == {"not a record": 2}
+    assert [output.records for output in conversion.outputs] == [8, 2]
+    assert kinds(conversion.problems) == {"not a record": 2}
 
 
 @pytest.mark.parametrize(
     "split", ["80/10", "80/10/10/0", "100/0", "a/b", "80", "-10/110"]
 )
 def test_bad_split_is_explained(write, tmp_path, split):
-    with pytest.raises(DataError, match=r"bad split.*80/10/10"):
+    with pytest.raises(DataError, match=r"invalid split.*80/10/10"):
         convert([write(*numbered(10))], tmp_path / "out", split=split)
 
 
 def test_too_few_records_for_a_split(write, tmp_path):
     path = write(*numbered(3))
-    with pytest.raises(DataError, match=r"test\.spacy would be empty: only 3 records"):
+    with pytest.raises(
+        DataError, match=r"test\.spacy would be empty: there are only 3 records"
+    ):
         convert([path], tmp_path / "out", split="80/10/10")
     assert list(tmp_path.iterdir()) == [path]
 
@@ -286,10 +288,13 @@ def test_files_are_small(write, tmp_path):
 def test_resume_gives_the_same_docs_from_columns_and_json(real_data, tmp_path):
     columns = convert([real_data / "resume/train.char.bmes"], tmp_path / "c.spacy")
     lines = convert([real_data / "resume.json"], tmp_path / "j.spacy")
-    assert [file.scheme for file in columns.files + lines.files] == ["BMES", "BIO"]
-    assert kinds(lines.report) == {"inside without beginning": 2}
+    assert [file.options.scheme for file in columns.files + lines.files] == [
+        "BMES",
+        "BIO",
+    ]
+    assert kinds(lines.problems) == {"inside without beginning": 2}
     # One entity runs over a sentence end, twice; in BMES both of its halves show it.
-    assert kinds(columns.report) == {
+    assert kinds(columns.problems) == {
         "inside without beginning": 2,
         "entity without end": 2,
     }
@@ -303,10 +308,10 @@ def test_resume_gives_the_same_docs_from_columns_and_json(real_data, tmp_path):
 def test_news_keeps_its_white_space(real_data, tmp_path):
     path = real_data / "train_data3.txt"
     conversion = convert([path], tmp_path / "news", split="80/10/10", strict=True)
-    assert [part.records for part in conversion.parts] == [752, 94, 94]
-    assert sum(part.characters for part in conversion.parts) == 51_137
-    assert (conversion.report.trimmed, conversion.report.dropped) == (1, 0)
-    written = {text for part in conversion.parts for text in texts_in(part.path)}
+    assert [output.records for output in conversion.outputs] == [752, 94, 94]
+    assert sum(output.characters for output in conversion.outputs) == 51_137
+    assert (conversion.problems.trimmed, conversion.problems.dropped) == (1, 0)
+    written = {text for output in conversion.outputs for text in texts_in(output.path)}
     with path.open(encoding="utf8") as file:
         assert written == {"".join(json.loads(line)["text"]) for line in file}
 
@@ -319,7 +324,7 @@ def test_what_nobody_sees_is_not_at_the_edge_of_an_entity(write, tmp_path, unsee
     (doc,) = docs_in(tmp_path / "out.spacy")
     assert doc.text == text
     assert entities(doc) == [(f"北{unseen}京", "A")]
-    assert (conversion.report.trimmed, conversion.report.dropped) == (1, 1)
+    assert (conversion.problems.trimmed, conversion.problems.dropped) == (1, 1)
 
 
 @pytest.mark.parametrize("lang", ["zh", "en"])
@@ -354,6 +359,6 @@ def test_tokens_in_gaps_are_missing_one_by_one(write, tmp_path, lang):
 
 def test_tag_that_looks_like_outside_is_told(write, tmp_path):
     conversion = convert([write(("一二", "O-A B-A"))], tmp_path / "out.spacy")
-    assert kinds(conversion.report) == {"unknown tag": 1}
+    assert kinds(conversion.problems) == {"unknown tag": 1}
     (doc,) = docs_in(tmp_path / "out.spacy")
     assert [token.ent_iob_ for token in doc] == ["", "B"]

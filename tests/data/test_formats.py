@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from spacy_lstm_ner.data.files import DataFile
-from spacy_lstm_ner.data.problems import Report
+from spacy_lstm_ner.data.options import ReadingOptions
+from spacy_lstm_ner.data.problems import ProblemLog
 from spacy_lstm_ner.exceptions import DataError
 
 HERE = Path(__file__).parent
@@ -27,12 +28,13 @@ def write(tmp_path):
     return write
 
 
-def read(path, **settings):
-    """Records as (text units, tags), and what was reported: kind → lines."""
-    report = Report()
-    records = [(r.units, r.tags) for r in DataFile(path, **settings).records(report)]
+def read(path, **options):
+    """Records as (text units, tags), and the problems: kind → lines."""
+    log = ProblemLog()
+    file = DataFile(path, ReadingOptions(**options))
+    records = [(record.units, record.tags) for record in file.records(log)]
     problems: dict[str, list[int]] = {}
-    for (_, kind), examples in report.examples.items():
+    for (_, kind), examples in log.examples.items():
         problems[kind] = [problem.line for problem in examples]
     return records, problems
 
@@ -57,7 +59,7 @@ def columns(separator: str) -> str:
 )
 def test_formats_are_recognized_and_give_the_same_record(write, content, format):
     path = write(content)
-    assert DataFile(path).format == format
+    assert DataFile(path).options.format == format
     assert read(path) == ([(list(TEXT), TAGS)], {})
     assert read(path, format=format) == read(path)
 
@@ -71,7 +73,7 @@ def test_records_of_the_two_original_files():
     ]
     assert problems == {}
     news, problems = read(HERE / "news.txt")
-    assert DataFile(HERE / "news.txt").format == "literal"
+    assert DataFile(HERE / "news.txt").options.format == "literal"
     assert [len(units) for units, _ in news] == [51, 55, 98]
     assert problems == {}
 
@@ -106,7 +108,7 @@ def test_broken_first_line_does_not_hide_the_format(write):
 )
 def test_scheme_is_recognized(write, tags, scheme):
     content = "".join(f"字 {tag}\n" for tag in tags.split())
-    assert DataFile(write(content)).scheme == scheme
+    assert DataFile(write(content)).options.scheme == scheme
 
 
 @pytest.mark.parametrize(
@@ -144,7 +146,7 @@ def test_unit_without_tag_stays_in_the_text(write):
 
 def test_segmentation_digits(write):
     path = write("科0 B-A\n技1 I-A\n10 O\n\n\U0001f600\U00000030 O\n")
-    assert DataFile(path).segmentation_digits
+    assert DataFile(path).options.segmentation_digits
     assert read(path)[0] == [
         (["科", "技", "1"], ["B-A", "I-A", "O"]),
         (["\U0001f600"], ["O"]),
@@ -154,7 +156,7 @@ def test_segmentation_digits(write):
 
 def test_numbers_are_no_segmentation_digits(write):
     path = write("2 O\n0 O\n科 O\n")
-    assert not DataFile(path).segmentation_digits
+    assert not DataFile(path).options.segmentation_digits
     assert read(path)[0] == [(["2", "0", "科"], ["O"] * 3)]
     assert read(write("G7 B-ORG\nX0 O\n"))[0] == [(["G7", "X0"], ["B-ORG", "O"])]
     path = write("科 O\n技1 O\n")
@@ -180,21 +182,21 @@ def test_broken_line_is_named_and_costs_no_other(write, line, kind, says):
     path = write(f"{OTHER}\n{line}\n{OTHER}\n")
     assert read(path) == ([(["好"], ["O"])] * 2, {kind: [2]})
     with pytest.raises(DataError) as error:
-        list(DataFile(path).records(Report(strict=True)))
+        list(DataFile(path).records(ProblemLog(strict=True)))
     assert str(error.value).startswith(f"{path}:2: {kind}: ")
     assert says in str(error.value)
 
 
 def test_byte_order_mark_and_windows_line_ends(write):
     path = write(b"\xef\xbb\xbf" + columns(" ").replace("\n", "\r\n").encode())
-    report = Report()
-    (record,) = DataFile(path).records(report)
+    log = ProblemLog()
+    (record,) = DataFile(path).records(log)
     assert (record.units, record.tags) == (list(TEXT), TAGS)
-    assert dict(report.counts) == {
+    assert dict(log.counts) == {
         (str(path), "byte-order mark"): 1,
         (str(path), "Windows line end"): 7,
     }
-    assert len(report.messages()) == 2, "said once, not for each line"
+    assert len(log.messages()) == 2, "said once, not for each line"
 
 
 def test_bytes_that_are_not_utf8_cost_one_character(write):
@@ -257,9 +259,9 @@ def test_single_half_of_a_character_is_replaced(write, content):
         ("\ufeff\n\n \n", ":1: empty file"),
         (json.dumps([{"text": "一", "labels": ["O"]}]), "one JSON value"),
         (json.dumps([{"text": "一", "labels": ["O"]}], indent=2), "one JSON value"),
-        ('{"text": "一", "labels": ["O"\n' * 3, "none can be read"),
+        ('{"text": "一", "labels": ["O"\n' * 3, "none can be parsed"),
         ('{"tokens": ["一"], "tags": ["O"]}\n', "tokens, tags"),
-        ("这是一个句子。\n没有标签。\n", "nothing like a tag"),
+        ("这是一个句子。\n没有标签。\n", "no tags such as O, B-… or I-… found"),
         (columns(" ").encode("gb18030"), "GB18030"),
     ],
 )
@@ -277,9 +279,9 @@ def test_missing_file_folder_and_unknown_settings(write, tmp_path):
     with pytest.raises(DataError, match="folder"):
         DataFile(tmp_path)
     with pytest.raises(DataError, match=r"unknown format 'csv'.*jsonl"):
-        DataFile(write(OTHER), format="csv")
+        DataFile(write(OTHER), ReadingOptions(format="csv"))
     with pytest.raises(DataError, match=r"unknown scheme 'BILOU'.*BIOES"):
-        DataFile(write(OTHER), scheme="BILOU")
+        ReadingOptions(scheme="BILOU")
 
 
 def test_line_separators_within_a_text_end_no_record(write):
@@ -291,5 +293,5 @@ def test_line_separators_within_a_text_end_no_record(write):
 def test_first_record_comes_before_the_file_is_read(write):
     path = write((OTHER + "\n") * 20_000)
     sizes: list[int] = []
-    next(DataFile(path).records(Report(), progress=sizes.append))
+    next(DataFile(path).records(ProblemLog(), progress=sizes.append))
     assert sum(sizes) == len(OTHER.encode()) + 1

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spacy_lstm_ner.data.files import DataFile
-from spacy_lstm_ner.data.formats import UNREADABLE
+from spacy_lstm_ner.data.formats.json_lines import UNREADABLE
 from spacy_lstm_ner.data.literals import MAX_DEPTH, parse_json, parse_literal
-from spacy_lstm_ner.data.problems import Report
+from spacy_lstm_ner.data.problems import ProblemLog
 
 SCALARS = (
     st.none()
@@ -176,9 +176,9 @@ def test_no_line_ends_the_run(line, tmp_path):
     code = (
         "import sys\n"
         "from spacy_lstm_ner.data.files import DataFile\n"
-        "from spacy_lstm_ner.data.problems import Report\n"
-        "report = Report()\n"
-        "print(len(list(DataFile(sys.argv[1]).records(report))), *report.counts)"
+        "from spacy_lstm_ner.data.problems import ProblemLog\n"
+        "log = ProblemLog()\n"
+        "print(len(list(DataFile(sys.argv[1]).records(log))), *log.counts)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, path], capture_output=True, text=True
@@ -192,6 +192,6 @@ def test_other_keys_may_have_any_numbers(tmp_path):
     path.write_text(
         '{"text": "好", "labels": ["O"], "p": NaN, "n": %s}\n' % ("9" * 5000), "utf8"
     )
-    (record,) = DataFile(path).records(Report(strict=True))
+    (record,) = DataFile(path).records(ProblemLog(strict=True))
     assert record.units == ["好"]
     assert OverflowError not in UNREADABLE
