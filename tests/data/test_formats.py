@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from spacy_lstm_ner.data.files import DataFile
+from spacy_lstm_ner.data.formats import FORMATS, Format, Record
 from spacy_lstm_ner.data.options import ReadingOptions
 from spacy_lstm_ner.data.problems import ProblemLog
 from spacy_lstm_ner.exceptions import DataError
@@ -295,3 +296,26 @@ def test_first_record_comes_before_the_file_is_read(write):
     sizes: list[int] = []
     next(DataFile(path).records(ProblemLog(), progress=sizes.append))
     assert sum(sizes) == len(OTHER.encode()) + 1
+
+
+def test_a_format_is_added_in_one_place(write, monkeypatch):
+    def read_slashes(lines, options, report):
+        for number, line in lines:
+            if line.startswith("/"):
+                units, tags = zip(
+                    *(u.split("/") for u in line[1:].split()), strict=True
+                )
+                yield Record(list(units), list(tags), [number] * len(units))
+            else:
+                report(number, "not a record", "no slash")
+
+    format = Format(read_slashes, recognizes=lambda line: line.startswith("/"))
+    assert DataFile(write("/马 O\n")).options.format == "columns"
+    monkeypatch.setitem(FORMATS, "slashes", format)
+    path = write("/马/B-PER 云/I-PER\n?\n/在/O\n")
+    assert DataFile(path).options.format == "slashes"
+    records = [(["马", "云"], ["B-PER", "I-PER"]), (["在"], ["O"])]
+    assert read(path) == (records, {"not a record": [2]})
+    assert read(path, format="slashes") == read(path)
+    with pytest.raises(DataError, match=r"unknown format 'csv'.*'slashes'"):
+        DataFile(path, ReadingOptions(format="csv"))

@@ -1,4 +1,4 @@
-"""Entity spans ↔ tags."""
+"""The tag sets of models."""
 
 from itertools import product
 
@@ -6,53 +6,10 @@ import pytest
 
 from spacy_lstm_ner.tags import TagSet, spans_from_tags
 
-SPANS = [(0, 1, "A"), (1, 4, "A"), (5, 7, "B-C")]
-WRITTEN = {
-    "BIO": "B-A B-A I-A I-A O B-B-C I-B-C",
-    "IOB1": "I-A B-A I-A I-A O I-B-C I-B-C",
-    "BIOES": "S-A B-A I-A E-A O B-B-C E-B-C",
-    "BMES": "S-A B-A M-A E-A O B-B-C E-B-C",
-}
-
-
-@pytest.mark.parametrize("scheme", WRITTEN)
-def test_every_scheme_is_read(scheme):
-    spans, problems = spans_from_tags(WRITTEN[scheme].split(), scheme)
-    assert spans == SPANS
-    assert problems == []
-
-
-@pytest.mark.parametrize(
-    "scheme, tags, spans, kinds",
-    [
-        ("BIO", "O I-A I-A", [(1, 3, "A")], ["inside without beginning"]),
-        (
-            "BIO",
-            "B-A I-B O",
-            [(0, 1, "A"), (1, 2, "B")],
-            ["inside without beginning"],
-        ),
-        ("IOB1", "I-A I-B", [(0, 1, "A"), (1, 2, "B")], []),
-        ("BIO", "B-A X-A I-A", [(0, 1, "A"), (2, 3, "A")],
-         ["unknown tag", "inside without beginning"]),
-        ("BIO", "B-A E-A", [(0, 1, "A")], ["unknown tag"]),
-        ("BIOES", "B-A O", [(0, 1, "A")], ["entity without end"]),
-        ("BIOES", "B-A I-A", [(0, 2, "A")], ["entity without end"]),
-        ("BMES", "B-A B-A E-A", [(0, 1, "A"), (1, 3, "A")], ["entity without end"]),
-        ("BMES", "E-A", [(0, 1, "A")], ["inside without beginning"]),
-        ("BMES", "B-A S-B", [(0, 1, "A"), (1, 2, "B")], ["entity without end"]),
-        ("BIO", "B- O -A o", [], ["unknown tag"] * 3),
-    ],
-)  # fmt: skip
-def test_broken_tags_are_mended_and_reported(scheme, tags, spans, kinds):
-    actual, problems = spans_from_tags(tags.split(), scheme)
-    assert actual == spans
-    assert [problem.kind for problem in problems] == kinds
+from .test_schemes import SPANS, WRITTEN
 
 
 def test_unknown_schemes_are_refused():
-    with pytest.raises(ValueError, match=r"Unknown tag scheme 'BILUO'.*BMES"):
-        spans_from_tags(["O"], "BILUO")
     with pytest.raises(ValueError, match="'BMES' for a model"):
         TagSet(["A"], "BMES")
 
