@@ -55,13 +55,10 @@ def visualize_cli(
     from spacy.language import Language
 
     from ..pipeline.loading import load_pipeline
-    from ..server.app import (
-        DemoServer,
-        is_loopback,
-        open_in_browser,
-        serve_until_stopped,
-    )
+    from ..server.app import DemoServer
     from ..server.demo import Demo
+    from ..server.hosts import is_loopback
+    from ..server.run import open_in_browser, serve_until_stopped
 
     def load() -> Language:
         setup_gpu(gpu_id, silent=gpu_id < 0)

@@ -171,7 +171,7 @@ def test_a_full_queue_is_told_with_when_to_try_again(serve, trained, stuck):
     wait_until(lambda: len(server.demo._worker._waiting[True]) == 8)
     status, headers, said = ask(server, "POST", "/gates", WHY)
     assert (status, headers["Retry-After"]) == (503, "10")
-    assert said["error"] == "Too many requests wait already: try again in 10 s."
+    assert said["error"] == "Too many requests are waiting: try again in 10 s."
     # A client that leaves makes room.
     connections.pop().close()
     wait_until(lambda: len(server.demo._worker._waiting[True]) == 7)
@@ -182,7 +182,7 @@ def test_a_full_queue_is_told_with_when_to_try_again(serve, trained, stuck):
 
 
 def test_threads_have_a_bound_and_who_is_over_it_waits(serve, trained):
-    server = serve(lambda: loaded_again(trained), most_connections=3)
+    server = serve(lambda: loaded_again(trained), max_connections=3)
     before = threading.active_count()
     silent = [connect(server) for _ in range(9)]
     wait_until(lambda: threading.active_count() == before + 3)
@@ -235,7 +235,7 @@ def test_a_request_has_so_long_to_arrive_as_a_whole(serve, trained):
     server = serve(lambda: loaded_again(trained), request_seconds=0.5)
     sent = request("/entities", {"texts": [TEXT]})
     head = sent.index(b"\r\n\r\n") + 4
-    for begin, said in ((1, ""), (head, "longer than 0.5 s")):
+    for begin, said in ((1, ""), (head, "not received within 0.5 s")):
         connection = connect(server, sent[:begin])
         begun = time.monotonic()
         with ThreadPoolExecutor() as pool:
@@ -362,7 +362,7 @@ def test_an_address_of_ipv6(demo_server):
 
 def test_names_that_cannot_be_looked_up(demo_server):
     for name in ("x" * 100, "", "a..b"):
-        with pytest.raises(OSError, match="There is no address"):
+        with pytest.raises(OSError, match="Cannot resolve the address"):
             DemoServer(demo_server.demo, name)
 
 
@@ -390,7 +390,7 @@ def test_a_failure_is_told_whatever_it_is_and_others_are_served(serve, trained, 
 
     server = serve(load)
     for text, said in (
-        *(("e", "ValueError"), ("m", "not enough memory"), ("t", "TimeoutError: late")),
+        *(("e", "ValueError"), ("m", "Not enough memory"), ("t", "TimeoutError: late")),
         ("s", "SystemExit: 3"),
     ):
         asked = {"texts": [TEXT, text]}
@@ -462,7 +462,7 @@ def test_a_busy_server_ends_at_once(trained, tmp_path, number):
         _, errors = process.communicate(timeout=20)
         assert (process.returncode, errors) == (0, "")
         status, said = answer(connection)
-        assert status == 503 and "is being stopped" in said
+        assert status == 503 and "is shutting down" in said
         with socket.socket() as again:
             again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             again.bind(("127.0.0.1", port))

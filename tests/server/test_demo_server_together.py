@@ -209,7 +209,7 @@ def test_it_ends_at_once_whatever_is_computed(
         _, errors = process.communicate(timeout=8)
         assert (process.returncode, errors) == (0, "")
         response = client.getresponse()
-        assert response.status == 503 and b"being stopped" in response.read()
+        assert response.status == 503 and b"shutting down" in response.read()
         with socket.socket() as again:
             again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             again.bind(("127.0.0.1", port))

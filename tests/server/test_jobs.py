@@ -28,7 +28,7 @@ class Gate:
 
 @pytest.fixture
 def worker():
-    worker = Worker(most_short=2, most_long=1)
+    worker = Worker(max_short=2, max_long=1)
     yield worker
     worker.close(5)
 
@@ -117,7 +117,7 @@ def test_short_jobs_are_done_between_the_parts_of_a_long_one(worker, pool):
 
 
 def test_short_jobs_overtake_long_ones_but_not_for_ever():
-    worker = Worker(most_short=40)
+    worker = Worker(max_short=40)
     gate, order = Gate(), []
     with ThreadPoolExecutor(50) as pool:
         pool.submit(worker.do, gate)
