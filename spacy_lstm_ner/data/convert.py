@@ -10,7 +10,7 @@ import spacy
 from spacy.tokens import Doc, DocBin
 
 from ..exceptions import DataError
-from ..util.atomic import AtomicSet, naming
+from ..util.atomic import AtomicSet, path_in_errors
 from ..util.progress import progress_counter
 from .docs import doc_from_record
 from .files import DataFile
@@ -82,9 +82,7 @@ def convert(
     files = [DataFile(path, reading) for path in paths]
     for target in targets:
         if any(target.resolve() == file.path.resolve() for file in files):
-            raise DataError(
-                f"{target} is one of the input files: choose another output"
-            )
+            raise DataError(f"{target} is an input file: choose another output file")
     nlp = spacy.blank(lang)
     problems = ProblemLog(strict=reading.strict)
     outputs = [FileSummary(target) for target in targets]
@@ -154,7 +152,7 @@ class _Writer:
 
     def add(self, doc: Doc) -> None:
         if len(self.docs) == self.shard_size:
-            with naming(self.path):
+            with path_in_errors(self.path):
                 # With more than one shard the output is a folder.
                 self.new.mkdir(exist_ok=True)
             self._write(self._next_shard())
@@ -169,7 +167,7 @@ class _Writer:
         return self.new / f"part-{self.n_shards:05}.spacy"
 
     def _write(self, path: Path) -> None:
-        with naming(self.path):
+        with path_in_errors(self.path):
             self.docs.to_disk(path)
         self.docs = _new_docbin()
 

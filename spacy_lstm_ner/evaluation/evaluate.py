@@ -18,7 +18,7 @@ from ..data.corpus import read_examples
 from ..exceptions import NotCalibrated
 from ..pipeline import LSTMEntityRecognizer, recognizers
 from ..pipeline.loading import load_pipeline
-from ..util.atomic import AtomicSet, atomic_write, naming
+from ..util.atomic import AtomicSet, atomic_write, path_in_errors
 from ..util.text import printable
 
 FIGURES = ("ents_", "bio_", "speed")
@@ -104,7 +104,7 @@ def _save_changes(components: dict[str, LSTMEntityRecognizer], model: Path) -> N
     with AtomicSet() as files:
         for name, pipe in components.items():
             saved = files.scratch(model) / name
-            with naming(model / name):
+            with path_in_errors(model / name):
                 pipe.to_disk(saved, exclude=["vocab"])
             for file in sorted(path for path in saved.rglob("*") if path.is_file()):
                 place = model / name / file.relative_to(saved)

@@ -67,7 +67,7 @@ def test_a_folder_as_a_whole(tmp_path):
             new.mkdir()
             (new / name).write_text(name)
         assert content(tmp_path) == {f"pipeline/{name}": name}
-    is_told = pytest.raises(OSError, match="pipeline is a folder: name a file")
+    is_told = pytest.raises(OSError, match="pipeline is a folder: give the path")
     with is_told, atomic_write(path):
         raise AssertionError("not before something long is computed")
     # One in place of the other.
@@ -79,7 +79,7 @@ def test_a_folder_as_a_whole(tmp_path):
 
 
 def test_what_was_not_written_is_an_error(tmp_path):
-    is_told = pytest.raises(OSError, match="no such file was made")
+    is_told = pytest.raises(OSError, match=r"a\.txt: the file was not written")
     with is_told, atomic_write(tmp_path / "a.txt"):
         pass
 
@@ -159,7 +159,10 @@ def test_all_files_of_a_set_or_none(tmp_path):
     assert list(tmp_path.iterdir()) == []
     write_three(tmp_path, "new")
     assert content(tmp_path) == dict.fromkeys("abc", "new")
-    with pytest.raises(OSError, match="named twice"), AtomicSet() as files:
+    with (
+        pytest.raises(OSError, match="is given twice as an output file"),
+        AtomicSet() as files,
+    ):
         files.add(tmp_path / "a").write_text("1")
         files.add(tmp_path / "." / "a").write_text("2")
     assert content(tmp_path) == dict.fromkeys("abc", "new")
@@ -254,10 +257,9 @@ def test_what_cannot_be_put_back_is_told_and_kept(tmp_path, monkeypatch):
         files.add(tmp_path / "a").write_text("new")
         files.add(tmp_path / "b").write_text("new")
     said = str(error.value)
-    assert f"{tmp_path / 'a'} could not be put back" in said
-    kept = Path(
-        said.partition("a could not be put back")[2].split("it is ")[1].split("\n")[0]
-    )
+    assert f"{tmp_path / 'a'} could not be restored" in said
+    rest = said.partition("a could not be restored")[2]
+    kept = Path(rest.split("the old content is in ")[1].split("\n")[0])
     assert kept.read_text() == "old" and (tmp_path / "a").read_text() == "new"
     assert (tmp_path / "b").read_text() == "old"
     # Nor does a later run remove it.

@@ -7,7 +7,12 @@ from types import SimpleNamespace
 import pytest
 
 from spacy_lstm_ner.util import progress
-from spacy_lstm_ner.util.progress import duration, progress_counter, tell, with_progress
+from spacy_lstm_ner.util.progress import (
+    duration,
+    print_line,
+    progress_counter,
+    with_progress,
+)
 
 
 @pytest.fixture
@@ -82,7 +87,7 @@ class Terminal(io.StringIO):
 
 def test_a_bar_in_a_terminal(clock, monkeypatch):
     monkeypatch.setattr(sys, "stderr", terminal := Terminal())
-    monkeypatch.setattr(progress, "_BAR_AFTER", 0)
+    monkeypatch.setattr(progress, "_BAR_DELAY", 0)
     seen = []
     for i in with_progress(range(5), True, "Corpus"):
         clock.now += 100
@@ -96,7 +101,7 @@ def test_without_any_stderr(clock, monkeypatch):
     monkeypatch.setattr(sys, "stderr", None)
     for _ in with_progress(range(10), True, "Corpus"):
         clock.now += 10
-    tell("a line")
+    print_line("a line")
 
 
 def test_durations():
