@@ -1,4 +1,4 @@
-"""Entity spans ↔ tags, and which tag may follow which.
+"""Tag schemes: the conversion of tags to entity spans.
 
 A *unit* is what one tag belongs to: a character or a token. An entity span is
 ``(start, end, label)`` in units, with `end` exclusive. A tag consists of a prefix for

@@ -31,10 +31,10 @@ def test_words_and_their_kinds(tmp_path):
     [
         (
             "北京\n王府井\tplace\tBeijing\n",
-            r":2: a line is a word.*Beijing",
+            r":2: expected a word, .*Beijing",
         ),
-        ("北京\n\tplace\n", r"words\.tsv:2: a line is a word"),
-        ("# nothing\n\n", r"words\.tsv: there is no word"),
+        ("北京\n\tplace\n", r"words\.tsv:2: expected a word, "),
+        ("# nothing\n\n", r"words\.tsv: no words found"),
     ],
 )
 def test_what_is_wrong_is_told_with_its_line(tmp_path, text, message):

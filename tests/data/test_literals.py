@@ -127,7 +127,7 @@ def test_brackets_in_brackets_are_bounded(parse):
 @pytest.mark.parametrize("parse", [parse_literal, parse_json])
 def test_text_and_labels_come_once(parse):
     """Of two, one would be lost."""
-    with pytest.raises(ValueError, match="'text' comes twice"):
+    with pytest.raises(ValueError, match="the key 'text' occurs twice"):
         parse('{"text": "a", "labels": [], "text": "b"}')
     assert parse('{"id": 1, "id": 2}') == {"id": 2}
 
