@@ -1,4 +1,4 @@
-"""Host names and addresses: which ones may be used to reach a server, and who can."""
+"""Checks of the host names and addresses by which a server is reached."""
 
 from ipaddress import ip_address
 from urllib.parse import urlsplit

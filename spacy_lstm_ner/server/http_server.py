@@ -16,7 +16,7 @@ from ..util.text import escaped
 DEFAULT_PORT = 8000
 # Number of ports to try if none is given.
 _PORTS = 20
-# A client that got an early response may go on sending for so many seconds, so that it
+# Seconds for which a client that got an early response may continue to send, so that it
 # can read the response.
 _LINGER_SECONDS = 3.0
 # Seconds to wait at shutdown for responses that are being sent.
