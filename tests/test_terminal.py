@@ -130,7 +130,7 @@ def test_escaped_text():
     assert str(DataError("a\n\x1b")) == "a\n\\x1b"
 
 
-def test_a_log_of_problems_keeps_little_of_long_messages():
+def test_long_problem_messages_are_shortened():
     log = ProblemLog()
     log.add("file", 1, "unknown tag", "x" * 100_000)
     assert len(str(log)) < 300 and len(log.messages()[0]) < 300

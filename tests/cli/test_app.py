@@ -36,13 +36,13 @@ def test_help_begins_with_a_sentence_and_has_an_example(name):
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_parameter_has_help_without_a_final_stop(name):
+def test_every_parameter_has_help_without_a_full_stop(name):
     for parameter in PARAMETERS[name].values():
         if parameter.name != "help":
             assert parameter.help and not parameter.help.endswith(".")
 
 
-def test_what_commands_share_is_spelt_alike():
+def test_shared_parameters_have_one_spelling():
     shared = defaultdict(set)
     for parameters in PARAMETERS.values():
         for name, parameter in parameters.items():
@@ -61,12 +61,12 @@ def test_convert_has_the_reading_options():
         assert option in parameter.opts and parameter.default == field.default
 
 
-def test_options_under_their_old_names():
+def test_old_option_names_are_accepted():
     assert "--doubts" in PARAMETERS["errors"]["label_issues"].opts
     assert "--max-support" in PARAMETERS["errors"]["max_plausibility"].opts
 
 
-def test_other_commands_of_spacy_do_not_wait_for_these():
+def test_spacy_imports_no_more_than_necessary():
     code = (
         "import sys, spacy_lstm_ner.cli;"
         "print(*sorted(m for m in sys.modules if m.startswith('spacy_lstm_ner')))"

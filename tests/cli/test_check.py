@@ -18,7 +18,7 @@ def train(tmp_path):
     return training_data(tmp_path)
 
 
-def test_exit_status(train, tmp_path):
+def test_exit_codes(train, tmp_path):
     code, output = check(train)
     assert code == 0 and "No problems found" in output
     assert f"records {RARE}" in output and f"- ORG {RARE}" in output
@@ -33,7 +33,7 @@ def test_exit_status(train, tmp_path):
     assert f"{failed}: label not in the training data: 1" in output
 
 
-def test_files_that_cannot_be_read(train, tmp_path):
+def test_unreadable_files(train, tmp_path):
     broken = tmp_path / "broken.spacy"
     broken.write_bytes(b"no DocBin")
     empty = tmp_path / "empty.jsonl"
@@ -49,7 +49,7 @@ def test_files_that_cannot_be_read(train, tmp_path):
     assert code == 1 and "nn-no-such" in output
 
 
-def test_data_of_convert_can_be_checked(tmp_path):
+def test_dataset_file(tmp_path):
     path = tmp_path / "data.jsonl"
     record = {"text": "北京大学", "labels": ["B-ORG", "I-ORG", "I-ORG", "I-ORG"]}
     path.write_text(json.dumps(record) + "\n", "utf8")

@@ -14,7 +14,7 @@ RESUME = Path(__file__).parents[1] / "data" / "resume.jsonl"
 convert = partial(run_command, "convert")
 
 
-def test_summary_says_what_was_found_and_written(tmp_path):
+def test_summary_of_input_and_output(tmp_path):
     code, output = convert(RESUME, tmp_path / "out.spacy")
     assert code == 0
     assert "resume.jsonl jsonl BIO" in output
@@ -25,7 +25,7 @@ def test_summary_says_what_was_found_and_written(tmp_path):
     assert (tmp_path / "out.spacy").is_file()
 
 
-def test_each_kind_of_problem_is_counted_and_shown_with_its_place(tmp_path):
+def test_each_kind_of_problem_is_counted_and_located(tmp_path):
     path = tmp_path / "bad.bmes"
     path.write_bytes("一 S-A\n二 X-A\n\n三 M-A\n四 E-A\n五\n".encode() + b"\xff O\r\n")
     code, output = convert(path, tmp_path / "out.spacy")
@@ -51,7 +51,7 @@ def test_quiet_prints_problems_only(tmp_path):
     assert "not a record 1 skipped" in output
 
 
-def test_split_digits_and_white_space_are_reported(tmp_path):
+def test_split_digits_and_whitespace_are_reported(tmp_path):
     path = tmp_path / "weibo.txt"
     path.write_text("科0\tB-A\n\u30000\tI-A\n\n" * 10, "utf8")
     out = tmp_path / "out"
@@ -81,7 +81,7 @@ def test_options_reach_the_conversion(tmp_path):
     assert "IOB1" in output
 
 
-def test_shards_are_announced(tmp_path):
+def test_shards_are_reported(tmp_path):
     code, output = convert(RESUME, tmp_path / "out.spacy", "--shard-size", 2)
     assert code == 0
     assert "out.spacy (a folder of 2 files" in output
@@ -98,7 +98,7 @@ def test_shards_are_announced(tmp_path):
         ([RESUME, "out.spacy", "--lang", "nn-no-such"], "nn-no-such"),
     ],
 )
-def test_errors_are_sentences_and_exit_with_1(args, says, tmp_path, monkeypatch):
+def test_errors_exit_with_1_and_a_message(args, says, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     code, output = convert(*args)
     assert code == 1
@@ -107,7 +107,7 @@ def test_errors_are_sentences_and_exit_with_1(args, says, tmp_path, monkeypatch)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_spacy_finds_the_command_and_prints_on_any_console(tmp_path):
+def test_subprocess_with_a_gbk_console(tmp_path):
     path = tmp_path / "简历.jsonl"
     path.write_text('{"text": "北京", "labels": ["I-地", "X"]}', "utf8")
     out = tmp_path / "简历.spacy"

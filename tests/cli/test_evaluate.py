@@ -16,7 +16,7 @@ RESUME = Path(__file__).parents[1] / "data" / "resume.jsonl"
 evaluate = partial(run_command, "evaluate")
 
 
-def test_evaluate_prints_and_writes_all_figures(trained, tmp_path):
+def test_evaluate_prints_and_writes_all_scores(trained, tmp_path):
     trained.to_disk(tmp_path / "model")
     corpus = tmp_path / "corpus.spacy"
     convert(RESUME, corpus)
@@ -52,7 +52,7 @@ def test_evaluate_without_model_or_data(model, data, says):
     assert code == 1 and says in output
 
 
-def test_evaluate_says_where_nothing_can_be_measured_or_written(trained, tmp_path):
+def test_evaluate_errors(trained, tmp_path):
     trained.to_disk(tmp_path / "model")
     code, output = evaluate(tmp_path / "model", RESUME, "-o", tmp_path)
     assert code == 1 and "Error:" in output

@@ -42,7 +42,7 @@ def findings(*paths, **settings):
     }
 
 
-def test_data_with_nothing_wrong(train, tmp_path):
+def test_data_without_problems(train, tmp_path):
     dev = write(tmp_path / "dev.spacy", ("北京大学", ORG))
     result = check(train, dev)
     assert result.findings == []
@@ -52,12 +52,12 @@ def test_data_with_nothing_wrong(train, tmp_path):
     assert result.files[0].unannotated_tokens == 0
 
 
-def test_nothing_to_train_on(tmp_path):
+def test_no_entities_to_train_on(tmp_path):
     path = write(tmp_path / "train.spacy", ("没有实体",))
     assert findings(path) == {("no entities to train on", "train"): (1, [])}
 
 
-def test_labels_that_are_rare_or_measured_only(train, tmp_path):
+def test_rare_labels_and_labels_only_in_evaluation_data(train, tmp_path):
     dev = write(tmp_path / "dev.spacy", ("张三任教授", (0, 2, "NAME"), (3, 5, "TITLE")))
     assert findings(train, dev) == {
         ("label not in the training data", "dev"): (2, ["NAME", "TITLE"])
@@ -65,7 +65,7 @@ def test_labels_that_are_rare_or_measured_only(train, tmp_path):
     assert findings(dev) == {("rare label", "dev"): (2, ["NAME (1)", "TITLE (1)"])}
 
 
-def test_texts_that_come_again(train, tmp_path):
+def test_repeated_texts(train, tmp_path):
     again = write(
         tmp_path / "test.spacy",
         ("北京大学第100教授", ORG),
@@ -88,7 +88,7 @@ def test_texts_that_come_again(train, tmp_path):
     assert ("text also in the training data", "test") not in findings(again)
 
 
-def test_entities_that_do_not_fit_tokens_or_have_white_space(train, tmp_path):
+def test_misaligned_entities_and_whitespace_at_their_edges(train, tmp_path):
     dev = tmp_path / "dev.spacy"
     doc = Doc(NLP.vocab, words=["Ann", "a", " ", "x"], spaces=[False] * 4)
     doc.ents = [Span(doc, 0, 1, "ORG"), Span(doc, 2, 4, "ORG")]
@@ -101,7 +101,7 @@ def test_entities_that_do_not_fit_tokens_or_have_white_space(train, tmp_path):
     assert found["entity begins or ends inside a token", "dev"] == (1, ["ORG ' x'"])
 
 
-def test_spans_that_overlap(train, tmp_path):
+def test_overlapping_spans(train, tmp_path):
     doc = NLP.make_doc("北京大学教授")
     doc.spans["sc"] = [doc[0:4], doc[0:2], doc[4:6]]
     doc.spans["flat"] = [doc[0:4], doc[4:6]]
@@ -130,7 +130,7 @@ def test_dataset_files(tmp_path):
     assert findings(SAMPLE / "resume.json").keys() <= {("rare label", "resume")}
 
 
-def test_every_kind_is_explained_in_a_sentence():
+def test_every_kind_has_advice():
     assert all(kind.advice for kind in KINDS.values())
     assert {name for name, kind in KINDS.items() if kind.is_error} == {
         "no entities to train on",
@@ -139,7 +139,7 @@ def test_every_kind_is_explained_in_a_sentence():
     }
 
 
-def test_a_file_that_cannot_be_read(tmp_path):
+def test_unreadable_file(tmp_path):
     broken = tmp_path / "broken.spacy"
     broken.write_bytes(b"no DocBin")
     with pytest.raises(DataError, match="cannot be read"):

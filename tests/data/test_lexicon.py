@@ -37,12 +37,12 @@ def test_words_and_their_kinds(tmp_path):
         ("# nothing\n\n", r"words\.tsv: no words found"),
     ],
 )
-def test_what_is_wrong_is_told_with_its_line(tmp_path, text, message):
+def test_malformed_lines_are_reported_with_their_number(tmp_path, text, message):
     with pytest.raises(DataError, match=message):
         read_lexicon(write(tmp_path / "words.tsv", text))
 
 
-def test_a_file_that_is_not_there_or_not_in_utf8(tmp_path):
+def test_missing_file_and_other_encodings(tmp_path):
     with pytest.raises(DataError, match=r"words\.tsv: No such file"):
         read_lexicon(tmp_path / "words.tsv")
     path = write(tmp_path / "words.tsv", "abc\n北京\n", "gbk")

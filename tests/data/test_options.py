@@ -9,7 +9,7 @@ from spacy_lstm_ner.data.options import ReadingKeywords, ReadingOptions
 from spacy_lstm_ner.exceptions import DataError
 
 
-def test_each_option_is_documented_and_typed_alike():
+def test_each_option_is_documented_and_has_one_type():
     hints = get_type_hints(ReadingOptions)
     assert get_type_hints(ReadingKeywords) == hints
     documented = [
@@ -28,7 +28,7 @@ def test_each_option_is_documented_and_typed_alike():
         ({"split": "a"}, "invalid split 'a'"),
     ],
 )
-def test_invalid_values_are_errors_at_once(options, message):
+def test_invalid_values(options, message):
     with pytest.raises(DataError, match=message):
         ReadingOptions(**options)
 

@@ -46,18 +46,18 @@ def test_every_scheme_is_read(scheme):
         ("BIO", "B- O -A o", [], ["unknown tag"] * 3),
     ],
 )  # fmt: skip
-def test_broken_tags_are_mended_and_reported(scheme, tags, spans, kinds):
+def test_invalid_tags_are_repaired_and_reported(scheme, tags, spans, kinds):
     actual, problems = spans_from_tags(tags.split(), scheme)
     assert actual == spans
     assert [problem.kind for problem in problems] == kinds
 
 
-def test_unknown_schemes_are_refused():
+def test_unknown_scheme():
     with pytest.raises(ValueError, match=r"Unknown tag scheme 'BILUO'.*BMES"):
         spans_from_tags(["O"], "BILUO")
 
 
-def test_prefixes_stand_for_those_of_bioes():
+def test_prefixes_map_to_those_of_bioes():
     assert set(MODEL_SCHEMES) <= set(FILE_SCHEMES) == set(PREFIXES)
     for prefixes in PREFIXES.values():
         assert set(prefixes.values()) in ({"B", "I"}, {"B", "I", "E", "S"})

@@ -9,13 +9,13 @@ from spacy_lstm_ner.tags import TagSet, spans_from_tags
 from .test_schemes import SPANS, WRITTEN
 
 
-def test_unknown_schemes_are_refused():
+def test_unknown_scheme():
     with pytest.raises(ValueError, match="'BMES' for a model"):
         TagSet(["A"], "BMES")
 
 
 @pytest.mark.parametrize("scheme", ["BIO", "BIOES"])
-def test_model_tags_bring_spans_back(scheme):
+def test_spans_survive_the_conversion_to_tags(scheme):
     tags = TagSet(["B-C", "A"], scheme)
     ids = tags.ids_from_spans(SPANS, 8)
     assert [tags.names[i] for i in ids] == [*WRITTEN[scheme].split(), "O"]
@@ -25,7 +25,7 @@ def test_model_tags_bring_spans_back(scheme):
 
 
 @pytest.mark.parametrize("scheme", ["BIO", "BIOES"])
-def test_legal_paths_are_those_that_can_be_read_without_problems(scheme):
+def test_legal_paths_are_those_without_tag_problems(scheme):
     tags = TagSet(["A", "B"], scheme)
     for path in product(range(len(tags)), repeat=3):
         names = [tags.names[tag] for tag in path]
@@ -40,6 +40,6 @@ def test_legal_paths_are_those_that_can_be_read_without_problems(scheme):
 
 
 @pytest.mark.parametrize("scheme", ["BIO", "BIOES"])
-def test_a_new_label_moves_no_tag(scheme):
+def test_a_new_label_changes_no_tag_number(scheme):
     before, after = TagSet(["B", "A"], scheme), TagSet(["B", "A", "C"], scheme)
     assert after.names[: len(before)] == before.names
