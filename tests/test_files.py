@@ -72,7 +72,7 @@ def model(folder):
 
 
 @posix
-def test_calibrate_under_a_limit_leaves_a_pipeline(folder, model):
+def test_calibrate_under_a_limit_leaves_the_pipeline_unchanged(folder, model):
     import resource
 
     def limit():
@@ -85,12 +85,12 @@ def test_calibrate_under_a_limit_leaves_a_pipeline(folder, model):
     )
     assert done.returncode == 1
     assert str(model) in done.stdout and "File too large" in done.stdout
-    assert "The pipeline is as it was." in done.stdout
+    assert "The pipeline was not modified." in done.stdout
     assert content(model) == before
     assert spacy.load(model).pipe_names == ["lstm_ner", "second"]
 
 
-def test_calibrate_changes_one_file_a_component(folder, model):
+def test_calibrate_changes_one_file_for_each_component(folder, model):
     before = content(model)
     code, output = run("calibrate", model, folder / "dev.spacy")
     assert code == 0, output
@@ -109,13 +109,13 @@ def test_calibrate_all_components_or_none(folder, model, fixed):
         code, output = run("calibrate", model, folder / "dev.spacy")
     assert code == 1
     assert f"{model / fixed / 'cfg'}: Operation not permitted" in output
-    assert "The pipeline is as it was." in output
+    assert "The pipeline was not modified." in output
     assert content(model) == before
 
 
 @posix
 @pytest.mark.parametrize("fixed", ["train", "dev", "test"])
-def test_a_split_of_which_one_file_cannot_be_replaced(tmp_path, fixed):
+def test_split_if_one_file_cannot_be_replaced(tmp_path, fixed):
     sample = REPOSITORY / "assets" / "sample"
     split = "--split", "80/10/10"
     assert run("convert", sample / "resume.json", tmp_path / "out", *split)[0] == 0
@@ -129,7 +129,7 @@ def test_a_split_of_which_one_file_cannot_be_replaced(tmp_path, fixed):
 
 
 @posix
-def test_a_full_disk_is_named(folder, tmp_path):
+def test_full_disk_is_reported(folder, tmp_path):
     model, dev = folder / "model", folder / "dev.spacy"
     # The disk takes no more than what is there.
     with full_disk(tmp_path / "disk", "8k") as disk:
@@ -148,7 +148,7 @@ def test_a_full_disk_is_named(folder, tmp_path):
 
 
 @posix
-def test_a_folder_that_nobody_may_write_to(folder, tmp_path):
+def test_read_only_folder(folder, tmp_path):
     with immutable(tmp_path):
         for args in (
             ("convert", RESUME),
@@ -160,8 +160,8 @@ def test_a_folder_that_nobody_may_write_to(folder, tmp_path):
             assert "not permitted" in output or "denied" in output
 
 
-def test_an_output_that_cannot_be_written_is_told_at_once(folder, tmp_path):
-    """Not after an hour. Folders stay folders, and nothing else is made."""
+def test_unwritable_output_is_reported_at_once(folder, tmp_path):
+    """Before a long computation. Folders are kept, and no other files are written."""
     for args in (
         ("evaluate", "no-model", folder / "dev.spacy", "--output"),
         ("errors", "no-model", folder / "dev.spacy", "--output"),
@@ -169,13 +169,14 @@ def test_an_output_that_cannot_be_written_is_told_at_once(folder, tmp_path):
         ("gates", "no-model", "王芳"),
     ):
         code, output = run(*args, tmp_path)
-        assert code == 1 and f"{tmp_path} is a folder: name a file." in output
+        message = f"{tmp_path} is a folder: give the path of a file."
+        assert code == 1 and message in output
         code, output = run(*args, folder / "dev.spacy" / "out")
         assert code == 1 and "Not a directory" in output
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_output_that_is_read_is_refused(folder, tmp_path):
+def test_output_that_is_an_input_is_rejected(folder, tmp_path):
     data = tmp_path / "dev.spacy"
     shutil.copy(folder / "dev.spacy", data)
     link = tmp_path / "link.spacy"
@@ -189,11 +190,11 @@ def test_an_output_that_is_read_is_refused(folder, tmp_path):
         ("gates", "no-model", "王芳", data, "--corpus", data),
     ):
         code, output = run(*args)
-        assert code == 1 and "is read here" in output
+        assert code == 1 and "is an input file: choose another output file" in output
     text = tmp_path / "text.spacy"
     text.write_text("王 B-P\n芳 I-P\n", "utf8")
     code, output = run("convert", text, text)
-    assert code == 1 and "is read here" in output
+    assert code == 1 and "is an input file: choose another output file" in output
     assert data.read_bytes() == before and text.read_text("utf8")[0] == "王"
 
 
@@ -213,7 +214,7 @@ def large(tmp_path_factory):
 @pytest.mark.parametrize(
     ("number", "code"), [("SIGTERM", 143), ("SIGINT", 130), ("SIGKILL", -9)]
 )
-def test_convert_is_ended_in_mid_write(large, tmp_path, number, code):
+def test_convert_is_interrupted_while_writing(large, tmp_path, number, code):
     out = tmp_path / "out"
     split = "--split", "80/20"
     run("convert", REPOSITORY / "assets" / "sample" / "news.txt", out, *split)
@@ -248,7 +249,7 @@ def test_convert_is_ended_in_mid_write(large, tmp_path, number, code):
 
 
 @posix
-def test_signals_are_as_they_were_after_a_command(tmp_path):
+def test_signal_handlers_are_restored_after_a_command(tmp_path):
     before = signal.getsignal(signal.SIGTERM)
     run("convert", RESUME, tmp_path / "out.spacy")
     assert signal.getsignal(signal.SIGTERM) == before
@@ -270,7 +271,7 @@ def closed_pipe(*args: object, lines: int) -> tuple[int, bytes, bytes]:
 
 @posix
 @pytest.mark.parametrize("lines", [0, 2])
-def test_nobody_reads_the_output(folder, tmp_path, lines):
+def test_closed_output_pipe(folder, tmp_path, lines):
     out = tmp_path / "errors.jsonl"
     args = folder / "model", folder / "dev.spacy", "--limit", 0, "--output", out
     code, _, errors = closed_pipe("errors", *args, lines=lines)
@@ -294,8 +295,8 @@ def test_output_that_cannot_be_printed_is_an_error(tmp_path):
 
 
 @pytest.mark.parametrize("command", ["evaluate", "calibrate", "check"])
-def test_any_console(trained, tmp_path, command):
-    """Names of labels and files are Chinese, the console knows only ASCII."""
+def test_ascii_console(trained, tmp_path, command):
+    """Labels and file names are Chinese, but the console only supports ASCII."""
     nlp = spacy.blank("zh")
     nlp.add_pipe("entity_ruler").add_patterns([{"label": "姓名", "pattern": "王芳"}])
     nlp.to_disk(tmp_path / "模型")
@@ -328,7 +329,7 @@ def test_any_console(trained, tmp_path, command):
         (ValueError(), "ValueError"),
     ],
 )
-def test_errors_end_with_a_sentence(monkeypatch, error, says):
+def test_errors_end_with_a_message(monkeypatch, error, says):
     def fail(*args, **kwargs):
         raise error
 
@@ -338,7 +339,7 @@ def test_errors_end_with_a_sentence(monkeypatch, error, says):
     assert "Error:" in output and says in output
 
 
-def test_faults_of_the_program_are_not_hidden(monkeypatch):
+def test_bugs_are_not_hidden(monkeypatch):
     def fail(*args, **kwargs):
         raise AttributeError("a fault")
 
@@ -356,7 +357,7 @@ def test_ctrl_c(monkeypatch):
     assert code == 130 and output == ""
 
 
-def test_no_gpu_is_told(folder):
+def test_missing_gpu_is_reported(folder):
     code, output = run("evaluate", folder / "model", folder / "dev.spacy", "-g", 77)
     assert code == 1 and "Error:" in output
 
@@ -371,7 +372,7 @@ BREAK = {
 
 
 @pytest.mark.parametrize("name", BREAK)
-def test_broken_pipelines_are_named(folder, model, name):
+def test_damaged_pipelines_are_reported(folder, model, name):
     for data in BREAK[name]:
         (model / name).write_bytes(data)
         for args in (
@@ -385,7 +386,7 @@ def test_broken_pipelines_are_named(folder, model, name):
                 assert code == 1 and str(model) in output, (args, data, output)
 
 
-def test_standard_input_that_is_no_text(folder, tmp_path):
+def test_standard_input_that_is_not_text(folder, tmp_path):
     done = subprocess.run(
         [*COMMAND, "gates", folder / "model", "-", tmp_path / "gates.html"],
         input=b"\xff\xfe",

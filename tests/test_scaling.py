@@ -20,7 +20,8 @@ from spacy_lstm_ner.data.compatibility import Statistics
 from spacy_lstm_ner.data.docs import doc_from_record
 from spacy_lstm_ner.data.files import DataFile
 from spacy_lstm_ner.data.literals import parse_json, parse_literal
-from spacy_lstm_ner.data.problems import Report
+from spacy_lstm_ner.data.options import ReadingOptions
+from spacy_lstm_ner.data.problems import ProblemLog
 from spacy_lstm_ner.data.split import split_records
 from spacy_lstm_ner.evaluation.annotation import (
     Annotated,
@@ -81,14 +82,18 @@ def reading(n, folder, *, kind, whole):
         line = json.dumps(record) if kind == "jsonl" else repr(record)
     path = folder / f"{n}"
     path.write_text(f"{line}\n" * (n // size), "utf8")
-    return lambda: list(DataFile(path, format=kind).records(Report()))
+    return lambda: list(
+        DataFile(path, ReadingOptions(format=kind)).records(ProblemLog())
+    )
 
 
 @case(300_000)
 def one_line_in_columns(n, folder):
     path = folder / f"{n}"
     path.write_text("字 " * n + "O\n" + "\t" * n, "utf8")
-    return lambda: list(DataFile(path, format="columns").records(Report()))
+    return lambda: list(
+        DataFile(path, ReadingOptions(format="columns")).records(ProblemLog())
+    )
 
 
 @case(3_000)
@@ -96,7 +101,7 @@ def halves_of_characters(n, folder):
     path = folder / f"{n}"
     value = {"text": list("\ud83d\ude00\ud83d") * n, "labels": ["O"] * 3 * n}
     path.write_text(json.dumps(value))
-    return lambda: list(DataFile(path).records(Report()))
+    return lambda: list(DataFile(path).records(ProblemLog()))
 
 
 @case(100_000, "a literal of strings", unit="'字', ", around="[]")
@@ -132,9 +137,11 @@ def doc(n, folder, *, tags, lang):
     path = folder / "some"
     path.write_text("a O\n")
     units, tags = list("abc " * (n // 4)), (tags * n)[:n]
-    record = DataFile(path).records(Report())
+    record = DataFile(path).records(ProblemLog())
     record = next(record)._replace(units=units, tags=tags, lines=[1] * n)
-    return lambda: doc_from_record(lang, record, file=DataFile(path), report=Report())
+    return lambda: doc_from_record(
+        lang, record, file=DataFile(path), problems=ProblemLog()
+    )
 
 
 @case(5_000)
@@ -212,7 +219,7 @@ def checking(n, folder):
     texts = [NLP.make_doc(f"北京{i}") for i in range(n)]
     path = folder / f"{n}.spacy"
     DocBin(docs=[doc, *texts], store_user_data=True).to_disk(path)
-    return lambda: check([path, path])
+    return lambda: check(path, path)
 
 
 @case(50_000)

@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 
 import spacy_lstm_ner.cli  # noqa: F401  (adds its commands to spaCy's)
 from spacy_lstm_ner.data.corpus import BIOCorpus
-from spacy_lstm_ner.data.problems import DataError, Report
+from spacy_lstm_ner.data.problems import ProblemLog
+from spacy_lstm_ner.exceptions import DataError
 from spacy_lstm_ner.util.text import escaped, printable
 
 from .conftest import TOKEN_MODEL
@@ -129,7 +130,7 @@ def test_escaped_text():
     assert str(DataError("a\n\x1b")) == "a\n\\x1b"
 
 
-def test_a_report_keeps_little_of_long_messages():
-    report = Report()
-    report.add("file", 1, "unknown tag", "x" * 100_000)
-    assert len(str(report)) < 300 and len(report.messages()[0]) < 300
+def test_long_problem_messages_are_shortened():
+    log = ProblemLog()
+    log.add("file", 1, "unknown tag", "x" * 100_000)
+    assert len(str(log)) < 300 and len(log.messages()[0]) < 300

@@ -29,7 +29,8 @@ from spacy_lstm_ner.data.corpus import read_examples
 from spacy_lstm_ner.data.docs import doc_from_record
 from spacy_lstm_ner.data.files import DataFile
 from spacy_lstm_ner.data.formats import Record
-from spacy_lstm_ner.data.problems import DataError, Report
+from spacy_lstm_ner.data.problems import ProblemLog
+from spacy_lstm_ner.exceptions import DataError
 from spacy_lstm_ner.util.progress import with_progress
 from spacy_lstm_ner.util.text import BLANK
 
@@ -251,26 +252,26 @@ def read(path: Path, original: frozenset[bytes], format: str) -> str:
                 demand(isinstance(example.reference.text, str), "no text")
             return "read"
         file = DataFile(path)
-        report = Report()
-        records = list(file.records(report))
+        log = ProblemLog()
+        records = list(file.records(log))
         data = path.read_bytes()
-        kept = original if file.format == format else frozenset()
-        if file.format == "columns":
-            check_columns(data, records, report)
+        kept = original if file.options.format == format else frozenset()
+        if file.options.format == "columns":
+            check_columns(data, records, log)
         else:
-            check_objects(data, records, report, file.format, kept)
+            check_objects(data, records, log, file.options.format, kept)
         for record in records:
-            own = Report()
-            doc = doc_from_record(NLP, record, file=file, report=own)
-            check_doc(record, doc, file.scheme, own)
+            own = ProblemLog()
+            doc = doc_from_record(NLP, record, file=file, problems=own)
+            check_doc(record, doc, file.options.scheme, own)
             messages = [*own.messages(), str(own)]
             demand(all(map(is_safe, messages)), f"not safe to print: {messages}")
-        messages = [*report.messages(), str(report)]
+        messages = [*log.messages(), str(log)]
         demand(all(map(is_safe, messages)), f"not safe to print: {messages}")
     except DataError as error:
         demand(is_safe(str(error)), f"not safe to print: {error!r}")
         return "refused"
-    return "problems told" if report.counts else "read"
+    return "problems told" if log.counts else "read"
 
 
 def is_safe(message: str) -> bool:
@@ -290,17 +291,17 @@ def decoded_lines(data: bytes) -> Iterator[tuple[int, str, bytes, bool]]:
             yield number, raw.decode(errors="replace"), raw, False
 
 
-def counts_of(report: Report) -> Counter[str]:
+def counts_of(log: ProblemLog) -> Counter[str]:
     found: Counter[str] = Counter()
-    for (_, kind), number in report.counts.items():
+    for (_, kind), number in log.counts.items():
         found[kind] += number
     return found
 
 
 def check_objects(
-    data: bytes, records: list[Record], report: Report, format: str, kept: frozenset
+    data: bytes, records: list[Record], log: ProblemLog, format: str, kept: frozenset
 ) -> None:
-    counts = counts_of(report)
+    counts = counts_of(log)
     by_line = {record.lines[0]: record for record in records}
     demand(len(by_line) == len(records), "two records of one line")
     lines = [line for line in decoded_lines(data) if line[1].strip()]
@@ -371,8 +372,8 @@ def reference(line: str, format: str) -> tuple[list[str], list[str]] | None:
     return (units, tags) if len(units) == len(tags) and any(units) else None
 
 
-def check_columns(data: bytes, records: list[Record], report: Report) -> None:
-    counts = counts_of(report)
+def check_columns(data: bytes, records: list[Record], log: ProblemLog) -> None:
+    counts = counts_of(log)
     lines = {
         number: text
         for number, text, _, _ in decoded_lines(data)
@@ -398,7 +399,7 @@ def check_columns(data: bytes, records: list[Record], report: Report) -> None:
 SCHEMES = {"BIO": "BI", "IOB1": "BI", "BIOES": "BIES", "BMES": "BMES"}
 
 
-def check_doc(record: Record, doc: Any, scheme: str, report: Report) -> None:
+def check_doc(record: Record, doc: Any, scheme: str, log: ProblemLog) -> None:
     text = "".join(record.units)
     demand(doc.text == text, f"{text!r} became {doc.text!r}")
     labels: list[str | None] = [None] * len(text)
@@ -410,7 +411,7 @@ def check_doc(record: Record, doc: Any, scheme: str, report: Report) -> None:
     for token in doc:
         if token.ent_iob == 0:
             missing[token.idx : token.idx + len(token)] = [True] * len(token)
-    told = counts_of(report)
+    told = counts_of(log)
     at, before, is_open, well_formed = 0, "", False, True
     for unit, tag in zip(record.units, record.tags, strict=True):
         prefix, _, label = tag.partition("-")

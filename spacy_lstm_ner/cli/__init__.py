@@ -1,21 +1,22 @@
-"""What spaCy imports to find the commands ``python -m spacy lstm-ner …``.
+"""The commands ``python -m spacy lstm-ner …``, one module for each.
 
-It imports this module and builds these commands whenever any of its own runs. So
-nothing may fail here: where the commands cannot be built, as with an old Typer, one
-that says what to install stands in for them.
+spaCy imports this package whenever any of its own commands runs. Therefore the modules
+import what a command needs inside the command, and nothing may fail here: if the
+commands cannot be built, for example with an old version of Typer, a command that
+reports what to install takes their place.
 """
 
 from typer.main import get_command
 
 try:
-    from .commands import lstm_ner_cli
+    from .app import lstm_ner_cli
 
-    # Only now Typer says what it does not understand of a command.
+    # Typer checks the signatures of the commands only now.
     get_command(lstm_ner_cli)
 except Exception as error:
-    from .unavailable import stand_in
+    from .unavailable import add_replacement
 
-    lstm_ner_cli = stand_in(error)
+    lstm_ner_cli = add_replacement(error)
 else:
     from spacy.cli._util import app
 

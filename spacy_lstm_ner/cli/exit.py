@@ -1,4 +1,4 @@
-"""How commands end where something goes wrong."""
+"""Error handling of the commands: messages and exit codes."""
 
 import os
 import select
@@ -14,11 +14,11 @@ from types import FrameType
 import typer
 from wasabi import Printer
 
-from ..util.atomic import PartlyWrittenError
+from ..exceptions import PartlyWrittenError
 from ..util.text import escaped
 
-# What files, settings and machines may cause. All others are faults of the program, and
-# end with a traceback. What is not installed is an ImportError.
+# Errors that files, settings and machines can cause. Any other error is a bug, and ends
+# with a traceback. An ImportError is raised if an optional package is not installed.
 _EXPECTED = (
     OSError,
     ValueError,
@@ -28,27 +28,28 @@ _EXPECTED = (
     RecursionError,
     zlib.error,
 )
-#: As shells count: 128 and the number of the signal.
+# The convention of shells: 128 plus the number of the signal.
 _INTERRUPTED, _CLOSED_PIPE = 130, 141
 
 
 @contextmanager
 def exit_on_error(note: str = "") -> Iterator[None]:
-    """A command ends with a message where something goes wrong, and no traceback; it
-    also decorates functions. The exit code is 1; after Ctrl+C 130; after SIGTERM 143,
-    with temporary files removed; and 141, without a word, if nobody reads the output
-    any more, as `| head` does.
+    """Exit with a message instead of a traceback after an error. Can be used as a
+    context manager and as a decorator.
 
-    What the console cannot show is printed as "?".
+    The exit code is 1 after an error, 130 after Ctrl+C, and 143 after SIGTERM;
+    temporary files are removed. It is 141, without a message, if the reader of the
+    output has gone, as after `| head`. Characters that the console cannot display are
+    printed as "?".
 
-    note (str): What is true after an error, such as "Nothing was written."
+    note (str): Printed after the error, for example "Nothing was written."
     """
-    with _exit_on_signals(), _printing_anything():
+    with _raise_on_signals(), _replace_unprintable():
         try:
             try:
                 yield
             finally:
-                # What could not be printed is not to be found out after the end.
+                # Errors of printing must occur here and not when Python exits.
                 if sys.stdout:
                     sys.stdout.flush()
         except KeyboardInterrupt:
@@ -60,34 +61,34 @@ def exit_on_error(note: str = "") -> Iterator[None]:
                 raise typer.Exit(_CLOSED_PIPE) from None
             if isinstance(error, PartlyWrittenError):
                 note = ""
-            _print_error("\n".join(filter(None, [in_words(error), note])))
+            _print_error("\n".join(filter(None, [error_message(error), note])))
             raise typer.Exit(1) from None
 
 
-def in_words(error: BaseException) -> str:
-    """What an error says, with the path that it is about, and without anything that
-    controls a terminal."""
+def error_message(error: BaseException) -> str:
+    """Return the message of an error with the path that it concerns. Control characters
+    are escaped."""
     if isinstance(error, OSError) and error.strerror:
         path = error.filename
-        said = error.strerror
+        message = error.strerror
         if isinstance(path, str | bytes | os.PathLike):
-            said = f"{os.fsdecode(path)}: {said}"
+            message = f"{os.fsdecode(path)}: {message}"
     elif isinstance(error, MemoryError):
-        said = ": ".join(filter(None, ["Not enough memory", str(error)]))
+        message = ": ".join(filter(None, ["Not enough memory", str(error)]))
     else:
-        said = str(error) or type(error).__name__
-    return escaped(said, keep="\n\t")
+        message = str(error) or type(error).__name__
+    return escaped(message, keep="\n\t")
 
 
 @contextmanager
-def _exit_on_signals() -> Iterator[None]:
-    """What ends the process by default ends it as an exception does, so that temporary
-    files are removed."""
+def _raise_on_signals() -> Iterator[None]:
+    """Turn signals that end the process into exceptions, so that temporary files are
+    removed."""
     process = os.getpid()
 
-    def leave(number: int, frame: FrameType | None) -> None:
+    def handle(number: int, frame: FrameType | None) -> None:
         if os.getpid() != process:
-            # A process that was forked from this one has nothing to tidy up.
+            # A process forked from this one has nothing to clean up.
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
             return
@@ -95,11 +96,11 @@ def _exit_on_signals() -> Iterator[None]:
 
     before = {}
     if threading.current_thread() is threading.main_thread():
-        # A closed terminal; Windows has no such signal.
+        # SIGHUP: the terminal was closed. It does not exist on Windows.
         names = ("SIGTERM", "SIGHUP")
         for number in (getattr(signal, name, None) for name in names):
             if number and signal.getsignal(number) == signal.SIG_DFL:
-                before[number] = signal.signal(number, leave)
+                before[number] = signal.signal(number, handle)
     try:
         yield
     finally:
@@ -108,8 +109,9 @@ def _exit_on_signals() -> Iterator[None]:
 
 
 @contextmanager
-def _printing_anything() -> Iterator[None]:
-    """A console that cannot show Chinese still gets everything else."""
+def _replace_unprintable() -> Iterator[None]:
+    """Replace characters that the console cannot display, such as Chinese ones, instead
+    of failing."""
     output = sys.stdout
     if not isinstance(output, TextIOWrapper):
         yield
@@ -122,17 +124,17 @@ def _printing_anything() -> Iterator[None]:
         output.reconfigure(errors=before)
 
 
-def _print_error(said: str) -> None:
+def _print_error(message: str) -> None:
     try:
         Printer().fail("Error:")
-        print(said, flush=True)
+        print(message, flush=True)
     except OSError:
         _discard_output()
-        print(f"Error: {said}", file=sys.stderr)
+        print(f"Error: {message}", file=sys.stderr)
 
 
 def _is_output_closed() -> bool:
-    """Is it standard output that nobody reads, and not another pipe?"""
+    """Return whether the broken pipe is standard output, and not another pipe."""
     if not hasattr(select, "poll"):  # Windows
         return True
     try:
@@ -144,8 +146,7 @@ def _is_output_closed() -> bool:
 
 
 def _discard_output() -> None:
-    """What is still to be printed goes nowhere, so that Python has nothing to say about
-    it at its end."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
+    """Discard buffered output, so that Python does not report an error at exit."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())
+    os.close(null)

@@ -1,5 +1,5 @@
-"""The command that stands in for all others where Typer cannot build them. It is
-written so that the oldest Typer understands it."""
+"""The command that replaces all others if Typer cannot build them. It is written so
+that the oldest versions of Typer understand it."""
 
 import re
 from importlib.metadata import PackageNotFoundError, requires, version
@@ -13,44 +13,44 @@ from wasabi import Printer
 _PACKAGE = "spacy-lstm-ner"
 
 
-def stand_in(error: Exception) -> Any:
-    """Add the command `lstm-ner` to spaCy's, which tells what is wrong.
+def add_replacement(error: Exception) -> Any:
+    """Add a command `lstm-ner` to spaCy's that reports why the others are missing.
 
-    error (Exception): What the commands cannot be built for.
+    error (Exception): The error that occurred when the commands were built.
     RETURNS (Callable): The command.
     """
 
     def lstm_ner_cli(ctx: typer.Context) -> None:
         Printer().fail("Error:")
-        print(f"The commands of lstm-ner cannot be used: {error}")
-        if missing := unfulfilled():
+        print(f"The lstm-ner commands are not available: {error}")
+        if missing := unmet_requirements():
             for requirement, found in missing:
-                print(f"They need {requirement}, and {found} is installed.")
+                print(f"They require {requirement}, but {found} is installed.")
             packages = " ".join(f'"{requirement}"' for requirement, _ in missing)
-            print(f"Install it: pip install {packages}")
+            print(f"To install it: pip install {packages}")
         else:
-            print(f"Install them again: pip install --force-reinstall {_PACKAGE}")
+            print(f"To reinstall them: pip install --force-reinstall {_PACKAGE}")
         raise typer.Exit(1)
 
     add = app.command(
         "lstm-ner",
-        help="Not available: run it to see what to install.",
+        help="Not available: run this command to see what to install.",
         context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
         add_help_option=False,
     )
     return add(lstm_ner_cli)
 
 
-def unfulfilled() -> list[tuple[str, str]]:
-    """RETURNS (list[tuple[str, str]]): What this package requires and is installed in
-    another version, and that version."""
+def unmet_requirements() -> list[tuple[str, str]]:
+    """RETURNS (list[tuple[str, str]]): Each requirement of this package that is not
+    met, and the version that is installed."""
     try:
         required = requires(_PACKAGE) or []
     except PackageNotFoundError:
         return []
     missing = []
     for line in required:
-        # Extras are not needed here.
+        # Extras are optional.
         if re.search(r";.*\bextra\b", line):
             continue
         requirement = Requirement(line)

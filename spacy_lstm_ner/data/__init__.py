@@ -1,1 +1,1 @@
-"""Dataset files → Docs: what `convert` and the reader `BIOCorpus` are made of."""
+"""Annotated data: reading, converting and checking files."""

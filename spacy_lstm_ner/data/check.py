@@ -1,12 +1,12 @@
-"""A look at training data before training on it: `python -m spacy lstm-ner check`.
+"""Checks of annotated data before training: `python -m spacy lstm-ner check`.
 
-`spacy debug data` looks at entities only for a component called `ner`.
+`spacy debug data` checks entities only for a component called `ner`.
 """
 
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,164 +16,202 @@ from spacy.tokens import Doc, Span
 from spacy.training import Example
 from spacy.util import load_config, load_model_from_config
 
-from ..util.text import trimmed
+from ..util.text import shortened, trimmed
 from .compatibility import (
-    MEANING,
+    ADVICE,
     UNKNOWN_LABEL,
     Statistics,
     all_recognizers,
+    find_mismatches,
     loaded_recognizers,
-    misfits,
     unknown_labels,
 )
 from .corpus import read_examples
+from .summary import FileSummary
 
-# Fewer training entities than this teach little about a label.
+#: A label with fewer entities in the training data is rare.
 RARE = 20
-# Texts longer than this many characters are slow to train on, and mostly a missing
-# blank line between sentences.
+#: A text with more characters is long.
 LONG = 2000
-# Enough to see what is meant, few enough to be read.
-MAX_EXAMPLES = 3
+_MAX_EXAMPLES = 3
 
-# Every kind of finding: is it an error, which training would stop at or a label could
-# not be learned for; and what it means.
-KINDS: dict[str, tuple[bool, str]] = {
-    "no entities to train on": (True, "nothing can be learned from this file"),
-    "label not in the training data": (
-        True,
-        "it can never be found; is it spelled as there?",
+
+class Kind(NamedTuple):
+    """A kind of finding.
+
+    is_error (bool): Whether training stops at it, or cannot learn something.
+    advice (str): The consequence, or what to do about it.
+    """
+
+    is_error: bool
+    advice: str
+
+
+#: Every kind of finding by name.
+KINDS: dict[str, Kind] = {
+    "no entities to train on": Kind(True, "nothing can be learned from this file"),
+    "label not in the training data": Kind(
+        True, "it cannot be predicted: check the spelling"
     ),
-    "text also in the training data": (
-        False,
-        "figures on it say little about new texts",
+    "text also in the training data": Kind(
+        False, "scores on it do not show how well new texts are recognized"
     ),
-    "annotated in two ways": (
-        False,
-        "the same text has different entities somewhere else",
+    "inconsistent annotation": Kind(
+        False, "the same text has different entities elsewhere"
     ),
-    "entity begins or ends inside a token": (
-        False,
-        "the tokenizer that the language has by default puts it elsewhere",
+    "entity begins or ends inside a token": Kind(
+        False, "the default tokenizer of the language sets other token boundaries"
     ),
-    "white space at the edge of an entity": (
-        False,
-        "it is never found like that; convert removes it",
+    "whitespace at the edge of an entity": Kind(
+        False, "no such entity is predicted: convert removes the whitespace"
     ),
     **{
-        kind: (kind == UNKNOWN_LABEL, meaning)
-        for kind, meaning in MEANING.items()
-        # The finding above names each.
-        if kind != "entities that fit no tokens"
+        kind: Kind(kind == UNKNOWN_LABEL, advice)
+        for kind, advice in ADVICE.items()
+        # Reported entity by entity above.
+        if kind != "entities not aligned with tokens"
     },
-    "overlapping spans": (
+    "overlapping spans": Kind(
         False,
-        "in doc.spans, which lstm_ner does not learn from; doc.ents has room for one",
+        "in doc.spans, which lstm_ner does not learn from; doc.ents cannot hold both",
     ),
-    "rare label": (False, f"fewer than {RARE} entities in the training data"),
-    "long text": (False, f"more than {LONG:,} characters: is there a missing break?"),
-    "empty text": (False, "it teaches nothing"),
-    "problem in the file": (False, "convert shows each with its line"),
+    "rare label": Kind(False, f"fewer than {RARE} entities in the training data"),
+    "long text": Kind(
+        False,
+        f"more than {LONG:,} characters: check for missing breaks between records",
+    ),
+    "empty text": Kind(False, "nothing can be learned from it"),
+    "problem in the file": Kind(False, "run convert to list each one with its line"),
 }
 
 
-@dataclass
-class Part:
-    """What one file holds."""
+@dataclass(frozen=True)
+class Finding:
+    """A kind of finding in one file.
 
-    path: Path
-    records: int = 0
-    characters: int = 0
-    #: Tokens whose annotation is missing: they are summed over, not taken for "O".
-    unknown: int = 0
-    entities: Counter[str] = field(default_factory=Counter)
-
-
-class Finding(NamedTuple):
-    """One kind of finding in one file. `kind` is a key of `KINDS`."""
+    kind (str): A key of `KINDS`.
+    path (Path): The file.
+    count (int): How often it occurs.
+    examples (list[str]): The first few occurrences.
+    """
 
     kind: str
     path: Path
-    number: int
+    count: int
     examples: list[str]
 
     @property
     def is_error(self) -> bool:
-        return KINDS[self.kind][0]
+        """Whether training stops at it, or cannot learn something."""
+        return KINDS[self.kind].is_error
+
+    @property
+    def advice(self) -> str:
+        """The consequence, or what to do about it."""
+        return KINDS[self.kind].advice
 
 
 @dataclass
-class Check:
-    """What the files hold, and what was found."""
+class CheckResult:
+    """The result of `check`.
 
-    parts: list[Part]
+    files (list[FileSummary]): The contents of each file.
+    findings (list[Finding]): What was found, file by file.
+    """
+
+    files: list[FileSummary]
     findings: list[Finding]
+
+    @property
+    def errors(self) -> list[Finding]:
+        """The findings that are errors."""
+        return [finding for finding in self.findings if finding.is_error]
+
+    @property
+    def warnings(self) -> list[Finding]:
+        """The findings that are not errors."""
+        return [finding for finding in self.findings if not finding.is_error]
 
 
 def check(
-    paths: Sequence[str | Path],
+    train: str | Path,
+    evaluation: str | Path | Iterable[str | Path] = (),
     *,
     lang: str = "zh",
     model: str | Path | None = None,
     config: str | Path | None = None,
-) -> Check:
-    """Look for what spoils training or makes its figures wrong.
+) -> CheckResult:
+    """Check training and evaluation data for what spoils training or evaluation.
 
-    paths (Sequence[str | Path]): The training data first, then what it is measured on:
-        .spacy files, or dataset files in any format that `convert` reads.
-    lang (str): Language whose tokenizer to use, where no pipeline is given.
-    model (str | Path | None): A trained pipeline that shall learn more from the data:
-        its folder or installed package. Its labels and its tokenizer are looked at.
-    config (str | Path | None): The config of a training, to do the same for the
-        components that it takes from elsewhere (`source`).
-    RETURNS (Check): What the files hold, and what was found.
+        result = check("train.spacy", ["dev.spacy", "test.spacy"])
+        print(result.errors, result.warnings)
+
+    Files are .spacy files, or dataset files in any format that `convert` reads.
+
+    train (str | Path): The training data.
+    evaluation (str | Path | Iterable[str | Path]): The data to evaluate on: dev, test
+        or both.
+    lang (str): Language whose tokenizer is used if there is no pipeline.
+    model (str | Path | None): A trained pipeline that is to be trained further on the
+        data: its folder or installed package. Its labels and tokenizer are checked.
+    config (str | Path | None): A training config. The labels of components that it
+        takes from a trained pipeline (`source`) and its tokenizer are checked.
+    RETURNS (CheckResult): The contents of the files, and what was found.
     RAISES (DataError): For a file that cannot be read.
     RAISES (OSError, ValueError): For a pipeline or a config that cannot be used.
     """
     nlp = _pipeline(lang, model, config)
-    unit, known = _what_is_read(nlp)
-    parts: list[Part] = []
+    unit, known = _unit_and_labels(nlp)
+    others = [evaluation] if isinstance(evaluation, str | Path) else evaluation
+    files: list[FileSummary] = []
     findings: list[Finding] = []
     seen: dict[str, tuple[Path, tuple]] = {}
-    for path in map(Path, paths):
-        part = Part(path)
-        found = _Found(path)
-        counted = Statistics()
+    for path in map(Path, [train, *others]):
+        summary = FileSummary(path)
+        found = _Findings(path)
+        statistics = Statistics()
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             for example in read_examples(path, nlp):
-                _look_at(example, part, found, seen, train=Path(paths[0]))
-                counted.add(example)
+                summary.add(example.reference)
+                _check_example(example, found, seen, train=Path(train))
+                statistics.add(example)
         for warning in caught:
             if issubclass(warning.category, UserWarning):
-                # Under a heading, what is wrong with the file, one kind a line.
+                # Below a heading, the warning of `BIOCorpus` has a line for each kind.
                 for line in str(warning.message).splitlines()[1:]:
                     found.add("problem in the file", line)
-        # The tokenizer is that of all files: it is told once.
-        for misfit in misfits(counted, None if parts else nlp, unit=unit):
-            if misfit.kind in KINDS:
-                found.add(misfit.kind, misfit.what, misfit.number)
-        for name, labels in known.items() if not parts else ():
-            if unknown := unknown_labels(part.entities, labels):
+        is_train = not files
+        # All files have the same tokenizer: it is reported once.
+        for mismatch in find_mismatches(
+            statistics, nlp if is_train else None, unit=unit
+        ):
+            if mismatch.kind in KINDS:
+                found.add(mismatch.kind, mismatch.details, mismatch.count)
+        for name, labels in known.items() if is_train else ():
+            if unknown := unknown_labels(summary.entities, labels):
                 missing = f"{name} has no {', '.join(unknown)}"
                 found.add(UNKNOWN_LABEL, missing, len(unknown))
-        parts.append(part)
-        trained = parts[0].entities
-        for label, count in sorted(part.entities.items()):
+        files.append(summary)
+        trained = files[0].entities
+        for label, count in sorted(summary.entities.items()):
             if not trained[label]:
                 found.add("label not in the training data", label, count)
-            elif part is parts[0] and count < RARE:
+            elif is_train and count < RARE:
                 found.add("rare label", f"{label} ({count})")
-        if part is parts[0] and not part.entities:
+        if is_train and not summary.entities:
             found.add("no entities to train on")
         findings.extend(found.all())
-    return Check(parts, findings)
+    return CheckResult(files, findings)
 
 
 def _pipeline(
     lang: str, model: str | Path | None, config: str | Path | None
 ) -> Language:
-    """RAISES (OSError, ValueError): For a pipeline or config that cannot be used."""
+    """Load the pipeline to check against, or a blank one.
+
+    RAISES (OSError, ValueError): For a pipeline or config that cannot be used.
+    """
     if model is not None and config is not None:
         raise ValueError("Give a model or a config to check against, not both.")
     if model is not None:
@@ -183,16 +221,16 @@ def _pipeline(
     return spacy.blank(lang)
 
 
-def _what_is_read(nlp: Language) -> tuple[str | None, dict[str, Sequence[str]]]:
-    """The unit of the components `lstm_ner`, if they agree; and the labels of those
-    that are trained, by name."""
+def _unit_and_labels(nlp: Language) -> tuple[str | None, dict[str, Sequence[str]]]:
+    """Return the unit of the `lstm_ner` components, None if they differ; and the labels
+    of the trained ones, by name."""
     units = {pipe.cfg["unit"] for pipe in all_recognizers(nlp).values()}
     trained = {name: pipe.labels for name, pipe in loaded_recognizers(nlp).items()}
     return (units.pop() if len(units) == 1 else None), trained
 
 
-class _Found:
-    """Counts what is found in a file, and keeps the first few of each kind."""
+class _Findings:
+    """Counts the findings in a file, and keeps the first few examples of each kind."""
 
     def __init__(self, path: Path):
         self.path = path
@@ -202,7 +240,7 @@ class _Found:
     def add(self, kind: str, example: str = "", count: int = 1) -> None:
         self.counts[kind] += count
         examples = self.examples.setdefault(kind, [])
-        if example and example not in examples and len(examples) < MAX_EXAMPLES:
+        if example and example not in examples and len(examples) < _MAX_EXAMPLES:
             examples.append(example)
 
     def all(self) -> list[Finding]:
@@ -214,21 +252,23 @@ class _Found:
         ]
 
 
-def _look_at(
+def _check_example(
     example: Example,
-    part: Part,
-    found: _Found,
+    found: _Findings,
     seen: dict[str, tuple[Path, tuple]],
     *,
     train: Path,
 ) -> None:
-    """Look at one record."""
+    """Check one record.
+
+    example (Example): The record.
+    found (_Findings): Findings are added to it.
+    seen (dict[str, tuple[Path, tuple]]): The file and the entities of each text at its
+        first occurrence. The text is added to it.
+    train (Path): The training data.
+    """
     doc = example.reference
     text = doc.text
-    part.records += 1
-    part.characters += len(text)
-    part.unknown += sum(token.ent_iob == 0 for token in doc)
-    part.entities.update(ent.label_ for ent in doc.ents)
     if not text.strip():
         found.add("empty text")
         return
@@ -236,21 +276,22 @@ def _look_at(
         found.add("long text", f"{_short(text)} ({len(text):,})")
     for ent in doc.ents:
         if trimmed(ent.text) != (0, len(ent.text)):
-            found.add("white space at the edge of an entity", _name(ent))
+            found.add("whitespace at the edge of an entity", _name(ent))
         if example.predicted.char_span(ent.start_char, ent.end_char) is None:
             found.add("entity begins or ends inside a token", _name(ent))
     for key, first, second in _overlapping(doc):
         found.add("overlapping spans", f"{_name(first)}, {_name(second)} in {key!r}")
     ents = tuple((ent.start_char, ent.end_char, ent.label_) for ent in doc.ents)
-    first_path, first_ents = seen.setdefault(text, (part.path, ents))
-    if first_path == train != part.path:
+    first_path, first_ents = seen.setdefault(text, (found.path, ents))
+    if first_path == train != found.path:
         found.add("text also in the training data", _short(text))
     if first_ents != ents:
-        found.add("annotated in two ways", _short(text))
+        found.add("inconsistent annotation", _short(text))
 
 
 def _overlapping(doc: Doc) -> Iterator[tuple[str, Span, Span]]:
-    """Spans of one group that have a token in common, two by two."""
+    """Yield pairs of spans of one group that have a token in common, with the key of
+    the group."""
     for key, group in doc.spans.items():
         spans = sorted(group, key=lambda span: (span.start, -span.end))
         longest = None
@@ -262,9 +303,9 @@ def _overlapping(doc: Doc) -> Iterator[tuple[str, Span, Span]]:
 
 
 def _name(span: Span) -> str:
-    # Spans may be long, and many: nothing is taken of them that is not shown.
+    # Spans may be long, and many: `text` is built only for the tokens that are shown.
     return f"{span.label_} {_short(span[:21].text)}".lstrip()
 
 
 def _short(text: str) -> str:
-    return repr(text if len(text) <= 20 else text[:19] + "…")
+    return repr(shortened(text, 20))

@@ -1,6 +1,6 @@
-"""Does the data fit the pipeline? What trains without an error, and is wrong.
+"""Mismatches between data and pipeline that do not stop training but spoil its result.
 
-`check` and `LSTMEntityRecognizer.initialize` both look at this.
+Both `check` and `LSTMEntityRecognizer.initialize` report them.
 """
 
 import re
@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
 from spacy.language import Language
 from spacy.training import Example
@@ -16,85 +16,101 @@ from spacy.util import resolve_dot_names
 
 from ..util.text import escaped
 
-# Han and kana: writing in which words follow each other without blanks.
+# Han and kana: scripts in which words are not separated by spaces.
 _UNSPACED = "[\u3041-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
 _JOINED = re.compile(f"{_UNSPACED}(?={_UNSPACED})")
 _SPACED = re.compile(f"{_UNSPACED} (?={_UNSPACED})")
 _LETTERS = re.compile("[A-Za-zÀ-ɏ]+")
-# Of all neighbours, so many with a blank between are more than running text has: it has
-# few, and a corpus of words about a half.
-_SHARE_SPACED = 0.2
-# Longer than any word; and so many letters must be there to judge by.
-_LONG_RUN, _SHARE_RUNS = 30, 0.3
-_ENOUGH = 50
-_SHARE_CUT = 0.5
-_SHARE_MISFITS = 0.02
-# So many examples are looked at where labels are given, and reading all is not needed.
+# Minimum share of adjacent characters with a space between them. Running text has few,
+# and a corpus of space-separated words has about a half.
+_MIN_SPACED = 0.2
+# A run of letters that is longer than any word, and the minimum share of such letters.
+_LONG_RUN, _MIN_LONG_RUNS = 30, 0.3
+# Minimum number of characters or letters for a reliable share.
+_MIN_COUNT = 50
+_MIN_SPLIT = 0.5
+_MIN_MISALIGNED = 0.02
+#: Number of examples to check if the labels are given, so that not all are read.
 SAMPLE = 1000
 
-UNKNOWN_LABEL = "label that the component does not know"
-#: What each kind means, and what to do about it.
-MEANING: dict[str, str] = {
-    "blanks between characters": (
-        "texts that the pipeline will read have none, and it finds less in them. "
-        "Doc(vocab, words=...) and `spacy convert` put them there: convert the "
-        "original files with `python -m spacy lstm-ner convert`, or make the Docs with "
-        "Doc(vocab, words=words, spaces=[False] * len(words))"
+UNKNOWN_LABEL = "label unknown to the component"
+#: The consequence of each kind of mismatch, and what to do about it.
+ADVICE: dict[str, str] = {
+    "spaces between characters": (
+        "texts at prediction time have none, so fewer entities are found in them. "
+        "Doc(vocab, words=...) and `spacy convert` insert the spaces: convert the "
+        "original files with `python -m spacy lstm-ner convert`, or create the Docs "
+        "with Doc(vocab, words=words, spaces=[False] * len(words))"
     ),
-    "words without blanks between them": (
-        "a file of words was read as one of characters: put them back with "
-        "`python -m spacy lstm-ner convert --joiner ' '`, or the setting "
-        'joiner = " " of the reader'
+    "words without spaces between them": (
+        "a file of words was read as a file of characters: insert the spaces with "
+        "`python -m spacy lstm-ner convert --joiner ' '`, or with "
+        'joiner = " " in the settings of the reader'
     ),
-    "words cut into letters": (
-        'with unit = "token" the model reads letters as if they were words: take the '
-        'tokenizer of the language of the data, or unit = "char"'
+    "words split into letters": (
+        'with unit = "token" the model reads letters as words: use the tokenizer of '
+        'the language of the data, or unit = "char"'
     ),
-    "entities that fit no tokens": (
+    "entities not aligned with tokens": (
         'with unit = "token" they count as missing annotation and are not learned, and '
-        'with unit = "char" they are only found as whole tokens: for characters set '
-        'segmenter = "char" in [nlp.tokenizer]'
+        'with unit = "char" they are only predicted as whole tokens: for characters '
+        'set segmenter = "char" in [nlp.tokenizer]'
     ),
     "tokenizer of another language": (
         "set nlp.lang and [nlp.tokenizer] together: without a section "
-        "[nlp.tokenizer] a language has its own"
+        "[nlp.tokenizer] the default tokenizer of the language is used"
     ),
     UNKNOWN_LABEL: (
-        "training stops there: set in the config [initialize.after_init] @callbacks = "
-        '"spacy-lstm-ner.AddLabels.v1", or check the spelling'
+        "training stops at it: set [initialize.after_init] @callbacks = "
+        '"spacy-lstm-ner.AddLabels.v1" in the config, or check the spelling'
     ),
 }
 
 
-class Misfit(NamedTuple):
-    """One way in which data and pipeline do not fit. `kind` is a key of `MEANING`."""
+@dataclass(frozen=True)
+class Mismatch:
+    """A mismatch between data and pipeline.
+
+    kind (str): A key of `ADVICE`.
+    count (int): How often it occurs.
+    details (str): The extent of the mismatch, or what does not match.
+    """
 
     kind: str
-    number: int
-    #: How many, of what; or which.
-    what: str
+    count: int
+    details: str
 
     def __str__(self) -> str:
-        meaning = MEANING[self.kind]
-        return f"{self.kind}: {self.what}. {meaning[0].upper()}{meaning[1:]}."
+        advice = ADVICE[self.kind]
+        return f"{self.kind}: {self.details}. {advice[0].upper()}{advice[1:]}."
 
 
 @dataclass
 class Statistics:
-    """What tells whether data fits, counted example by example."""
+    """Statistics of a data set by which mismatches are detected.
+
+    joined (int): Number of adjacent Chinese or Japanese characters.
+    spaced (int): Number of such characters with a space between them.
+    letters (int): Number of Latin letters.
+    letters_in_long_runs (int): Number of letters in runs longer than a word.
+    split_letters (int): Number of letters that end a token before another letter.
+    entities (int): Number of entities.
+    misaligned (int): Number of entities that are not aligned with tokens.
+    labels (Counter[str]): Number of entities by label.
+    """
 
     joined: int = 0
     spaced: int = 0
     letters: int = 0
     letters_in_long_runs: int = 0
-    #: Letters that are a token each, with another letter right after.
-    cut_letters: int = 0
+    split_letters: int = 0
     entities: int = 0
-    misfits: int = 0
+    misaligned: int = 0
     labels: Counter[str] = field(default_factory=Counter)
 
     def add(self, example: Example) -> None:
-        """Take in an example: the text that the pipeline reads, and the annotation."""
+        """Count an example: the text of the predicted Doc, and the annotation of the
+        reference."""
         doc, reference = example.predicted, example.reference
         text = doc.text
         self.joined += len(_JOINED.findall(text))
@@ -106,7 +122,7 @@ class Statistics:
         )
         if runs:
             starts = {token.idx for token in doc}
-            self.cut_letters += sum(
+            self.split_letters += sum(
                 sum(i + 1 in starts for i in range(start, end - 1))
                 for start, end in runs
             )
@@ -116,45 +132,49 @@ class Statistics:
         if ents and text == reference.text:
             starts = {token.idx for token in doc}
             ends = {token.idx + len(token) for token in doc}
-            self.misfits += sum(
+            self.misaligned += sum(
                 ent.start_char not in starts or ent.end_char not in ends for ent in ents
             )
 
 
-def misfits(
-    counted: Statistics, nlp: Language | None = None, *, unit: str | None = None
-) -> Iterator[Misfit]:
-    """Tell in which ways data and pipeline do not fit.
+def find_mismatches(
+    statistics: Statistics, nlp: Language | None = None, *, unit: str | None = None
+) -> Iterator[Mismatch]:
+    """Find the mismatches between data and pipeline.
 
-    counted (Statistics): What the data is like.
-    nlp (Language | None): The pipeline, to look at its tokenizer.
-    unit (str | None): What the component reads, if that is known.
-    YIELDS (Misfit): Each way.
+    statistics (Statistics): Statistics of the data.
+    nlp (Language | None): The pipeline, to check its tokenizer.
+    unit (str | None): The unit of the component, "char" or "token", if it is known.
+    YIELDS (Mismatch): Each mismatch.
     """
-    neighbours = counted.joined + counted.spaced
-    if counted.spaced >= _ENOUGH and counted.spaced > _SHARE_SPACED * neighbours:
-        share = counted.spaced / neighbours
-        what = f"after {share:.0%} of those that another one follows"
-        yield Misfit("blanks between characters", counted.spaced, what)
-    long_runs = counted.letters_in_long_runs
-    if long_runs > max(_ENOUGH, _SHARE_RUNS * counted.letters):
-        share = long_runs / counted.letters
-        what = f"{share:.0%} of all letters are in words of more than {_LONG_RUN}"
-        yield Misfit("words without blanks between them", long_runs, what)
-    cut = counted.cut_letters
-    if unit == "token" and cut > max(_ENOUGH, _SHARE_CUT * counted.letters):
-        what = f"after {cut / counted.letters:.0%} of all letters there is an end"
-        yield Misfit("words cut into letters", cut, what)
-    if counted.misfits > _SHARE_MISFITS * counted.entities:
-        what = f"{counted.misfits:,} of {counted.entities:,}"
-        yield Misfit("entities that fit no tokens", counted.misfits, what)
+    neighbors = statistics.joined + statistics.spaced
+    if statistics.spaced >= _MIN_COUNT and statistics.spaced > _MIN_SPACED * neighbors:
+        share = statistics.spaced / neighbors
+        details = f"in {share:.0%} of all pairs of adjacent characters"
+        yield Mismatch("spaces between characters", statistics.spaced, details)
+    long_runs = statistics.letters_in_long_runs
+    if long_runs > max(_MIN_COUNT, _MIN_LONG_RUNS * statistics.letters):
+        share = long_runs / statistics.letters
+        details = f"{share:.0%} of all letters are in words longer than {_LONG_RUN}"
+        yield Mismatch("words without spaces between them", long_runs, details)
+    n_split = statistics.split_letters
+    if unit == "token" and n_split > max(_MIN_COUNT, _MIN_SPLIT * statistics.letters):
+        share = n_split / statistics.letters
+        details = f"{share:.0%} of all letters end a token inside a word"
+        yield Mismatch("words split into letters", n_split, details)
+    if statistics.misaligned > _MIN_MISALIGNED * statistics.entities:
+        details = f"{statistics.misaligned:,} of {statistics.entities:,}"
+        yield Mismatch(
+            "entities not aligned with tokens", statistics.misaligned, details
+        )
     if nlp is not None and (found := _foreign_tokenizer(nlp)):
-        what = f'lang = "{nlp.lang}" with {found}'
-        yield Misfit("tokenizer of another language", 1, what)
+        details = f'lang = "{nlp.lang}" with {found}'
+        yield Mismatch("tokenizer of another language", 1, details)
 
 
 def _foreign_tokenizer(nlp: Language) -> str | None:
-    """The tokenizer of a pipeline, if it is spaCy's for another language."""
+    """Return the name of the tokenizer of a pipeline if it is spaCy's tokenizer of
+    another language, else None."""
     own, found = (
         config["nlp"]["tokenizer"]["@tokenizers"]
         for config in (type(nlp).default_config, nlp.config)
@@ -163,36 +183,46 @@ def _foreign_tokenizer(nlp: Language) -> str | None:
     return found if is_spacys and found != own else None
 
 
-def sample(
+def compute_statistics(
     get_examples: Callable[[], Iterable[Example]], *, limit: int | None = None
 ) -> Statistics:
-    """RETURNS (Statistics): Those of the examples, or of the first ones."""
-    counted = Statistics()
+    """Compute the statistics of examples.
+
+    get_examples (Callable[[], Iterable[Example]]): Returns the examples.
+    limit (int | None): Use only the first `limit` examples. None: all.
+    RETURNS (Statistics): The statistics.
+    """
+    statistics = Statistics()
     for example in islice(get_examples(), limit):
-        counted.add(example)
-    return counted
+        statistics.add(example)
+    return statistics
 
 
 def unknown_labels(labels: Iterable[str], known: Iterable[str]) -> list[str]:
-    """RETURNS (list[str]): The labels that a component does not know, in order."""
+    """RETURNS (list[str]): The labels that are not known, sorted."""
     return sorted(set(labels).difference(known))
 
 
 def how_to_add_labels(name: str, unknown: Iterable[str]) -> str:
-    """What to do where a trained component does not know the labels of the data."""
+    """Return an error message for labels that a trained component does not know.
+
+    name (str): The name of the component.
+    unknown (Iterable[str]): The labels.
+    RETURNS (str): The message, which says how to add them.
+    """
     listed = ", ".join(escaped(label) for label in unknown)
     return (
         f"[{name}] The training data has labels that this trained component does not "
-        f"know: {listed}. Let them be added when training begins, in the config:\n\n"
+        f"know: {listed}. To add them when training begins, set in the config:\n\n"
         f'[initialize.after_init]\n@callbacks = "spacy-lstm-ner.AddLabels.v1"\n\n'
-        f"or in Python, before training: nlp.get_pipe({name!r}).add_label(...). Or "
-        f"check the spelling: python -m spacy lstm-ner check --model"
+        f"or call nlp.get_pipe({name!r}).add_label(...) before training in Python. To "
+        f"check the spelling, run: python -m spacy lstm-ner check --model"
     )
 
 
 def all_recognizers(nlp: Language) -> dict[str, Any]:
-    """RETURNS (dict[str, Any]): The components `lstm_ner` by their names, those that
-    are disabled among them."""
+    """RETURNS (dict[str, Any]): All `lstm_ner` components by name, including disabled
+    ones."""
     return {
         name: pipe
         for name, pipe in nlp.components
@@ -201,8 +231,8 @@ def all_recognizers(nlp: Language) -> dict[str, Any]:
 
 
 def loaded_recognizers(nlp: Language) -> dict[str, Any]:
-    """RETURNS (dict[str, Any]): Those that have labels, and were not initialized since
-    they were loaded."""
+    """RETURNS (dict[str, Any]): The `lstm_ner` components by name that have labels and
+    have not been initialized since they were loaded."""
     return {
         name: pipe
         for name, pipe in all_recognizers(nlp).items()
@@ -211,25 +241,29 @@ def loaded_recognizers(nlp: Language) -> dict[str, Any]:
 
 
 def training_labels(nlp: Language) -> Counter[str]:
-    """The labels of the training corpus that the config of a pipeline names. There are
-    none where it names no corpus that can be opened: in a saved pipeline, which may be
-    trained without its config, paths are not set any more."""
+    """Return the labels of the training corpus in the config of a pipeline.
+
+    nlp (Language): The pipeline.
+    RETURNS (Counter[str]): Number of entities by label; empty if the corpus cannot be
+        opened. In a saved pipeline, which can be trained without its config, the paths
+        are no longer set.
+    """
     config = nlp.config.interpolate()
     try:
         (corpus,) = resolve_dot_names(config, [config["training"]["train_corpus"]])
-    # E913: the path of a corpus is null. DataError: of ours, too.
+    # spaCy's E913, or our `DataError`: the path of the corpus is null.
     except ValueError:
         return Counter()
     return Counter(ent.label_ for eg in corpus(nlp) for ent in eg.reference.ents)
 
 
 def check_labels(nlp: Language) -> None:
-    """Called when training begins.
+    """Check the labels of the training corpus when training begins.
 
-    nlp (Language): The pipeline, with the config of the training.
-    RAISES (ValueError): Where the training corpus has labels that a component does not
-        know which was trained before, and goes on training: it would stop at the first
-        text that has one.
+    nlp (Language): The pipeline, with the training config.
+    RAISES (ValueError): If a component that was trained before, and is trained further,
+        does not know a label of the training corpus: training would stop at the first
+        text that has it.
     """
     frozen = nlp.config["training"].get("frozen_components") or ()
     found = {
@@ -242,8 +276,8 @@ def check_labels(nlp: Language) -> None:
     try:
         labels = training_labels(nlp)
     except Exception:
-        # Training itself tells what is wrong with its corpus; and a logger may also be
-        # called by one that takes its data from elsewhere.
+        # Training reports problems with its corpus itself; and a logger can also be
+        # used by code that does not read the data from this corpus.
         return
     for name, pipe in found.items():
         if unknown := unknown_labels(labels, pipe.labels):
@@ -253,13 +287,15 @@ def check_labels(nlp: Language) -> None:
 def add_labels(
     component: str | None = None, labels: list[str] | None = None
 ) -> Callable[[Language], Language]:
-    """`spacy-lstm-ner.AddLabels.v1`, for `[initialize.after_init]`: adds labels to
-    components `lstm_ner` that were trained before (`source`), to go on training with
-    data that has new ones.
+    """Create a callback for `[initialize.after_init]` that adds labels to `lstm_ner`
+    components that were trained before (`source`), so that they can be trained further
+    on data with new labels. Registered as `spacy-lstm-ner.AddLabels.v1`.
 
     component (str | None): The name of the component. None: all of them.
-    labels (list[str] | None): The labels. None: those of the training corpus.
-    RETURNS (Callable[[Language], Language]): What spaCy calls with the pipeline.
+    labels (list[str] | None): The labels. None: the labels of the training corpus.
+    RETURNS (Callable[[Language], Language]): The callback, which spaCy calls with the
+        pipeline.
+    RAISES (ValueError): From the callback, if there is no component of this name.
     """
 
     def callback(nlp: Language) -> Language:
@@ -267,8 +303,8 @@ def add_labels(
         if component is not None:
             if component not in nlp.component_names:
                 raise ValueError(
-                    f"spacy-lstm-ner.AddLabels.v1: there is no component "
-                    f"{component!r}; there are {', '.join(nlp.component_names)}."
+                    f"spacy-lstm-ner.AddLabels.v1: no component {component!r} in the "
+                    f"pipeline, which has {', '.join(nlp.component_names)}."
                 )
             found = {n: pipe for n, pipe in found.items() if n == component}
         if found:

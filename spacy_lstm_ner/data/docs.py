@@ -1,88 +1,90 @@
-"""Records → Docs: texts and entities, exact to the character."""
+"""Records → Docs with entities, aligned by character."""
 
 from itertools import accumulate
 
 from spacy.language import Language
 from spacy.tokens import Doc, Span
 
+from ..exceptions import DataError
 from ..tags import spans_from_tags
 from ..util.text import trimmed
 from .files import DataFile
 from .formats import Record
-from .problems import DataError, Report
+from .problems import ProblemLog
 
 
 def doc_from_record(
-    nlp: Language,
-    record: Record,
-    *,
-    file: DataFile,
-    report: Report,
-    joiner: str = "",
+    nlp: Language, record: Record, *, file: DataFile, problems: ProblemLog
 ) -> Doc:
-    """Build the annotated Doc of a record.
+    """Create the annotated Doc of a record.
 
-    nlp (Language): Its tokenizer is used, so the Doc is like those of running text.
-    record (Record): A record of `file`.
-    file (DataFile): Knows the tag scheme, and the name to report problems under.
-    report (Report): Takes in the problems, and counts what was trimmed.
-    joiner (str): What stands between units: nothing between characters.
-    RETURNS (Doc): A Doc with entities; where a tag cannot be used, the annotation is
+    nlp (Language): Its tokenizer is used, so that the Doc has the same tokens as at
+        prediction time.
+    record (Record): A record of the file.
+    file (DataFile): The file, which has the tag scheme and the joiner.
+    problems (ProblemLog): Problems are added to it, and entities that were trimmed or
+        dropped.
+    RETURNS (Doc): A Doc with entities. Where a tag cannot be used, the annotation is
         missing rather than outside.
-    RAISES (DataError): At the first problem if the report is strict, and for a text
-        longer than `nlp.max_length`.
+    RAISES (DataError): At the first problem if the log is strict, and for a text longer
+        than `nlp.max_length`.
     """
+    joiner = file.options.joiner
     text = joiner.join(record.units)
     if len(text) > nlp.max_length:
         raise DataError(
-            f"{file.path}:{record.lines[0]}: a text of {len(text):,} characters; "
-            f"are the blank lines between the sentences missing?"
+            f"{file.path}:{record.lines[0]}: text of {len(text):,} characters, the "
+            f"limit is {nlp.max_length:,}: check for missing blank lines between "
+            f"sentences"
         )
     doc = nlp.make_doc(text)
-    # Where each unit begins in the text, and where one after the last would: a unit
-    # ends a joiner before the next one begins.
+    # The offset of each unit in the text, and of one after the last: a unit ends
+    # len(joiner) before the next one.
     sizes = (len(unit) + len(joiner) for unit in record.units)
-    begins = list(accumulate(sizes, initial=0))
-    spans, tag_problems = spans_from_tags(record.tags, file.scheme)
-    # Stretches of the text whose annotation is unknown.
+    offsets = list(accumulate(sizes, initial=0))
+    spans, tag_problems = spans_from_tags(record.tags, file.options.scheme)
+    # Parts of the text whose annotation is missing.
     gaps: list[tuple[int, int]] = []
     for i, kind, message in tag_problems:
         if not record.tags[i]:
             kind, message = "no tag", "no tag"
-        place = f"{message}, at {record.units[i]!r}, number {i + 1} of the record"
-        report.add(str(file.path), record.lines[i], kind, place)
+        message = f"{message}, at {record.units[i]!r}, unit {i + 1} of the record"
+        problems.add(str(file.path), record.lines[i], kind, message)
         if kind in ("no tag", "unknown tag"):
-            gaps.append((begins[i], begins[i + 1] - len(joiner)))
+            gaps.append((offsets[i], offsets[i + 1] - len(joiner)))
     entities: list[Span] = []
     for first, last, label in spans:
-        start, end = begins[first], begins[last] - len(joiner)
+        start, end = offsets[first], offsets[last] - len(joiner)
         size = end - start
         start, end = trimmed(text, start, end)
         if start == end:
-            report.dropped += 1
+            problems.dropped += 1
             continue
-        report.trimmed += end - start < size
+        problems.trimmed += end - start < size
         entity = doc.char_span(start, end, label=label)
         if entity is None:
             message = f"{label} {text[start:end]!r} begins or ends inside a token"
-            report.add(
+            problems.add(
                 str(file.path), record.lines[first], "misaligned entity", message
             )
             gaps.append((start, end))
         else:
             entities.append(entity)
-    doc.set_ents(entities, missing=_in_gaps(doc, gaps))
+    doc.set_ents(entities, missing=_tokens_in_gaps(doc, gaps))
     return doc
 
 
-def _in_gaps(doc: Doc, gaps: list[tuple[int, int]]) -> list[Span]:
-    """The tokens that have a character in one of the stretches, each as a span."""
+def _tokens_in_gaps(doc: Doc, gaps: list[tuple[int, int]]) -> list[Span]:
+    """Return each token that overlaps a gap, as a span.
+
+    gaps (list[tuple[int, int]]): Start and end of each gap, in characters.
+    """
     if not gaps:
         return []
     found: list[Span] = []
     rest = iter([*sorted(gaps), (len(doc.text), 0)])
     start, end = next(rest)
-    furthest = 0  # the end of those that begin before the end of the token
+    furthest = 0  # the end of the gaps that begin before the end of the token
     for token in doc:
         while start < token.idx + len(token):
             furthest = max(furthest, end)

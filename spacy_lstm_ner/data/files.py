@@ -1,183 +1,152 @@
-"""What a dataset file is: its format, its tag scheme, and its records."""
+"""A dataset file: its format, its tag scheme and its records."""
 
 import re
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from functools import partial
-from itertools import islice
+from itertools import islice, repeat
 from pathlib import Path
 
-from ..tags import FILE_SCHEMES, OUTSIDE, split_tag
-from .formats import (
-    POSITIONED,
-    UNREADABLE,
-    Progress,
-    Record,
-    read_columns,
-    read_jsonl,
-    read_lines,
-    read_literal,
-    with_whole_characters,
-)
-from .literals import parse_json, parse_literal
-from .problems import DataError, Report
+from ..exceptions import DataError
+from ..tags import detect_scheme
+from .encoding import read_lines, repair_surrogates
+from .formats import DEFAULT_FORMAT, FORMATS, Record, check_format, recognize_format
+from .formats.columns import has_segmentation_digits
+from .options import ReadingOptions
+from .problems import ProblemLog
+from .split import split_records
 
-FORMATS = ("jsonl", "literal", "columns")
-# How much of a file is looked at to find out what it is.
-PEEK_LINES = 20
-PEEK_RECORDS = 1000
+# How much of a file is read to detect its format and its scheme.
+_PEEK_LINES = 20
+_PEEK_RECORDS = 1000
+
+#: Called with the number of bytes that were read.
+Progress = Callable[[int], object]
 
 
 def no_progress(size: int) -> None:
-    """Tell nobody how many bytes were read."""
+    """Ignore the number of bytes that were read."""
 
 
 class DataFile:
-    """A dataset file: what it is, and its records.
+    """A dataset file. Its format, scheme and segmentation digits are detected from its
+    beginning unless they are given.
 
-    Whatever is left to "auto" or None is found out by looking at the beginning.
+    path (Path): The file.
+    options (ReadingOptions): The options, in which detected values replace "auto" and
+        None.
     """
 
-    def __init__(
-        self,
-        path: str | Path,
-        *,
-        format: str = "auto",
-        scheme: str = "auto",
-        separator: str | None = None,
-        segmentation_digits: bool | None = None,
-    ):
+    def __init__(self, path: str | Path, options: ReadingOptions | None = None):
         """
         path (str | Path): The file.
-        format (str): One of `FORMATS`, or "auto".
-        scheme (str): One of `FILE_SCHEMES`, or "auto".
-        separator (str | None): What stands between columns. By default whatever
-            white space stands before the tag.
-        segmentation_digits (bool | None): Whether characters in columns carry their
-            position in the word, as in "科0", which is then removed.
-        RAISES (DataError): For a file without a readable record, or an unknown
-            setting.
+        options (ReadingOptions | None): How to read it. None: the defaults.
+        RAISES (DataError): For a file without a readable record, or an unknown format.
         """
         self.path = Path(path)
-        for name, value, known in (
-            ("format", format, FORMATS),
-            ("scheme", scheme, FILE_SCHEMES),
-        ):
-            if value not in ("auto", *known):
-                raise DataError(f"unknown {name} {value!r}: use auto or one of {known}")
+        options = options or ReadingOptions()
+        check_format(options.format)
         if not self.path.is_file():
-            found = "is a folder, not a file" if self.path.is_dir() else "no such file"
-            raise DataError(f"{self.path}: {found}")
-        self.separator = separator or None
-        self.format = _find_format(self.path) if format == "auto" else format
-        self.segmentation_digits = False
-        # These problems are met again, and told, when the records are really read.
-        unheard = Report()
-        peek = list(islice(self.records(unheard), PEEK_RECORDS))
-        if not peek:
-            what = f"{self.path}: no record in {self.format} format"
-            raise DataError("\n".join([what, *unheard.messages()]))
-        if self.format == "columns":
-            self.segmentation_digits = (
-                _has_segmentation_digits(peek)
-                if segmentation_digits is None
-                else segmentation_digits
-            )
-        self.scheme = scheme
-        if scheme == "auto":
-            found_scheme = _find_scheme(record.tags for record in peek)
-            if found_scheme is None:
+            reason = "is a folder, not a file" if self.path.is_dir() else "no such file"
+            raise DataError(f"{self.path}: {reason}")
+        if options.format == "auto":
+            options = replace(options, format=_detect_format(self.path))
+        with_digits = options.segmentation_digits
+        self.options = replace(options, segmentation_digits=False)
+        # The same problems are reported when the records are read again.
+        ignored = ProblemLog()
+        first_records = list(islice(self._all_records(ignored), _PEEK_RECORDS))
+        if not first_records:
+            message = f"{self.path}: no record in {options.format} format"
+            raise DataError("\n".join([message, *ignored.messages()]))
+        if FORMATS[options.format].has_segmentation_digits:
+            if with_digits is None:
+                with_digits = has_segmentation_digits(first_records)
+            self.options = replace(self.options, segmentation_digits=with_digits)
+        if options.scheme == "auto":
+            scheme = detect_scheme(record.tags for record in first_records)
+            if scheme is None:
                 raise DataError(
-                    f"{self.path}: nothing like a tag (O, B-…, I-…) in {self.format} "
-                    f"format: is it another format, or has it another separator?"
+                    f"{self.path}: no tags such as O, B-… or I-… found in "
+                    f"{options.format} format: set the format, or the separator of the "
+                    f"columns"
                 )
-            self.scheme = found_scheme
+            self.options = replace(self.options, scheme=scheme)
 
     def records(
-        self, report: Report, *, progress: Progress = no_progress
+        self, problems: ProblemLog, *, progress: Progress = no_progress
     ) -> Iterator[Record]:
-        """Read the file from its beginning.
+        """Read the records of the file, up to the limit.
 
-        report (Report): Takes in the problems.
-        progress (Progress): Called with the bytes of each line read.
-        YIELDS (Record): Every record that can be read, as it is or repaired.
-        RAISES (DataError): At the first problem, if the report is strict.
+        problems (ProblemLog): Problems are added to it.
+        progress (Progress): Called with the number of bytes of each line.
+        YIELDS (Record): Every record that can be read, repaired if necessary.
+        RAISES (DataError): At the first problem, if the log is strict.
         """
-        tell = partial(report.add, str(self.path))
-        lines = read_lines(self.path, tell, progress)
-        if self.format == "jsonl":
-            records = read_jsonl(lines, tell)
-        elif self.format == "literal":
-            records = read_literal(lines, tell)
-        else:
-            digits = self.segmentation_digits
-            records = read_columns(lines, self.separator, digits=digits)
-        for record in records:
-            yield with_whole_characters(record, tell)
+        records = self._all_records(problems, progress)
+        return islice(records, self.options.limit or None)
+
+    def records_with_part(
+        self, problems: ProblemLog, *, progress: Progress = no_progress
+    ) -> Iterator[tuple[Record, int]]:
+        """Read the records of the file with the part of the split that each one belongs
+        to. A split reads the file twice, since the assignment depends on the number of
+        records.
+
+        problems (ProblemLog): Problems are added to it.
+        progress (Progress): Called with the number of bytes of each line, in both
+            passes.
+        RETURNS (Iterator[tuple[Record, int]]): Each record with the index of its part
+            in `PARTS`; 0 without a split.
+        RAISES (DataError): At the first problem, if the log is strict.
+        """
+        part_of: Iterable[int] = repeat(0)
+        if shares := self.options.shares:
+            # The second pass reports the same problems.
+            n = sum(1 for _ in self.records(ProblemLog(), progress=progress))
+            part_of = split_records(n, shares, self.options.seed)
+        records = self.records(problems, progress=progress)
+        # The records come first: zip then reads them to the end, where there may still
+        # be a problem.
+        return zip(records, part_of, strict=False)
+
+    def _all_records(
+        self, problems: ProblemLog, progress: Progress = no_progress
+    ) -> Iterator[Record]:
+        report = partial(problems.add, str(self.path))
+        lines = read_lines(self.path, report, progress)
+        for record in FORMATS[self.options.format].read(lines, self.options, report):
+            yield Record(*repair_surrogates(*record, report))
 
 
-def _find_format(path: Path) -> str:
-    """Tell the format by the first line that can be read as an object.
+def _detect_format(path: Path) -> str:
+    """Detect the format of a file from its first lines.
 
-    RAISES (DataError): For an empty file, one in another encoding, and JSON that is
+    RAISES (DataError): For an empty file, another encoding than UTF-8, and JSON that is
         not one record a line.
     """
-    report = Report()
-    lines = read_lines(path, partial(report.add, str(path)), no_progress)
-    peek = list(islice((line.strip() for _, line in lines if line.strip()), PEEK_LINES))
-    if not peek:
+    problems = ProblemLog()
+    lines = read_lines(path, partial(problems.add, str(path)), no_progress)
+    first_lines = list(
+        islice((line.strip() for _, line in lines if line.strip()), _PEEK_LINES)
+    )
+    if not first_lines:
         raise DataError(f"{path}:1: empty file")
-    unreadable = report.counts[str(path), "not UTF-8"]
-    if unreadable > 2 and 2 * unreadable > sum(not line.isascii() for line in peek):
+    undecodable = problems.counts[str(path), "not UTF-8"]
+    non_ascii = sum(not line.isascii() for line in first_lines)
+    if undecodable > 2 and 2 * undecodable > non_ascii:
         raise DataError(
-            f"{path}: not UTF-8 from the first lines on. If it is GBK, make it UTF-8: "
+            f"{path}: not UTF-8. If it is GBK, convert it: "
             f"iconv -f GB18030 -t UTF-8 {path.name} > new-file"
         )
-    if peek[0] in ("[", "{") or re.match(r"\[\s*[{\[]", peek[0]):
+    if first_lines[0] in ("[", "{") or re.match(r"\[\s*[{\[]", first_lines[0]):
         raise DataError(
-            f"{path}:1: one JSON value over the whole file, not one record a line. "
-            f"For an array of records: jq -c '.[]' {path.name} > new-file"
+            f"{path}:1: the whole file is one JSON value; expected one record a line. "
+            f"If it is an array of records, convert it: "
+            f"jq -c '.[]' {path.name} > new-file"
         )
-    for line in (line for line in peek if line[0] == "{"):
-        for name, parse in (("jsonl", parse_json), ("literal", parse_literal)):
-            with suppress(*UNREADABLE):
-                if isinstance(parse(line), dict):
-                    return name
-    if all(line.startswith(('{"', "{'")) for line in peek):
-        raise DataError(f"{path}: looks like records in JSON, but none can be read")
-    return "columns"
-
-
-def _has_segmentation_digits(records: list[Record]) -> bool:
-    """Tell by the units: nearly all are a character and its position, and the first
-    one begins a word."""
-    units = [unit for record in records for unit in record.units]
-    positioned = sum(POSITIONED.fullmatch(unit) is not None for unit in units)
-    return units[0].endswith("0") and positioned >= 0.9 * len(units)
-
-
-def _find_scheme(sequences: Iterable[list[str]]) -> str | None:
-    """Tell the tag scheme by the prefixes in use; None if there are none at all.
-
-    BIO and IOB1 have the same ones: it is IOB1 if entities begin with I-, and B-
-    stands only where an entity touches another one of the same label.
-    """
-    prefixes = set()
-    begins_inside = False
-    begins_needlessly = False
-    for tags in sequences:
-        previous = ""
-        for tag in tags:
-            prefix, label = split_tag(tag)
-            prefixes.add(prefix)
-            if label != previous:
-                begins_inside |= prefix == "I"
-                begins_needlessly |= prefix == "B"
-            previous = label
-    if not prefixes & {OUTSIDE, "B", "I", "M", "E", "S"}:
-        return None
-    if "M" in prefixes:
-        return "BMES"
-    if prefixes & {"E", "S"}:
-        return "BIOES"
-    return "IOB1" if begins_inside and not begins_needlessly else "BIO"
+    if name := recognize_format(first_lines):
+        return name
+    if all(line.startswith(('{"', "{'")) for line in first_lines):
+        raise DataError(f"{path}: looks like JSON records, but none can be parsed")
+    return DEFAULT_FORMAT

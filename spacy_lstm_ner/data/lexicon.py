@@ -1,31 +1,31 @@
-"""Lists of words that a model can be given: `[initialize.components.lstm_ner.lexicon]`
-in a config names one of these readers."""
+"""Readers of lexicons, for the section `[initialize.components.lstm_ner.lexicon]` of a
+config."""
 
 import re
 from collections import Counter
 from importlib.util import find_spec
 from pathlib import Path
 
-from .problems import DataError
+from ..exceptions import DataError
 
-# In jieba's dictionary, tags of fewer words than this are taken together.
+# In jieba's dictionary, parts of speech with fewer words are merged.
 _RARE = 1000
 _NUMBER = re.compile(r"(\d+(\.\d+)?)?")
 
 
 def read_lexicon(path: str | Path) -> dict[str, dict[str, float]]:
-    """`spacy-lstm-ner.Lexicon.v1`: a file with a word a line, in UTF-8. After a tab, if
-    you like, the kind that it is of, and after another how frequent it is. Empty lines,
-    and those that begin with #, are left out.
+    """Read a lexicon: a UTF-8 file with one word a line, optionally followed by a tab
+    and its kind, and another tab and its frequency. Empty lines and lines that begin
+    with # are ignored. Registered as `spacy-lstm-ner.Lexicon.v1`.
 
         王府井	place	27
         副总经理	title
 
     path (str | Path): The file.
-    RETURNS (dict[str, dict[str, float]]): The words of each kind, and how frequent each
-        is: 1 where that is not said. The kind is "" where none is said.
-    RAISES (DataError): Where there is no such file, a line is not UTF-8 or none of
-        these, or there is no word.
+    RETURNS (dict[str, dict[str, float]]): The words of each kind with their
+        frequencies. The default kind is "", the default frequency 1.
+    RAISES (DataError): If the file cannot be opened or has no words, or a line is
+        malformed or not UTF-8.
     """
     lexicon: dict[str, dict[str, float]] = {}
     try:
@@ -46,31 +46,31 @@ def read_lexicon(path: str | Path) -> dict[str, dict[str, float]]:
         )
         if not word or not _NUMBER.fullmatch(frequency) or any(more):
             raise DataError(
-                f"{path}:{number}: a line is a word; after a tab its kind, and after "
-                f"another how frequent it is, a number; not {line!r}"
+                f"{path}:{number}: expected a word, optionally followed by a tab and "
+                f"its kind, and another tab and its frequency, not {line!r}"
             )
         lexicon.setdefault(kind, {})[word] = float(frequency or 1)
     if not lexicon:
-        raise DataError(f"{path}: there is no word in it")
+        raise DataError(f"{path}: no words found")
     return lexicon
 
 
 def read_jieba_lexicon() -> dict[str, dict[str, float]]:
-    """`spacy-lstm-ner.JiebaLexicon.v1`: the dictionary of jieba, with about 350,000
-    words of Chinese, their parts of speech (names of persons and places among them),
-    and how frequent they are.
+    """Read the dictionary of jieba, with about 350,000 Chinese words, their frequencies
+    and their parts of speech, which distinguish names of persons and places. Registered
+    as `spacy-lstm-ner.JiebaLexicon.v1`.
 
-    RETURNS (dict[str, dict[str, float]]): The words of each part of speech, and how
-        frequent each is; of rare parts of speech under "other".
-    RAISES (ImportError): Where jieba is not installed.
+    RETURNS (dict[str, dict[str, float]]): The words of each part of speech with their
+        frequencies. Rare parts of speech are merged into "other".
+    RAISES (ImportError): If jieba is not installed.
     """
-    # Only its file is read: importing jieba would build its own index.
+    # Only the file is read: importing jieba would build an index.
     package = find_spec("jieba")
     if package is None or package.origin is None:
         raise ImportError(
             "The lexicon of this config is jieba's dictionary, but jieba is not "
             'installed: pip install jieba, or pip install "spacy-lstm-ner[lexicon]". '
-            "A trained pipeline needs it no more."
+            "It is only needed for training."
         )
     text = Path(package.origin).with_name("dict.txt").read_text(encoding="utf-8")
     entries = [line.split(" ") for line in text.splitlines()]

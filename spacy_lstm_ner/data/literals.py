@@ -1,9 +1,10 @@
-"""Values as Python and JSON print them, in time and memory linear in the line.
+"""Parsers of Python literals and JSON that are safe for untrusted input: their time and
+memory are linear in the length of the line.
 
-`ast.literal_eval` is not made for lines that anybody may have written: the compiler
-behind it overflows the stack (on Python 3.10 that is a segmentation fault), takes some
-hundred times the size of the line, and adds up complex numbers. Here there are strings,
-numbers, None, True and False, and lists, tuples and dicts of them; nothing is computed.
+`ast.literal_eval` is not safe: its compiler can overflow the stack (a segmentation
+fault on Python 3.10), needs about a hundred times the memory of the line, and evaluates
+sums of complex numbers. The parser here accepts strings, numbers, None, True and False,
+and lists, tuples and dicts of them, and evaluates nothing.
 """
 
 import json
@@ -12,15 +13,15 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
-#: Lists in lists and so on: records have two or three levels.
+#: Maximum depth of nested brackets. Records have two or three levels.
 MAX_DEPTH = 100
-# These come once in an object: of two, one would be lost.
+# Keys that may occur only once in an object: of two values, one would be lost.
 _ONCE = ("text", "labels")
-# Whole numbers with more digits take more than linear time.
+# Converting integers with more digits takes more than linear time.
 _DIGITS = 400
 
-# A string without escapes is one match. Others are read in pieces, since a pattern for
-# all of it would keep the place of each escape in memory.
+# A string without escapes is one match. Others are matched in pieces, since a pattern
+# for the whole string would keep the position of each escape in memory.
 _TOKEN = re.compile(
     r"""[ \t\f]*(?:
     [uU]?'([^'\\\r\n\0]*)'
@@ -55,16 +56,17 @@ _BRACKETS = re.compile(r'["\[\]{}]')
 
 
 def parse_literal(line: str) -> Any:
-    """Read a value as Python prints it.
+    """Parse a Python literal.
 
     line (str): A string, a number, None, True or False; or a list, tuple or dict of
-        these, with strings and such as keys.
+        these. The keys of a dict must not be containers.
     RETURNS (Any): The value.
-    RAISES (ValueError): For anything else; it says where.
+    RAISES (ValueError): For anything else; the message has the column.
     """
     source = line.strip()
     scan = _TOKEN.match
-    # What is open around the place, with its items; `keys` are those of a dict.
+    # The containers that are open at the current position, with their items; `keys` are
+    # the keys of a dict.
     around: list[tuple] = []
     items: list[Any] | None = None
     keys: list[Any] | None = None
@@ -75,7 +77,7 @@ def parse_literal(line: str) -> Any:
     while True:
         match = scan(source, at)
         if match is None:
-            _refuse(source, at)
+            _fail(source, at)
         before, at = at, match.end()
         kind = match.lastindex
         if kind in (_PLAIN, _PLAIN_TOO):
@@ -100,12 +102,12 @@ def parse_literal(line: str) -> Any:
                 continue
             complete = needs == "comma" or (may_close and needs != "colon")
             if mark != closing or not complete or items is None:
-                _refuse(source, before)
+                _fail(source, before)
             if keys is not None:
                 value = _object(zip(keys, items, strict=True))
             elif closing == "]":
                 value = items
-            # Brackets around one value make no tuple.
+            # Parentheses around a single value are not a tuple.
             else:
                 value = tuple(items) if has_comma or not items else items[0]
             items, keys, closing, has_comma = around.pop()
@@ -125,23 +127,23 @@ def parse_literal(line: str) -> Any:
             items.append(value)
             needs = "comma"
         else:
-            _refuse(source, before)
+            _fail(source, before)
     if at < len(source):
-        _refuse(source, at)
+        _fail(source, at)
     return value
 
 
-def _refuse(source: str, at: int) -> NoReturn:
-    """RAISES (ValueError): Always. It says where, and what stands there."""
+def _fail(source: str, at: int) -> NoReturn:
+    """RAISES (ValueError): Always, with the column and the text there."""
     at += len(source[at:]) - len(source[at:].lstrip(" \t\f"))
     found = repr(source[at : at + 10]) if at < len(source) else "the end of the line"
     raise ValueError(f"column {at + 1}: not a plain Python literal: {found}")
 
 
 def _string(source: str, start: int, quote: str, *, raw: bool) -> tuple[str, int]:
-    """Read a string with escapes, from after its quotation mark on.
+    """Parse a string with escapes, starting after its quotation mark.
 
-    RETURNS (tuple[str, int]): What it says, and the place after it.
+    RETURNS (tuple[str, int]): Its value, and the position after it.
     """
     at, pieces = start, _PIECES[quote]
     while True:
@@ -149,7 +151,7 @@ def _string(source: str, start: int, quote: str, *, raw: bool) -> tuple[str, int
         if source.startswith(quote, at):
             break
         if at == before:
-            raise ValueError(f"column {start}: a string without an end")
+            raise ValueError(f"column {start}: unterminated string")
     text = source[start:at]
     return text if raw else _ESCAPE.sub(_unescaped, text), at + 1
 
@@ -165,16 +167,16 @@ def _unescaped(match: re.Match) -> str:
             return chr(number)
     elif name is not None:
         try:
-            # Sequences have names, too, but not in Python's strings.
+            # Named sequences of characters are not allowed in Python strings.
             char = unicodedata.lookup(name)
             if len(char) == 1:
                 return char
         except KeyError:
             pass
     elif char not in "xuUN":
-        # As in Python, what is no escape stays.
+        # As in Python, an unknown escape is kept unchanged.
         return _ESCAPED.get(char, match[0])
-    raise ValueError(f"no such escape in a string: {match[0][:20]}")
+    raise ValueError(f"invalid escape in a string: {match[0][:20]}")
 
 
 def _number(text: str) -> float:
@@ -183,14 +185,17 @@ def _number(text: str) -> float:
 
 
 def _object(pairs: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:
-    """RAISES (ValueError): Where the text or the labels come twice."""
+    """Create a dict from keys and values.
+
+    RAISES (ValueError): If the key of the text or of the labels occurs twice.
+    """
     listed = list(pairs)
     value = dict(listed)
     if len(value) < len(listed):
         names = [key for key, _ in listed]
         for name in _ONCE:
             if names.count(name) > 1:
-                raise ValueError(f"{name!r} comes twice in it")
+                raise ValueError(f"the key {name!r} occurs twice")
     return value
 
 
@@ -198,24 +203,24 @@ _JSON = json.JSONDecoder(object_pairs_hook=_object, parse_int=_number)
 
 
 def parse_json(line: str) -> Any:
-    """Read a JSON value. NaN and infinity are let through, as Python writes them.
+    """Parse a JSON value. NaN and infinity are accepted, as Python writes them.
 
-    line (str): The value.
+    line (str): The JSON.
     RETURNS (Any): The value.
-    RAISES (ValueError): For anything else; it says where.
+    RAISES (ValueError): For anything else; the message has the column.
     """
     if _is_deeper(line, MAX_DEPTH):
         raise ValueError(f"more than {MAX_DEPTH} levels of brackets")
     try:
         return _JSON.decode(line)
     except json.JSONDecodeError as error:
-        # Its "line 1" is not that of the file.
+        # The message of the error has "line 1", which is not the line of the file.
         raise ValueError(f"column {error.colno}: {error.msg}") from None
 
 
 def _is_deeper(line: str, limit: int) -> bool:
-    """Has JSON more levels than this? Its parser has a limit, too, but that depends on
-    what else is going on."""
+    """Return whether JSON has more levels of brackets than the limit. The limit of the
+    parser itself depends on the depth of the call stack."""
     if line.count("[") + line.count("{") <= limit:
         return False
     depth = at = 0
@@ -226,7 +231,7 @@ def _is_deeper(line: str, limit: int) -> bool:
             while at > before:
                 before, at = at, _PIECES['"'].match(line, at).end()  # type: ignore[union-attr]
             if not line.startswith('"', at):
-                return False  # it is no JSON
+                return False  # not JSON
             at += 1
         else:
             depth += 1 if match[0] in "[{" else -1

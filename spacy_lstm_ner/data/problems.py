@@ -1,42 +1,40 @@
-"""What was found wrong with dataset files: counted, located, never silent."""
+"""Problems in dataset files. They are counted and located, and reported in the end."""
 
 from collections import Counter
 from typing import NamedTuple
 
+from ..exceptions import DataError
 from ..util.text import escaped, shortened
 
-# Every kind of problem, and what is done about it unless `strict` stops there.
+#: Every kind of problem, and how it is handled unless `strict` is set.
 ACTIONS = {
-    "byte-order mark": "repaired: dropped",
-    "Windows line end": "repaired: dropped",
-    "not UTF-8": "repaired: unreadable bytes became U+FFFD",
-    "surrogate pair": "repaired: joined to one character",
-    "lone surrogate": "repaired: became U+FFFD",
+    "byte-order mark": "repaired: removed",
+    "Windows line end": "repaired: removed",
+    "not UTF-8": "repaired: invalid bytes replaced by U+FFFD",
+    "surrogate pair": "repaired: joined into one character",
+    "lone surrogate": "repaired: replaced by U+FFFD",
     "not a record": "skipped",
     "empty record": "skipped",
     "different lengths": "skipped",
-    "no tag": "repaired: annotation left missing there",
-    "unknown tag": "repaired: annotation left missing there",
+    "no tag": "repaired: annotation set to missing",
+    "unknown tag": "repaired: annotation set to missing",
     "inside without beginning": "repaired: entity begins there",
     "entity without end": "repaired: entity closed",
-    "misaligned entity": "repaired: annotation left missing there",
+    "misaligned entity": "repaired: annotation set to missing",
 }
-# Enough to see what is meant, few enough to be read.
-MAX_EXAMPLES = 3
+_MAX_EXAMPLES = 3
 # A tag or a character may be a whole line by mistake.
-_LONGEST = 200
-
-
-class DataError(ValueError):
-    """A file or setting that cannot be used; the message is made for the user, and safe
-    to print."""
-
-    def __init__(self, message: object):
-        super().__init__(escaped(message, keep="\n"))
+_MAX_MESSAGE = 200
 
 
 class Problem(NamedTuple):
-    """One thing wrong in a file. `kind` is a key of `ACTIONS`."""
+    """A problem in a file.
+
+    path (str): The file.
+    line (int): The line of the file, from 1.
+    kind (str): A key of `ACTIONS`.
+    message (str): What is wrong.
+    """
 
     path: str
     line: int
@@ -44,67 +42,72 @@ class Problem(NamedTuple):
     message: str
 
     @property
-    def place(self) -> str:
-        """RETURNS (str): "file:line", which editors can jump to."""
+    def location(self) -> str:
+        """The location as "file:line", which editors can jump to."""
         return f"{escaped(self.path)}:{self.line}"
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.kind}: {escaped(self.message)}"
+        return f"{self.location}: {self.kind}: {escaped(self.message)}"
 
 
-class Report:
-    """Takes in problems: counts them, or stops at the first one if `strict`."""
+class ProblemLog:
+    """The problems found in dataset files.
+
+    strict (bool): Whether the first problem raises a `DataError`.
+    counts (Counter[tuple[str, str]]): Number of problems by file and kind.
+    examples (dict[tuple[str, str], list[Problem]]): The first few problems by file and
+        kind.
+    trimmed (int): Number of entities whose leading or trailing whitespace was removed.
+        This is not a problem: spaCy does not accept such entities.
+    dropped (int): Number of entities left out because they contain only whitespace.
+    """
 
     def __init__(self, *, strict: bool = False):
         """
         strict (bool): Raise a `DataError` at the first problem.
         """
         self.strict = strict
-        #: How many problems there are, by file and kind.
         self.counts: Counter[tuple[str, str]] = Counter()
-        #: The first few of them, by file and kind.
         self.examples: dict[tuple[str, str], list[Problem]] = {}
-        #: Entities that lost white space at an edge. Not a problem: spaCy's own `ner`
-        #: refuses such entities, so all data for spaCy is like this.
         self.trimmed = 0
-        #: Entities that were nothing but white space.
         self.dropped = 0
 
     def add(self, path: str, line: int, kind: str, message: str) -> None:
-        """Take in one problem.
+        """Add a problem.
 
         path (str): The file.
         line (int): The line of the file, from 1.
         kind (str): A key of `ACTIONS`.
-        message (str): What is wrong there.
-        RAISES (DataError): If the report is strict.
+        message (str): What is wrong.
+        RAISES (DataError): If the log is strict.
         """
-        message = shortened(message, _LONGEST)
+        message = shortened(message, _MAX_MESSAGE)
         if self.strict:
             problem = Problem(path, line, kind, message)
             raise DataError(f"{problem} (without strict: {ACTIONS[kind]})")
         self.counts[path, kind] += 1
         examples = self.examples.setdefault((path, kind), [])
-        # What each line has, such as a Windows line end, is said once.
-        if len(examples) < MAX_EXAMPLES and message not in [
-            p.message for p in examples
+        # The same message may apply to every line, as for Windows line ends.
+        if len(examples) < _MAX_EXAMPLES and message not in [
+            problem.message for problem in examples
         ]:
             examples.append(Problem(path, line, kind, message))
 
     def rows(self) -> list[tuple[str, int, str, str]]:
         """RETURNS (list[tuple[str, int, str, str]]): For each kind of problem in each
-        file: its name, how many there are, what was done, and where the first is."""
+        file: the kind, the number of problems, how they were handled, and the location
+        of the first one."""
         return [
-            (kind, count, ACTIONS[kind], self.examples[path, kind][0].place)
+            (kind, count, ACTIONS[kind], self.examples[path, kind][0].location)
             for (path, kind), count in self.counts.items()
         ]
 
     def messages(self) -> list[str]:
-        """RETURNS (list[str]): The first few problems of each row, one a line."""
+        """RETURNS (list[str]): The first few problems of each row, as text."""
         return [str(problem) for few in self.examples.values() for problem in few]
 
     def __str__(self) -> str:
         return "\n".join(
-            f"{place}: {kind}: {count:,} in all, {action}"
-            for kind, count, action, place in self.rows()
+            f"{location}: {kind}: {count:,} in total, {action}"
+            for kind, count, action, location in self.rows()
         )

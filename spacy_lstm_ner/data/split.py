@@ -1,22 +1,21 @@
-"""Parts of files that come without splits: train, dev and test."""
+"""Random splits of a dataset file into train, dev and test."""
 
 import random
-from collections.abc import Iterable, Iterator
-from itertools import accumulate, islice, repeat
+from itertools import accumulate
 
-from .files import DataFile, no_progress
-from .formats import Progress, Record
-from .problems import DataError, Report
+from ..exceptions import DataError
 
+#: The parts of a split, in order.
 PARTS = ("train", "dev", "test")
 
 
 def parse_split(split: str) -> list[int]:
-    """Read a split such as "80/10/10" or "90/10".
+    """Parse a split such as "80/10/10" or "90/10".
 
-    split (str): Percentages for train, dev and, if there are three, test.
+    split (str): Percentages for train, dev and, optionally, test.
     RETURNS (list[int]): The percentages.
-    RAISES (DataError): Unless there are two or three, above 0, that sum to 100.
+    RAISES (DataError): Unless there are two or three positive percentages that add up
+        to 100.
     """
     try:
         shares = [int(share) for share in split.split("/")]
@@ -24,22 +23,24 @@ def parse_split(split: str) -> list[int]:
         shares = []
     if len(shares) not in (2, 3) or min(shares) < 1 or sum(shares) != 100:
         raise DataError(
-            f"bad split {split!r}: give two or three whole percentages that sum to "
-            f"100, such as 80/10/10 (train/dev/test) or 90/10 (train/dev)"
+            f"invalid split {split!r}: give two or three positive whole percentages "
+            f"that add up to 100, such as 80/10/10 (train/dev/test) or 90/10 "
+            f"(train/dev)"
         )
     return shares
 
 
 def split_records(n: int, shares: list[int], seed: int) -> bytes:
-    """Deal records out at random, the same way on every machine.
+    """Assign records to the parts of a split at random. The result depends on the
+    arguments alone, not on the machine or the version of Python.
 
-    n (int): How many records there are.
+    n (int): Number of records.
     shares (list[int]): Percentage of each part.
-    seed (int): Another seed makes another split.
-    RETURNS (bytes): For each record, the number of its part.
+    seed (int): Random seed.
+    RETURNS (bytes): (n,) for each record the index of its part in `PARTS`.
     """
-    # Only `random()` is promised to give the same numbers in every Python version;
-    # `shuffle` and `sample` are not.
+    # Of the random module, only `random()` is documented to give the same numbers in
+    # all versions of Python; `shuffle` and `sample` are not.
     rng = random.Random(seed)
     keys = [rng.random() for _ in range(n)]
     shuffled = sorted(range(n), key=keys.__getitem__)
@@ -49,33 +50,3 @@ def split_records(n: int, shares: list[int], seed: int) -> bytes:
         for i in shuffled[start:end]:
             part_of[i] = part
     return bytes(part_of)
-
-
-def dealt_records(
-    file: DataFile,
-    report: Report,
-    *,
-    limit: int = 0,
-    shares: list[int] | None = None,
-    seed: int = 0,
-    progress: Progress = no_progress,
-) -> Iterator[tuple[Record, int]]:
-    """Read a file, and tell which part each record belongs to. A split takes two
-    passes, as the number of records must be known before the first one can be dealt.
-
-    file (DataFile): What to read.
-    report (Report): Takes in the problems.
-    limit (int): Read only so many records. 0 for all.
-    shares (list[int] | None): Percentage of each part; None for one part.
-    seed (int): Another seed makes another split.
-    progress (Progress): Called with the bytes of each line read.
-    RETURNS (Iterator[tuple[Record, int]]): Each record with the number of its part.
-    """
-    part_of: Iterable[int] = repeat(0)
-    if shares:
-        # Nothing is told in this pass: the next one meets the same problems.
-        records = islice(file.records(Report(), progress=progress), limit or None)
-        part_of = split_records(sum(1 for _ in records), shares, seed)
-    records = islice(file.records(report, progress=progress), limit or None)
-    # In this order: the records are read to their end, where a problem may still be.
-    return zip(records, part_of, strict=False)

@@ -181,24 +181,26 @@ def _kind(gold: Span, found: Span) -> str:
 
 def find_errors(
     model: str | Path | Language,
-    data: Path,
+    data: str | Path,
     *,
-    train: Path | None = None,
+    train: str | Path | None = None,
     max_support: float = 0.05,
     progress: bool = False,
 ) -> Findings:
     """Find the errors of a pipeline, and annotation that is probably wrong.
 
     model (str | Path | Language): The pipeline, or its folder or installed package.
-    data (Path): A .spacy file, or a dataset file in any format that `convert` reads.
-    train (Path | None): The training data, in such a file: to tell how the same text is
-        annotated there. It may be the same file as the data.
+    data (str | Path): A .spacy file, or a dataset file in any format that `convert`
+        reads.
+    train (str | Path | None): The training data, in such a file: to tell how the same
+        text is annotated there. It may be the same file as the data.
     max_support (float): Annotation with more support than this is not doubtful: see
         doubts.py.
     progress (bool): Show a progress bar if it takes long.
     RETURNS (Findings): Errors, and annotation that is probably wrong.
     RAISES (OSError, ValueError): For a pipeline or a file that cannot be used.
     """
+    data, train = Path(data), Path(train) if train else None
     for path in (data, *([train] if train else [])):
         if not path.exists():
             raise OSError(f"{path}: no such file")

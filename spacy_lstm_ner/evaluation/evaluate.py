@@ -15,31 +15,36 @@ from spacy.training import Example
 from wasabi import Printer
 
 from ..data.corpus import read_examples
+from ..exceptions import NotCalibrated
 from ..pipeline import LSTMEntityRecognizer, recognizers
-from ..pipeline.calibration import NotCalibrated
 from ..pipeline.loading import load_pipeline
-from ..util.atomic import AtomicSet, atomic_write, naming
+from ..util.atomic import AtomicSet, atomic_write, path_in_errors
 from ..util.text import printable
 
 FIGURES = ("ents_", "bio_", "speed")
 
 
-def evaluate(model: str | Path, data: Path, *, limit: int = 0) -> dict[str, Any]:
+def evaluate(
+    model: str | Path | Language, data: str | Path, *, limit: int = 0
+) -> dict[str, Any]:
     """Measure a pipeline.
 
-    model (str | Path): Folder or installed package of the pipeline.
-    data (Path): A .spacy file, or a dataset file in any format that `convert` reads.
+    model (str | Path | Language): The pipeline, or its folder or installed package.
+    data (str | Path): A .spacy file, or a dataset file in any format that `convert`
+        reads.
     limit (int): Use only so many records. 0 for all.
     RETURNS (dict[str, Any]): The figures of entities (ents_*; ents_ece is the expected
         calibration error) and of tags (bio_*), and the speed in tokens a second.
     RAISES (OSError, ValueError): For a pipeline or a file that cannot be used.
     """
+    data = Path(data)
     if not data.exists():
         raise OSError(f"{data}: no such file")
-    nlp = load_pipeline(model)
+    nlp = model if isinstance(model, Language) else load_pipeline(model)
     scores = nlp.evaluate(list(read_examples(data, nlp, limit=limit)))
     if scores.get("ents_f") is None:
-        raise nothing_to_measure(model, nlp, data)
+        name = nlp.path or nlp.meta["name"] if isinstance(model, Language) else model
+        raise nothing_to_measure(name, nlp, data)
     return {key: scores[key] for key in sorted(scores) if key.startswith(FIGURES)}
 
 
@@ -54,16 +59,18 @@ class Calibration(NamedTuple):
     ece: tuple[float | None, float | None]
 
 
-def calibrate(model: Path, data: Path) -> Calibration:
+def calibrate(model: str | Path, data: str | Path) -> Calibration:
     """Make the probabilities of a saved pipeline fit how often it is right: see
     `LSTMEntityRecognizer.calibrate`. In its folder only the temperatures change, those
     of all components or, after an error, none.
 
-    model (Path): Folder of the pipeline.
-    data (Path): A .spacy file, or a dataset file in any format that `convert` reads.
+    model (str | Path): Folder of the pipeline.
+    data (str | Path): A .spacy file, or a dataset file in any format that `convert`
+        reads.
     RETURNS (Calibration): The new temperatures; none where there is no `lstm_ner`.
     RAISES (OSError, ValueError): For a pipeline or a file that cannot be used.
     """
+    model = Path(model)
     if not (model / "config.cfg").is_file():
         raise OSError(f"{model} is not the folder of a pipeline")
     nlp = load_pipeline(model)
@@ -97,7 +104,7 @@ def _save_changes(components: dict[str, LSTMEntityRecognizer], model: Path) -> N
     with AtomicSet() as files:
         for name, pipe in components.items():
             saved = files.scratch(model) / name
-            with naming(model / name):
+            with path_in_errors(model / name):
                 pipe.to_disk(saved, exclude=["vocab"])
             for file in sorted(path for path in saved.rglob("*") if path.is_file()):
                 place = model / name / file.relative_to(saved)

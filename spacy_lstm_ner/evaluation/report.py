@@ -41,10 +41,10 @@ class Report:
 
 def make_report(
     model: str | Path,
-    data: Path,
+    data: str | Path,
     *,
-    log: Path | None = None,
-    metrics: Path | None = None,
+    log: str | Path | None = None,
+    metrics: str | Path | None = None,
     progress: bool = False,
 ) -> Report:
     """Collect what a report says.
@@ -54,8 +54,9 @@ def make_report(
     RETURNS (Report): The report.
     """
     # What takes no time fails first.
-    read = read_log(log) if log else None
-    figures = read_figures(metrics) if metrics else None
+    read = read_log(Path(log)) if log else None
+    figures = read_figures(Path(metrics)) if metrics else None
+    data = Path(data)
     if not data.exists():
         raise OSError(f"{data}: no such file")
     nlp = load_pipeline(model)

@@ -27,7 +27,7 @@ from spacy.vocab import Vocab
 from thinc.api import Adam, Linear, Model, Ops, set_dropout_rate, to_numpy
 from thinc.types import Floats2d, Ints1d
 
-from ..util.progress import duration, tell, with_progress
+from ..util.progress import duration, print_line, with_progress
 from .units import code_points, reads_characters
 
 # For private use: no text has it. `inspect.why` uses others.
@@ -146,7 +146,7 @@ class PendingPretraining:
             for example: these stay.
         """
         if _digest(tok2vec) != self._weights:
-            tell(
+            print_line(
                 f"[{self.name}] No pretraining: the encoder was given other weights "
                 f"since the component was initialized, and they stay."
             )
@@ -154,7 +154,7 @@ class PendingPretraining:
         less = ""
         if self.steps < self.asked:
             less = f" (not {self.asked:,}: each text is read {MOST_PASSES} times)"
-        tell(
+        print_line(
             f"[{self.name}] Pretraining on {len(self.texts):,} texts, "
             f"{self.steps:,} steps{less}"
         )
@@ -164,7 +164,7 @@ class PendingPretraining:
         seconds = perf_counter() - start
         tenth = -(-len(losses) // 10)
         first, last = np.mean(losses[:tenth]), np.mean(losses[-tenth:])
-        tell(
+        print_line(
             f"[{self.name}] Pretraining took {duration(seconds)}; loss of a guess: "
             f"{first:.2f} at first, {last:.2f} at last"
         )

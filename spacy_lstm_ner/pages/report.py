@@ -53,20 +53,21 @@ path = "training/log.jsonl"
 
 def write_report(
     model: str | Path,
-    data: Path,
-    output: Path,
+    data: str | Path,
+    output: str | Path,
     *,
-    log: Path | None = None,
-    metrics: Path | None = None,
+    log: str | Path | None = None,
+    metrics: str | Path | None = None,
     progress: bool = False,
 ) -> None:
     """Write a report of a pipeline as a page of HTML, whole or not at all.
 
     model (str | Path): Folder or installed package of the pipeline.
-    data (Path): A .spacy file, or a dataset file in any format that `convert` reads.
-    output (Path): The page.
-    log (Path | None): What `spacy-lstm-ner.ReportLogger.v1` wrote in training.
-    metrics (Path | None): Figures that `evaluate` wrote, of test.
+    data (str | Path): A .spacy file, or a dataset file in any format that `convert`
+        reads.
+    output (str | Path): The page.
+    log (str | Path | None): What `spacy-lstm-ner.ReportLogger.v1` wrote in training.
+    metrics (str | Path | None): Figures that `evaluate` wrote, of test.
     progress (bool): Show a progress bar if it takes long.
     RAISES (OSError, ValueError): For a pipeline or a file that cannot be used.
     RAISES (ImportError): Without matplotlib.

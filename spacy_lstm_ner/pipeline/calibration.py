@@ -21,6 +21,7 @@ import numpy as np
 from spacy.training import Example
 from thinc.types import Floats1d
 
+from ..exceptions import NotCalibrated
 from ..model.units import MISSING
 from ..tags import ScoredSpan, Span
 from .batch import Batch
@@ -32,10 +33,6 @@ LOWEST, HIGHEST = 0.1, 20.0
 # The logarithm of the temperature is found to this precision.
 _PRECISION = 0.01
 _GOLDEN = (5**0.5 - 1) / 2
-
-
-class NotCalibrated(ValueError):
-    """There is nothing to calibrate with."""
 
 
 def find_temperature(

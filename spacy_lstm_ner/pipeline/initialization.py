@@ -12,7 +12,12 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import Model
 
-from ..data.compatibility import SAMPLE, misfits, sample, unknown_labels
+from ..data.compatibility import (
+    SAMPLE,
+    compute_statistics,
+    find_mismatches,
+    unknown_labels,
+)
 from ..layers.lexicon import set_lexicon
 from ..model.units import Units
 from ..util.text import escaped
@@ -69,9 +74,10 @@ def find_labels(
     """
     if isinstance(labels, str) or not isinstance(labels, Iterable | None):
         raise ValueError(f"[{name}] labels = {labels!r:.80} is not a list of labels.")
-    counted = sample(get_examples, limit=None if labels is None else SAMPLE)
-    for misfit in misfits(counted, nlp, unit=state.unit):
-        warnings.warn(f"[{name}] {misfit}", stacklevel=3)
+    limit = None if labels is None else SAMPLE
+    counted = compute_statistics(get_examples, limit=limit)
+    for mismatch in find_mismatches(counted, nlp, unit=state.unit):
+        warnings.warn(f"[{name}] {mismatch}", stacklevel=3)
     if labels is None:
         labels = sorted(counted.labels)
     elif unknown := unknown_labels(counted.labels, {*labels, *state.labels}):

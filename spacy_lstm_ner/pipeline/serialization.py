@@ -12,10 +12,10 @@ from spacy.pipeline import TrainablePipe
 from spacy.vocab import Vocab
 from thinc.api import Model
 
+from ..exceptions import DamagedComponent
 from . import settings
 from .settings import LoadedConfig
 from .state import (
-    DamagedComponent,
     State,
     check_labels_fit,
     check_model_bytes,

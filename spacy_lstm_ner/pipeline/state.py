@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 from thinc.api import Model
 
+from ..exceptions import DamagedComponent
 from ..layers.checks import LAYER_CHECKS
 from ..model.units import UNITS, Units
 from ..tags import TagSet, n_tags
@@ -71,10 +72,6 @@ class State:
 def tag_set(labels: tuple[str, ...], scheme: str) -> TagSet:
     """The tags of labels, from a cache."""
     return TagSet(labels, scheme)
-
-
-class DamagedComponent(ValueError):
-    """What was saved cannot be used; the message names the file and says why."""
 
 
 def saved_cfg(

@@ -1,1 +1,1 @@
-"""The local web application: the demo page and its API."""
+"""The web application: the demo page of a pipeline, and its API."""

@@ -1,4 +1,4 @@
-"""What the page of `python -m spacy lstm-ner visualize` asks of a pipeline."""
+"""The pipeline behind the page of `python -m spacy lstm-ner visualize`."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from spacy.language import Language
 from spacy.tokens import Doc
 
+from ..exceptions import RequestError
 from ..inspect import explain, open_gates
 from ..pages.demo import demo_page
 from ..pages.entities import Entity, hue
@@ -17,65 +18,45 @@ from ..pipeline import recognizers
 from ..util.cancellation import checkpoint
 from .jobs import QueueFull, Worker, WorkerClosed
 
-#: How much is read at once, in characters if nothing else is said. The time of "why"
-#: grows with the square of them.
+#: Maximum sizes, in characters unless stated otherwise. The time for "why" grows with
+#: the square of the size.
 LIMITS: dict[str, int] = {
     "text": 100_000,
-    "texts": 1_000,  # in a request
+    "texts": 1_000,  # texts in a request
     "gates": MOST_UNITS,
     "why": MOST_EXPLAINED,
-    "file": 20_000_000,  # bytes; the page cuts a file into requests
+    "file": 20_000_000,  # bytes; the page divides a file into several requests
 }
 
-# Texts of so many characters, in all, are found the entities of without a pause. What
-# has more is a long job, which shorter ones may overtake.
+# Maximum number of characters that are processed without a checkpoint. Requests with
+# more are long jobs, which shorter ones may overtake.
 _BATCH = 10_000
-# Seconds until a queue that is full should be tried again, for short and long jobs.
+# Seconds after which a client should retry if the queue is full, for short and long
+# jobs.
 _RETRY_AFTER = {False: 1, True: 10}
-# Seconds that a job may take to come to its next checkpoint, at the end.
-_GRACE = 0.5
+# Seconds that the running job may take to reach its next checkpoint at shutdown.
+_SHUTDOWN_SECONDS = 0.5
 
-# Both kinds of entity of the default data set.
+# It has entities of both types of the default data set.
 _EXAMPLE = """王芳，女，汉族，中国国籍，硕士学历，现任公司副总经理。
 3月6日，巴西采购12架猎鹰无人机。"""
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 
-class RequestError(Exception):
-    """A request that is not served, and why, in words for people.
-
-    said (str): The words.
-    status (HTTPStatus): The status of the answer.
-    retry_after (int | None): Seconds after which it is worth to try again.
-    """
-
-    def __init__(
-        self,
-        said: str,
-        status: HTTPStatus = HTTPStatus.BAD_REQUEST,
-        *,
-        retry_after: int | None = None,
-    ):
-        super().__init__(said)
-        self.status = status
-        self.retry_after = retry_after
-
-
-def _needed() -> bool:
-    """Of who waits for the answer, come what may: nothing is cancelled."""
+def _never() -> bool:
     return False
 
 
 class Demo:
-    """A pipeline behind a page. It may be asked from several threads, which wait. While
-    they do so, `cancelled` is called in them again and again: once it tells that nobody
-    waits for the answer any more, no more is done for it, and `Cancelled` is raised.
+    """A pipeline and its demo page. The methods can be called from several threads,
+    which wait for the result. While they wait, they call the argument `cancelled`
+    repeatedly: once it returns True, the computation stops, and `Cancelled` is raised.
 
-    load (Callable[[], Language]): Gives the pipeline, whose thresholds are set to 0:
-        the page has one of its own. It is called in the thread that does all the
-        pipeline's work: a spaCy pipeline is not made for several, as its vocabulary
-        grows, and a GPU is chosen for one.
+    load (Callable[[], Language]): Loads the pipeline. Its thresholds are set to 0,
+        since the page has its own. It is called in the thread that runs the pipeline:
+        a spaCy pipeline must be used by one thread only, because its vocabulary
+        changes, and a GPU is selected per thread.
     """
 
     def __init__(self, load: Callable[[], Language]):
@@ -90,40 +71,40 @@ class Demo:
         self._threshold = max((pipe.threshold for pipe in components), default=0.0)
         for pipe in components:
             pipe.threshold = 0.0
-            # Without this its probabilities would not be told.
+            # Without a key the component does not store probabilities.
             pipe.spans_key = pipe.spans_key or pipe.name
         self._spans_keys = [str(pipe.spans_key) for pipe in components]
-        #: The page.
+        #: The page, as HTML.
         self.page = demo_page(
             name="{lang}_{name} {version}".format_map(self._nlp.meta),
             components=self._nlp.pipe_names,
-            # "xx" is spaCy's own, for several languages.
+            # "xx" is not a language but spaCy's code for several languages.
             lang="" if self._nlp.lang in (None, "xx") else self._nlp.lang,
             example=_EXAMPLE if self._nlp.lang == "zh" else "",
             threshold=self._threshold,
             limits=LIMITS,
-            no_gates=self._why_no_gates(),
+            no_gates=self._gates_error(),
         )
 
     def entities(
-        self, texts: list[str], *, cancelled: Callable[[], bool] = _needed
+        self, texts: list[str], *, cancelled: Callable[[], bool] = _never
     ) -> dict[str, Any]:
-        """Find the entities of texts.
+        """Predict the entities of texts.
 
         texts (list[str]): The texts.
-        cancelled (Callable[[], bool]): Tells whether nobody waits any more.
+        cancelled (Callable[[], bool]): Returns whether the result is no longer needed.
         RETURNS (dict[str, Any]): "entities": for each text a list of dicts with
-            "start", "end" (in characters of the text: code points), "label" and
-            "score", which is None where the pipeline tells no probabilities; "hues":
-            the hue of each label.
-        RAISES (RequestError): Where that is too much at once, or too many others wait.
-        RAISES (Cancelled): Where nobody waits any more.
+            "start", "end" (in characters, that is, code points), "label" and "score",
+            which is None if the pipeline has no probabilities; "hues": the hue of each
+            label.
+        RAISES (RequestError): If there are too many texts, characters or requests.
+        RAISES (Cancelled): If the result is no longer needed.
         """
         if len(texts) > LIMITS["texts"]:
-            raise _too_long("Texts", len(texts), LIMITS["texts"])
+            raise _too_many("texts", len(texts), LIMITS["texts"])
         size = sum(map(len, texts))
         if size > LIMITS["text"]:
-            raise _too_long("Characters", size, LIMITS["text"])
+            raise _too_many("characters", size, LIMITS["text"])
 
         def find() -> list[list[Entity]]:
             found: list[list[Entity]] = []
@@ -140,24 +121,24 @@ class Demo:
         }
 
     def gates(
-        self, text: str, *, why: bool, cancelled: Callable[[], bool] = _needed
+        self, text: str, *, why: bool, cancelled: Callable[[], bool] = _never
     ) -> dict[str, Any]:
-        """Open the gates of the LSTM on a text.
+        """Draw the gates of the LSTM on a text.
 
         text (str): The text.
-        why (bool): Tell why its entities are found, too.
-        cancelled (Callable[[], bool]): Tells whether nobody waits any more.
-        RETURNS (dict[str, Any]): "page": a page of HTML.
-        RAISES (RequestError): Where there are no gates, the text is empty or too long,
-            or too many others wait.
-        RAISES (Cancelled): Where nobody waits any more.
+        why (bool): Also explain why its entities are predicted.
+        cancelled (Callable[[], bool]): Returns whether the result is no longer needed.
+        RETURNS (dict[str, Any]): "page": an HTML page.
+        RAISES (RequestError): If the pipeline has no gates, the text is empty or too
+            long, or there are too many requests.
+        RAISES (Cancelled): If the result is no longer needed.
         """
         if not text:
-            raise RequestError("The text is empty: there is nothing to look at.")
+            raise RequestError("The text is empty.")
         if len(text) > LIMITS["gates"]:
-            raise _too_long("Characters", len(text), LIMITS["gates"])
+            raise _too_many("characters", len(text), LIMITS["gates"])
         if why and len(text) > LIMITS["why"]:
-            raise _too_long('Characters, with "why"', len(text), LIMITS["why"])
+            raise _too_many('characters for "why"', len(text), LIMITS["why"])
         text = _well_formed(text)
 
         def draw() -> str:
@@ -172,32 +153,36 @@ class Demo:
         return {"page": self._do(draw, long=why, cancelled=cancelled)}
 
     def close(self) -> bool:
-        """Cancel what is being done, and end the thread.
+        """Cancel all requests, and end the thread of the pipeline.
 
-        RETURNS (bool): Whether it has ended: it may be busy in a part of the pipeline
-            that cannot be cancelled.
+        RETURNS (bool): Whether the thread has ended: it may be busy in a part of the
+            pipeline that cannot be cancelled.
         """
-        return self._worker.close(_GRACE)
+        return self._worker.close(_SHUTDOWN_SECONDS)
 
     def _do(
         self,
-        ask: Callable[[], Answer],
+        function: Callable[[], Result],
         *,
         long: bool,
-        cancelled: Callable[[], bool] = _needed,
-    ) -> Answer:
-        """Ask the pipeline for what has nothing of a Doc in it: the memory of each is
-        given back, and so are the words that no text had before."""
+        cancelled: Callable[[], bool] = _never,
+    ) -> Result:
+        """Call a function in the thread of the pipeline. Its result must not refer to a
+        Doc: the memory of Docs and of new words in the vocabulary is freed.
 
-        def in_zone() -> Answer:
-            # What is done between the parts of a long job shares its zone: spaCy's
-            # cannot be nested.
+        RAISES (RequestError): If too many requests are waiting, or after `close`.
+        RAISES (Cancelled): If the result is no longer needed.
+        """
+
+        def in_zone() -> Result:
+            # Short jobs that run at a checkpoint of a long one share its memory zone:
+            # spaCy's memory zones cannot be nested.
             if self._in_zone:
-                return ask()
+                return function()
             self._in_zone = True
             try:
                 with self._nlp.memory_zone():
-                    return ask()
+                    return function()
             finally:
                 self._in_zone = False
 
@@ -206,28 +191,28 @@ class Demo:
         except QueueFull:
             seconds = _RETRY_AFTER[long]
             raise RequestError(
-                f"Too many requests wait already: try again in {seconds} s.",
+                f"Too many requests are waiting: try again in {seconds} s.",
                 HTTPStatus.SERVICE_UNAVAILABLE,
                 retry_after=seconds,
             ) from None
         except WorkerClosed:
             raise RequestError(
-                "The server is being stopped.", HTTPStatus.SERVICE_UNAVAILABLE
+                "The server is shutting down.", HTTPStatus.SERVICE_UNAVAILABLE
             ) from None
 
     def _scored(self, doc: Doc) -> list[Entity]:
-        """The entities of a document, with the probabilities of whichever component
-        has found them."""
+        """Return the entities of a document, each with its probability from the
+        component that predicted it."""
         by_key = [scored_entities(doc, key) for key in self._spans_keys or [""]]
         found = []
-        for same in zip(*by_key, strict=True):
-            scores = (score for *_, score in same if score is not None)
-            start, end, label, _ = same[0]
+        for copies in zip(*by_key, strict=True):
+            scores = (score for *_, score in copies if score is not None)
+            start, end, label, _ = copies[0]
             found.append((start, end, label, next(scores, None)))
         return found
 
-    def _why_no_gates(self) -> str | None:
-        """Why there are no gates to look at; None where there are some."""
+    def _gates_error(self) -> str | None:
+        """Return why the pipeline has no gates to draw; None if it has."""
         try:
             self.gates("一", why=False)
         except RequestError as error:
@@ -236,7 +221,7 @@ class Demo:
 
 
 def _batches(texts: list[str]) -> Iterator[list[str]]:
-    """Texts in batches of at most so many characters, or of one text."""
+    """Yield texts in batches of at most `_BATCH` characters, or of one text."""
     batch: list[str] = []
     size = 0
     for text in texts:
@@ -256,13 +241,12 @@ def _as_dict(entity: Entity) -> dict[str, Any]:
 
 
 def _well_formed(text: str) -> str:
-    """The same characters, as many of them, without halves of surrogate pairs, which
-    spaCy cannot store."""
+    """Replace surrogates, which spaCy cannot store, without changing the length."""
     return re.sub("[\ud800-\udfff]", "\ufffd", text)
 
 
-def _too_long(what: str, size: int, limit: int) -> RequestError:
+def _too_many(what: str, size: int, limit: int) -> RequestError:
     return RequestError(
-        f"{what} at once: {size:,}; at most {limit:,} are read. Take a part of it.",
+        f"Too many {what}: {size:,}; the limit is {limit:,}. Use a part of it.",
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     )

@@ -1,8 +1,8 @@
-"""One thread for all work on a pipeline: a bounded queue of jobs that can be cancelled.
+"""A worker thread with a bounded queue of jobs that can be cancelled.
 
-Of jobs that wait, short ones are done before long ones, and also between the parts of
-a long one (at its checkpoints, see cancellation.py). Neither kind starves: a long job
-gets half of the time while short ones wait, and is begun after a number of them.
+Short jobs run before long ones, and also at the checkpoints of a running long one (see
+`util.cancellation`). Neither kind starves: a long job gets half of the time while short
+ones are waiting, and starts after a limited number of them.
 """
 
 from collections import deque
@@ -11,36 +11,37 @@ from threading import Condition, Event, Thread
 from time import monotonic
 from typing import Any, Generic, TypeVar
 
-from ..util.cancellation import Cancelled, at_checkpoints
+from ..exceptions import Cancelled
+from ..util.cancellation import at_checkpoints
 
 Result = TypeVar("Result")
 
-#: So many jobs may wait, of each kind.
-MOST_SHORT, MOST_LONG = 64, 8
-# So many short jobs may overtake the first of the long ones that wait.
-_OVERTAKING = 16
-# Seconds between two looks at whether anybody still waits for a job.
-_POLL = 0.1
+#: Maximum number of waiting jobs of each kind.
+MAX_SHORT, MAX_LONG = 64, 8
+# Maximum number of short jobs that may overtake a waiting long one.
+_MAX_OVERTAKING = 16
+# Seconds between two checks whether the result of a job is still needed.
+_POLL_SECONDS = 0.1
 
 
 class QueueFull(Exception):
-    """Too many jobs wait already."""
+    """Raised if too many jobs are waiting."""
 
 
 class WorkerClosed(Exception):
-    """No more jobs are done."""
+    """Raised if the worker accepts no more jobs."""
 
 
 class Worker:
-    """A thread that does one job after the other. Jobs may come from any thread. It is
-    a daemon: the interpreter does not wait for it.
+    """A thread that runs one job at a time. Jobs can be submitted from any thread. The
+    thread is a daemon: the interpreter does not wait for it at exit.
 
-    most_short (int): So many short jobs may wait.
-    most_long (int): So many long jobs may wait.
+    max_short (int): Maximum number of waiting short jobs.
+    max_long (int): Maximum number of waiting long jobs.
     """
 
-    def __init__(self, most_short: int = MOST_SHORT, most_long: int = MOST_LONG):
-        self._most = {False: most_short, True: most_long}
+    def __init__(self, max_short: int = MAX_SHORT, max_long: int = MAX_LONG):
+        self._max = {False: max_short, True: max_long}
         self._waiting: dict[bool, deque[_Job[Any]]] = {False: deque(), True: deque()}
         self._changed = Condition()
         self._closed = False
@@ -55,41 +56,41 @@ class Worker:
         long: bool = False,
         cancelled: Callable[[], bool] = lambda: False,
     ) -> Result:
-        """Have a job done, and wait for its result.
+        """Run a job, and wait for its result.
 
-        function (Callable[[], Result]): The job.
-        long (bool): It takes long: short ones may be done first, and between its parts.
-        cancelled (Callable[[], bool]): Tells whether nobody needs the result any more.
-            It is called again and again, in the thread that waits.
-        RETURNS (Result): What the function returns. What it raises is raised here.
-        RAISES (Cancelled): Where `cancelled` has told so: a job that waits is dropped,
-            and one that has begun ends at its next checkpoint.
-        RAISES (QueueFull): Where too many wait already.
+        function (Callable[[], Result]): The job. Its exceptions are raised here.
+        long (bool): Whether short jobs may run before it and at its checkpoints.
+        cancelled (Callable[[], bool]): Returns whether the result is no longer needed.
+            It is called repeatedly, in the calling thread.
+        RETURNS (Result): The result of the function.
+        RAISES (Cancelled): If `cancelled` returned True: a waiting job is dropped, and
+            a running one stops at its next checkpoint.
+        RAISES (QueueFull): If too many jobs are waiting.
         RAISES (WorkerClosed): After `close`.
         """
         job = _Job(function, long)
         with self._changed:
             if self._closed:
                 raise WorkerClosed
-            if len(self._waiting[long]) >= self._most[long]:
+            if len(self._waiting[long]) >= self._max[long]:
                 raise QueueFull
             self._waiting[long].append(job)
             self._changed.notify()
         try:
-            while not job.done.wait(_POLL):
+            while not job.done.wait(_POLL_SECONDS):
                 if cancelled():
                     raise Cancelled
                 if self._closed or not self._thread.is_alive():
                     raise WorkerClosed
         finally:
-            # Also where somebody presses Ctrl+C while this waits.
+            # Also after Ctrl+C while this waits.
             self._cancel(job)
         return job.result()
 
     def close(self, seconds: float) -> bool:
         """Cancel all jobs, and end the thread.
 
-        seconds (float): How long the job that has begun may take to its next
+        seconds (float): Time that the running job may take to reach its next
             checkpoint.
         RETURNS (bool): Whether the thread has ended.
         """
@@ -118,29 +119,29 @@ class Worker:
                     return
                 job = self._next()
             self._run(job)
-            # What it returned is not kept until the next one comes.
+            # The result is not kept until the next job arrives.
             del job
 
     def _next(self) -> "_Job[Any]":
-        """Take a job out of the queue, in which there is one."""
+        """Remove the next job from the queue, which is not empty."""
         short, long = self._waiting[False], self._waiting[True]
-        if short and not (long and self._overtaking >= _OVERTAKING):
+        if short and not (long and self._overtaking >= _MAX_OVERTAKING):
             self._overtaking += bool(long)
             return short.popleft()
         self._overtaking = 0
         return long.popleft()
 
     def _run(self, job: "_Job[Any]") -> None:
-        begun = monotonic()
+        started = monotonic()
 
         def at_checkpoint() -> None:
-            nonlocal begun
+            nonlocal started
             if job.cancelled or self._closed:
                 raise Cancelled
             if job.long:
-                # Short ones get as much time as the part before.
-                self._run_short_ones(monotonic() - begun)
-                begun = monotonic()
+                # Short jobs get as much time as the part before the checkpoint.
+                self._run_short_jobs(monotonic() - started)
+                started = monotonic()
 
         try:
             with at_checkpoints(at_checkpoint):
@@ -148,11 +149,11 @@ class Worker:
                 job.succeed(job.function())
         except Cancelled:
             job.fail(WorkerClosed() if self._closed else Cancelled())
-        # Also SystemExit and the like: the thread has to go on.
+        # Including SystemExit and the like: the thread must continue.
         except BaseException as error:
             job.fail(error)
 
-    def _run_short_ones(self, seconds: float) -> None:
+    def _run_short_jobs(self, seconds: float) -> None:
         end = monotonic() + seconds
         while not self._closed:
             with self._changed:
@@ -165,7 +166,7 @@ class Worker:
 
 
 class _Job(Generic[Result]):
-    """A function to be called, and what came of it."""
+    """A function to be called, and its result."""
 
     def __init__(self, function: Callable[[], Result], long: bool):
         self.function = function
@@ -190,8 +191,8 @@ class _Job(Generic[Result]):
         try:
             if isinstance(error, Exception | Cancelled):
                 raise error
-            # Raised as it is, it would end the thread that waits.
+            # Raised unchanged, it would end the waiting thread.
             raise RuntimeError(f"{type(error).__name__}: {error}") from error
         finally:
-            # The error knows this frame, which should not know the error.
+            # The traceback of the error refers to this frame: avoid a cycle.
             del error

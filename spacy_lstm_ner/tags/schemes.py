@@ -1,54 +1,67 @@
-"""Entity spans ↔ tags, and which tag may follow which.
+"""Tag schemes: the conversion of tags to entity spans.
 
 A *unit* is what one tag belongs to: a character or a token. An entity span is
-``(start, end, label)`` in units, ``end`` exclusive. A tag is a prefix that tells the
-place in the entity, a hyphen, and the label: ``B-ORG``; ``O`` stands outside.
+``(start, end, label)`` in units, with `end` exclusive. A tag consists of a prefix for
+the position in the entity, a hyphen, and the label: ``B-ORG``. The tag ``O`` is for
+units outside of entities.
 
 ========  ==========================================================================
 scheme    prefixes
 ========  ==========================================================================
 BIO       Begin, Inside (also called IOB2)
-IOB1      Inside; Begin only where an entity touches another one of the same label
+IOB1      Inside; Begin only if an entity follows another one of the same label
 BIOES     Begin, Inside, End, Single
-BMES      Begin, Middle, End, Single: BIOES under another name
+BMES      Begin, Middle, End, Single: BIOES with another prefix
 ========  ==========================================================================
 
-Files come in all four (`spans_from_tags` reads them); a model predicts BIO or BIOES
+Files may use all four (`spans_from_tags` reads them); a model predicts BIO or BIOES
 (`TagSet`).
+
+To add a tag scheme, add a line to `PREFIXES` that says which BIOES prefix each of its
+prefixes stands for. Files in this scheme can then be read, and are detected if the
+scheme has a prefix that no other scheme has.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 from .spans import Span
 
 OUTSIDE = "O"
-FILE_SCHEMES = ("BIO", "IOB1", "BIOES", "BMES")
-MODEL_SCHEMES = ("BIO", "BIOES")
 
-# What each prefix of a file's scheme means in BIOES.
+#: The prefixes of each scheme, and the BIOES prefix that each one stands for.
 PREFIXES: dict[str, dict[str, str]] = {
     "BIO": {"B": "B", "I": "I"},
     "IOB1": {"B": "B", "I": "I"},
     "BIOES": {"B": "B", "I": "I", "E": "E", "S": "S"},
     "BMES": {"B": "B", "M": "I", "E": "E", "S": "S"},
 }
+#: The schemes that files may use.
+FILE_SCHEMES = tuple(PREFIXES)
+#: The schemes that a model may use.
+MODEL_SCHEMES = ("BIO", "BIOES")
 
 
 class TagProblem(NamedTuple):
-    """A tag that does not fit: its position, the kind of misfit, and a message."""
+    """A tag that is not valid at its position.
+
+    position (int): Index of the tag in the sequence.
+    kind (str): "unknown tag", "inside without beginning" or "entity without end".
+    message (str): What is wrong.
+    """
 
     position: int
-    kind: str  # "unknown tag", "inside without beginning" or "entity without end"
+    kind: str
     message: str
 
 
 def split_tag(tag: str) -> tuple[str, str]:
-    """Part a tag into prefix and label.
+    """Split a tag into prefix and label.
 
-    tag (str): For instance "B-ORG". Labels may hold hyphens themselves.
-    RETURNS (tuple[str, str]): For instance ("B", "ORG"); ("O", "") for "O", and
-        ("", tag) for a tag that has no prefix and label.
+    tag (str): For example "B-ORG". Labels may contain hyphens.
+    RETURNS (tuple[str, str]): For example ("B", "ORG"); ("O", "") for "O", and
+        ("", tag) for a tag without prefix and label.
     """
     if tag == OUTSIDE:
         return OUTSIDE, ""
@@ -59,13 +72,13 @@ def split_tag(tag: str) -> tuple[str, str]:
 def spans_from_tags(
     tags: Sequence[str], scheme: str = "BIO"
 ) -> tuple[list[Span], list[TagProblem]]:
-    """Read entity spans off a sequence of tags, mending what is broken.
+    """Convert a sequence of tags to entity spans, and repair invalid sequences.
 
-    An entity that goes on without having begun begins where it goes on; one that
-    should have been closed (BIOES, BMES) is closed where the next tag leaves it; a
-    tag that the scheme does not know belongs to no entity. Each is reported.
+    An inside tag that continues no entity begins one. An entity without an end tag
+    (BIOES, BMES) ends before the next tag that does not continue it. A tag that is not
+    in the scheme belongs to no entity. Each of these is reported.
 
-    tags (Sequence[str]): One tag a unit.
+    tags (Sequence[str]): One tag for each unit.
     scheme (str): One of `FILE_SCHEMES`.
     RETURNS (tuple[list[Span], list[TagProblem]]): Spans and problems, both in the
         order of the text.
@@ -77,7 +90,7 @@ def spans_from_tags(
     closes = "E" in prefixes.values()
     spans: list[Span] = []
     problems: list[TagProblem] = []
-    start = -1  # of the open entity; -1 while there is none
+    start = -1  # of the open entity; -1 if there is none
     label = ""
 
     def close(end: int) -> None:
@@ -87,35 +100,79 @@ def spans_from_tags(
 
     for i, tag in enumerate(tags):
         prefix, tag_label = split_tag(tag)
-        place = OUTSIDE if tag == OUTSIDE else prefixes.get(prefix, "")
-        if not place:
+        position = OUTSIDE if tag == OUTSIDE else prefixes.get(prefix, "")
+        if not position:
             known = ", ".join(f"{p}-…" for p in prefixes)
             message = f"tag {tag!r} is not in {scheme} (O, {known})"
             problems.append(TagProblem(i, "unknown tag", message))
-        goes_on = start >= 0 and place in ("I", "E") and tag_label == label
-        if start >= 0 and not goes_on:
-            if closes and place:
+        continues = start >= 0 and position in ("I", "E") and tag_label == label
+        if start >= 0 and not continues:
+            if closes and position:
                 message = f"entity {label!r} is not closed before {tag!r}"
                 problems.append(TagProblem(i, "entity without end", message))
             close(i)
-        if place in ("B", "S"):
+        if position in ("B", "S"):
             start, label = i, tag_label
-        elif place in ("I", "E") and not goes_on:
+        elif position in ("I", "E") and not continues:
             if scheme != "IOB1":
                 message = f"tag {tag!r} continues no entity"
                 problems.append(TagProblem(i, "inside without beginning", message))
             start, label = i, tag_label
-        if place in ("E", "S"):
+        if position in ("E", "S"):
             close(i + 1)
     if start >= 0:
         if closes:
-            message = f"entity {label!r} is not closed before the end"
+            message = f"entity {label!r} is not closed before the end of the text"
             problems.append(TagProblem(len(tags) - 1, "entity without end", message))
         close(len(tags))
     return spans, problems
 
 
+def detect_scheme(sequences: Iterable[Sequence[str]]) -> str | None:
+    """Detect the tag scheme of a file by the prefixes in use.
+
+    The smallest scheme that has all of them is chosen; if none has, the one that has
+    most. BIO and IOB1 have the same prefixes: the scheme is IOB1 if entities begin with
+    I-, and B- is used only where an entity follows another one of the same label.
+
+    sequences (Iterable[Sequence[str]]): The tags of some records.
+    RETURNS (str | None): One of `FILE_SCHEMES`; None if there are no tags of any
+        scheme.
+    """
+    used = set()
+    begins_inside = False
+    begins_needlessly = False
+    for tags in sequences:
+        previous = ""
+        for tag in tags:
+            prefix, label = split_tag(tag)
+            used.add(prefix)
+            if label != previous:
+                begins_inside |= prefix == "I"
+                begins_needlessly |= prefix == "B"
+            previous = label
+    known = used.intersection(chain.from_iterable(PREFIXES.values()))
+    if not known and OUTSIDE not in used:
+        return None
+    complete = [name for name, prefixes in PREFIXES.items() if known <= set(prefixes)]
+    if complete:
+        scheme = min(complete, key=lambda name: len(PREFIXES[name]))
+    else:
+        # Of equals, the last one: the schemes with rarer prefixes come last.
+        scheme = max(
+            reversed(PREFIXES), key=lambda name: len(known.intersection(PREFIXES[name]))
+        )
+    if scheme == "BIO" and begins_inside and not begins_needlessly:
+        return "IOB1"
+    return scheme
+
+
 def n_tags(labels: Sequence[str], scheme: str) -> int:
-    """How many tags labels make in one of `MODEL_SCHEMES`: as `TagSet`, which needs
-    the square of it in memory, has them."""
+    """Return the number of tags of a `TagSet`, without building it: a tag set needs
+    memory that grows with the square of this number.
+
+    labels (Sequence[str]): Entity labels.
+    scheme (str): One of `MODEL_SCHEMES`.
+    RETURNS (int): The number of tags.
+    """
     return 1 + len(labels) * len(PREFIXES[scheme])

@@ -1,10 +1,15 @@
-"""Entity spans in units: a character or a token each."""
+"""Entity spans in units, each of which is a character or a token."""
 
 from typing import NamedTuple
 
 
 class Span(NamedTuple):
-    """An entity: units `start` to `end` (exclusive), and its label."""
+    """An entity.
+
+    start (int): Index of its first unit.
+    end (int): Index after its last unit.
+    label (str): Its label.
+    """
 
     start: int
     end: int
@@ -12,7 +17,13 @@ class Span(NamedTuple):
 
 
 class ScoredSpan(NamedTuple):
-    """An entity that a model has found, and how probable it is."""
+    """An entity that a model predicts, with its probability.
+
+    start (int): Index of its first unit.
+    end (int): Index after its last unit.
+    label (str): Its label.
+    score (float): Its probability.
+    """
 
     start: int
     end: int

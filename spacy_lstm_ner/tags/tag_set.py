@@ -1,4 +1,4 @@
-"""The tags of a model, and which tag may follow which."""
+"""The tags of a model, and the valid transitions between them."""
 
 from collections.abc import Iterable, Sequence
 
@@ -12,15 +12,15 @@ from .spans import Span
 
 
 class TagSet:
-    """The tags of a model: every label in every place that the scheme has.
+    """The tags of a model: "O", and each label with each prefix of the scheme.
 
-    Tag 0 is "O". The tags of label number k follow at ``1 + k * P`` where P is the
-    number of prefixes, so a label that is added moves no other one.
+    Tag 0 is "O". The tags of label number k begin at ``1 + k * P``, where P is the
+    number of prefixes. Adding a label therefore changes the number of no other tag.
     """
 
     def __init__(self, labels: Iterable[str], scheme: str = "BIOES"):
         """
-        labels (Iterable[str]): Entity labels, in the order that the tags shall have.
+        labels (Iterable[str]): Entity labels, in the order of their tags.
         scheme (str): One of `MODEL_SCHEMES`.
         RAISES (ValueError): For a scheme that is not one of `MODEL_SCHEMES`.
         """
@@ -38,13 +38,13 @@ class TagSet:
                 f"{prefix}-{label}" for label in self.labels for prefix in self.prefixes
             ),
         )
-        place = np.array([name[0] for name in self.names])
+        prefix = np.array([name[0] for name in self.names])
         label = np.array(
             [-1] + [k for k in range(len(self.labels)) for _ in self.prefixes]
         )
-        inside = np.isin(place, ("I", "E"))
-        # After these, the entity may (BIO) or must (BIOES) go on.
-        unfinished = np.isin(place, ("B", "I"))
+        inside = np.isin(prefix, ("I", "E"))
+        # After these prefixes, an entity may (BIO) or must (BIOES) continue.
+        unfinished = np.isin(prefix, ("B", "I"))
         same_label = label[:, None] == label[None, :]
         must_close = "E" in self.prefixes
         #: Which sequences of tags are legal.
@@ -57,22 +57,22 @@ class TagSet:
             ),
             ends=~unfinished if must_close else np.ones_like(unfinished),
         )
-        self._opens = np.isin(place, ("B", "S"))
-        self._closes = np.isin(place, ("E", "S"))
-        self._inside = place == "I"
-        self._begins = place == "B"
-        self._ends = place == "E"
+        self._opens = np.isin(prefix, ("B", "S"))
+        self._closes = np.isin(prefix, ("E", "S"))
+        self._inside = prefix == "I"
+        self._begins = prefix == "B"
+        self._ends = prefix == "E"
         self._label = label
 
     def __len__(self) -> int:
         return len(self.names)
 
     def ids_from_spans(self, spans: Iterable[tuple[int, int, str]], n: int) -> Ints1d:
-        """Tag numbers of a sequence of `n` units with these entities.
+        """Convert entity spans to tag numbers.
 
         spans (Iterable[tuple[int, int, str]]): Entity spans that do not overlap.
-        n (int): Length of the sequence.
-        RETURNS (Ints1d): (n,) int32.
+        n (int): Number of units.
+        RETURNS (Ints1d): (n,) int32, the tag number of each unit.
         RAISES (KeyError): For a label that this tag set does not have.
         """
         number = {label: k for k, label in enumerate(self.labels)}
@@ -87,12 +87,19 @@ class TagSet:
         return ids
 
     def inside(self, ids: Ints1d) -> Ints1d:
-        """For tags of entities, by number, the inside tags of the same labels."""
+        """Return the inside tags of the same labels as the given tags of entities.
+
+        ids (Ints1d): (n,) tag numbers.
+        RETURNS (Ints1d): (n,) tag numbers.
+        """
         return 2 + self._label[ids] * len(self.prefixes)
 
     def in_one_entity(self, n: int) -> np.ndarray:
-        """(n, T) bool: the tags that n units, at least two, may have if one entity
-        covers all of them."""
+        """Return the tags that units may have if one entity covers all of them.
+
+        n (int): Number of units, at least two.
+        RETURNS (np.ndarray): (n, T) bool, for each unit whether it may have each tag.
+        """
         allowed = np.tile(self._inside, (n, 1))
         allowed[0] |= self._begins
         allowed[-1] |= self._ends
@@ -131,10 +138,11 @@ class TagSet:
         return Segments(starts, ends, tags, np.where(outside, 2, begin + 1))
 
     def spans_from_ids(self, ids: Ints1d) -> list[Span]:
-        """Entity spans of a legal sequence of tag numbers.
+        """Convert tag numbers to entity spans.
 
-        ids (Ints1d): (n,) tag numbers, a legal sequence: as the best path gives it.
-        RETURNS (list[Span]): In the order of the text.
+        ids (Ints1d): (n,) tag numbers, a sequence that is valid in the scheme, such as
+            a best path.
+        RETURNS (list[Span]): The entity spans in the order of the text.
         """
         if not ids.any():
             return []

@@ -1,1 +1,1 @@
-"""What all parts of the package may use, and that uses none of them."""
+"""Utilities that depend on no other part of the package."""

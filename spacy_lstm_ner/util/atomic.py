@@ -1,9 +1,9 @@
-"""Files that are written whole or not at all.
+"""Atomic writes: files are written completely or not at all.
 
-Everything is first written to a hidden folder beside its place, `.lstm-ner-….tmp`, and
-moved from there at the end. What a process leaves behind that was killed can be
-deleted, and a later one does: unless it has a folder `old`, with files that were about
-to be replaced.
+Files are first written to a hidden folder next to their destination,
+`.lstm-ner-….tmp`, and moved from there at the end. A folder that is left by a process
+that was killed can be deleted, and a later process does so, unless it has a folder
+`old` with files that were about to be replaced.
 """
 
 import errno
@@ -24,50 +24,60 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 _PREFIX, _SUFFIX = ".lstm-ner-", ".tmp"
-#: Whoever writes holds a lock on this file in the hidden folder.
+# A process that writes holds a lock on this file in the hidden folder.
 _LOCK = "lock"
-#: In seconds. A folder without a lock may also be one that is just being made.
+# In seconds. A recent folder without a lock may belong to a process that is about to
+# lock it.
 _STALE_AFTER = 3600
-#: What a write that has no room fails with. These errors do not name the file.
-_NO_ROOM = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
+# Errors of a full disk. They do not name the file.
+_DISK_FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 
 class PartlyWrittenError(OSError):
-    """Some of several files are new and some are old; the message says which. All other
-    errors leave everything as it was."""
+    """Raised if only some of several files could be replaced, and the others could not
+    be restored. The message says which. After any other error all files are unchanged.
+    """
 
 
 @dataclass
 class _Entry:
+    """A file or folder to be written.
+
+    path (Path): Its path as given by the caller.
+    target (Path): The path after following symbolic links.
+    new (Path): Where it is written until the commit.
+    old (Path): Where the file that it replaces is kept during the commit.
+    is_device (bool): Whether it is a device or a pipe, which cannot be replaced.
+    had_old (bool): Whether it replaces a file or folder.
+    new_folders (list[Path]): Parent folders that were created for it.
+    """
+
     path: Path
-    """As the caller names it."""
     target: Path
-    """Where that is: symbolic links are followed."""
     new: Path
     old: Path
-    """Where what is replaced is kept until all is in place."""
     is_device: bool
     had_old: bool = False
     new_folders: list[Path] = field(default_factory=list)
 
 
 class AtomicSet:
-    """Files and folders that are put in place together, or none of them.
+    """A context manager that writes several files and folders together or not at all.
 
         with AtomicSet() as files:
             files.add("train.spacy").write_bytes(train)
             files.add("dev.spacy").write_bytes(dev)
 
-    They come to their places at the end of the block. After an exception in the block,
-    or if one of them cannot be put in place, everything is as it was. A file that
-    replaces another has its permissions. Symbolic links stay, and what they lead to is
-    replaced; what is written for a device or a pipe, such as /dev/stdout, is copied to
-    it.
+    They are moved to their destinations at the end of the block. After an exception in
+    the block, or if one of them cannot be moved, all files are unchanged. A file that
+    replaces another one keeps its permissions. If the destination is a symbolic link,
+    its target is replaced. If it is a device or a pipe, such as /dev/stdout, the
+    content is copied to it.
     """
 
     def __init__(self) -> None:
         self._entries: list[_Entry] = []
-        #: The hidden folders, by the folder that they are in; and their locks.
+        #: The hidden folders by their parent folder, and their locks.
         self._folders: dict[Path, Path] = {}
         self._locks: list[int] = []
 
@@ -75,21 +85,21 @@ class AtomicSet:
         return self
 
     def add(self, path: str | Path, *, replace_folder: bool = False) -> Path:
-        """Announce a file or folder.
+        """Add a file or folder to be written.
 
-        path (str | Path): Where it will be.
+        path (str | Path): The destination.
         replace_folder (bool): Whether it may replace a folder.
-        RETURNS (Path): Where to write it until then. The name is the same.
-        RAISES (OSError): Where nothing can be written.
+        RETURNS (Path): The path to write to. It has the same name.
+        RAISES (OSError): If the destination cannot be written to.
         """
         path = Path(path)
-        with naming(path):
+        with path_in_errors(path):
             is_device = _is_device(path)
             target = path if is_device else Path(os.path.realpath(path))
             if any(target == entry.target for entry in self._entries):
-                raise OSError(f"{path}: named twice as a file to write.")
+                raise OSError(f"{path} is given twice as an output file.")
             if target.is_dir() and not replace_folder:
-                raise OSError(f"{path} is a folder: name a file.")
+                raise OSError(f"{path} is a folder: give the path of a file.")
             if target.is_symlink() and not is_device:
                 raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
             folder = self._folder(
@@ -108,9 +118,9 @@ class AtomicSet:
         return entry.new
 
     def scratch(self, beside: str | Path) -> Path:
-        """RETURNS (Path): A folder on the file system of the folder `beside`, for what
-        is not kept."""
-        with naming(beside):
+        """RETURNS (Path): A folder for temporary files, on the same file system as the
+        folder `beside`."""
+        with path_in_errors(beside):
             folder = self._folder(Path(beside)) / "scratch"
             folder.mkdir(exist_ok=True)
         return folder
@@ -132,27 +142,28 @@ class AtomicSet:
             self.discard()
 
     def _folder(self, beside: Path) -> Path:
-        """The hidden folder in a folder: files can only be moved in one step within a
-        file system."""
+        """Return the hidden folder in a folder, and create it if necessary. It is not
+        in a central place because files can be moved in one step only within a file
+        system."""
         if beside not in self._folders:
             _remove_stale(beside)
             folder = Path(tempfile.mkdtemp(_SUFFIX, _PREFIX, beside))
             self._folders[beside] = folder
             if fcntl:
                 self._locks.append(os.open(folder / _LOCK, os.O_CREAT | os.O_RDWR))
-                # Where there are no locks, nobody removes what looks stale either.
+                # Without support for locks, no process removes stale folders either.
                 with suppress(OSError):
                     fcntl.flock(self._locks[-1], fcntl.LOCK_EX | fcntl.LOCK_NB)
         return self._folders[beside]
 
     def _named(self, error: OSError) -> OSError:
-        """An error of the block, with the path that the caller knows."""
+        """Return an error of the block with the path as given by the caller."""
         if isinstance(error.filename, str | os.PathLike):
             failed = Path(error.filename)
             for entry in self._entries:
                 if failed == entry.new or entry.new in failed.parents:
                     return _with_path(error, entry.path)
-        elif error.filename is None and error.errno in _NO_ROOM and self._entries:
+        elif error.filename is None and error.errno in _DISK_FULL and self._entries:
             paths = [entry.path for entry in self._entries]
             return _with_path(error, paths[0] if len(paths) == 1 else paths[0].parent)
         return error
@@ -160,18 +171,18 @@ class AtomicSet:
     def _commit(self) -> None:
         for entry in self._entries:
             if not os.path.lexists(entry.new):
-                raise FileNotFoundError(f"{entry.path}: no such file was made.")
-        # What cannot be undone comes last.
+                raise FileNotFoundError(f"{entry.path}: the file was not written.")
+        # Devices come last, since writing to them cannot be undone.
         self._entries.sort(key=lambda entry: entry.is_device)
         try:
             for entry in self._entries:
-                with naming(entry.path):
+                with path_in_errors(entry.path):
                     _prepare(entry)
             for entry in self._entries:
-                with naming(entry.path):
+                with path_in_errors(entry.path):
                     self._put_in_place(entry)
         except BaseException as error:
-            # An interrupt may come at any moment, after the last one, too.
+            # An interrupt can occur at any time, also after the last move.
             if any(os.path.lexists(entry.new) for entry in self._entries):
                 self._undo(error)
             raise
@@ -180,7 +191,7 @@ class AtomicSet:
 
     def _put_in_place(self, entry: _Entry) -> None:
         if entry.is_device:
-            # What /dev/stdout leads to may be a file, which is not emptied.
+            # /dev/stdout may be redirected to a file, which must not be truncated.
             device = os.open(entry.path, os.O_WRONLY | os.O_APPEND)
             with entry.new.open("rb") as source, open(device, "wb") as sink:
                 shutil.copyfileobj(source, sink)
@@ -191,28 +202,28 @@ class AtomicSet:
             entry.new_folders.append(folder)
         entry.had_old = os.path.lexists(entry.target)
         is_folder = entry.target.is_dir() or entry.new.is_dir()
-        # One file is replaced in one step, and that it fails changes nothing.
+        # A single file is replaced in one step, and needs no backup.
         if entry.had_old and (is_folder or len(self._entries) > 1):
             entry.old.parent.mkdir(parents=True)
-            _put_aside(entry.target, entry.old, is_folder)
+            _back_up(entry.target, entry.old, is_folder)
         os.replace(entry.new, entry.target)
 
     def _undo(self, error: BaseException) -> None:
-        """Put back what was replaced."""
+        """Restore what was replaced."""
         while True:
             try:
-                problems = self._put_back()
+                problems = self._restore()
                 break
             except (KeyboardInterrupt, SystemExit):
-                # It takes no time, and the first one is raised after it.
+                # Restoring is quick; the first interrupt is raised afterwards.
                 continue
         if problems:
             raise PartlyWrittenError(
                 "\n".join([f"Not all files could be replaced: {error}", *problems])
             ) from error
 
-    def _put_back(self) -> list[str]:
-        """Undo what has been done, which is seen from what is there.
+    def _restore(self) -> list[str]:
+        """Undo all moves. Which ones were made is determined from the files that exist.
 
         RETURNS (list[str]): What could not be undone.
         """
@@ -224,16 +235,17 @@ class AtomicSet:
                     if is_in_place and (entry.target.is_dir() or entry.old.is_dir()):
                         os.replace(entry.target, entry.new)
                     os.replace(entry.old, entry.target)
-                    # Where both are names of one file, that moves nothing.
+                    # If both are hard links to one file, `replace` does nothing.
                     entry.old.unlink(missing_ok=True)
                 elif is_in_place and not entry.had_old:
                     os.replace(entry.target, entry.new)
             except OSError as problem:
-                why = problem.strerror or problem
+                reason = problem.strerror or problem
                 problems.append(
-                    f"{entry.path} could not be put back ({why}): it is {entry.old}"
+                    f"{entry.path} could not be restored ({reason}): the old content "
+                    f"is in {entry.old}"
                     if os.path.lexists(entry.old)
-                    else f"{entry.path} is new and could not be removed ({why})"
+                    else f"{entry.path} is new and could not be removed ({reason})"
                 )
             for folder in reversed(entry.new_folders):
                 with suppress(OSError):
@@ -241,40 +253,40 @@ class AtomicSet:
         return problems
 
     def discard(self) -> None:
-        """Remove what was written and is not in its place."""
+        """Remove files that were not moved to their destinations."""
         for lock in self._locks:
             os.close(lock)
         self._locks.clear()
         is_done = not any(os.path.lexists(entry.new) for entry in self._entries)
         for folder in self._folders.values():
-            # What could not be put back is kept.
+            # Files that could not be restored are kept.
             if is_done or not _has_old_files(folder):
                 shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
 def atomic_write(path: str | Path, *, replace_folder: bool = False) -> Iterator[Path]:
-    """Write a file or a folder whole, or not at all: see `AtomicSet`.
+    """Write a file or a folder completely or not at all: see `AtomicSet`.
 
-    path (str | Path): Where it will be.
+    path (str | Path): The destination.
     replace_folder (bool): Whether it may replace a folder.
-    YIELDS (Path): Where to write it until the end of the block.
-    RAISES (OSError): Where it cannot be written; the error names the path.
+    YIELDS (Path): The path to write to.
+    RAISES (OSError): If it cannot be written; the error names the path.
     """
     with AtomicSet() as files:
         yield files.add(path, replace_folder=replace_folder)
 
 
 def check_writable(path: str | Path, *inputs: str | Path | None) -> None:
-    """Find out whether `atomic_write` can begin, before something that takes long.
+    """Check that a file can be written, before a long computation.
 
-    path (str | Path): A file.
-    inputs (str | Path | None): What is read: it must not be written over.
-    RAISES (OSError): Where it cannot; the error names the path.
+    path (str | Path): The file.
+    inputs (str | Path | None): Input files, which must not be overwritten.
+    RAISES (OSError): If it cannot be written; the error names the path.
     """
     for name in inputs:
         if name is not None and os.path.realpath(name) == os.path.realpath(path):
-            raise OSError(f"{path} is read here: name another file for the output.")
+            raise OSError(f"{path} is an input file: choose another output file.")
     files = AtomicSet()
     try:
         files.add(path)
@@ -283,13 +295,13 @@ def check_writable(path: str | Path, *inputs: str | Path | None) -> None:
 
 
 @contextmanager
-def naming(path: str | Path) -> Iterator[None]:
-    """Errors of the operating system name this path: that of a full disk names none,
-    and others the name of a temporary file."""
+def path_in_errors(path: str | Path) -> Iterator[None]:
+    """Set the path in errors of the operating system. The error of a full disk has no
+    path, and others have that of a temporary file."""
     try:
         yield
     except OSError as error:
-        # Those with an own message name what they are about.
+        # Errors with a message of their own already name the path.
         if error.errno is None:
             raise
         raise _with_path(error, path) from error
@@ -300,7 +312,7 @@ def _with_path(error: OSError, path: str | Path) -> OSError:
 
 
 def _is_device(path: Path) -> bool:
-    """Is this something that can only be written to, not replaced?"""
+    """Return whether a path can only be written to and not replaced."""
     name = os.path.abspath(path)
     if name in ("/dev/stdout", "/dev/stderr") or name.startswith("/dev/fd/"):
         return True
@@ -312,14 +324,13 @@ def _is_device(path: Path) -> bool:
 
 
 def _nearest_folder(target: Path) -> Path:
-    """The folder that a file will be in or, where it is not there yet, the one that it
-    will be made in."""
+    """Return the closest parent folder that exists."""
     return next(path for path in target.parents if os.path.lexists(path))
 
 
 def _prepare(entry: _Entry) -> None:
-    """Bring to disk what was written, and give it the permissions of what it replaces.
-    What was made with `open` has those that the user's umask leaves."""
+    """Flush a new file to disk, and give it the permissions of the file that it
+    replaces. Otherwise the user's umask applies, as with `open`."""
     if entry.is_device:
         return
     for path in (entry.new, *entry.new.rglob("*")):
@@ -327,7 +338,7 @@ def _prepare(entry: _Entry) -> None:
     with suppress(FileNotFoundError, NotADirectoryError):
         old = entry.target.stat()
         if stat.S_ISDIR(old.st_mode) == entry.new.is_dir():
-            # Not every file system has them, and only root may give files away.
+            # Not every file system has owners, and only root may change them.
             if hasattr(os, "chown"):
                 with suppress(OSError):
                     os.chown(entry.new, old.st_uid, old.st_gid)
@@ -335,9 +346,9 @@ def _prepare(entry: _Entry) -> None:
                 entry.new.chmod(stat.S_IMODE(old.st_mode))
 
 
-def _put_aside(target: Path, old: Path, is_folder: bool) -> None:
+def _back_up(target: Path, old: Path, is_folder: bool) -> None:
     if not is_folder:
-        # So the file is never missing. Not every file system can do that.
+        # With a hard link the file is never missing. Not every file system has them.
         with suppress(OSError):
             os.link(target, old)
             return
@@ -345,19 +356,20 @@ def _put_aside(target: Path, old: Path, is_folder: bool) -> None:
 
 
 def _sync(path: Path, *, required: bool = True) -> None:
-    """Have what was written to a file or folder on disk.
+    """Flush a file or folder to disk.
 
-    RAISES (OSError): Where it cannot be; for a full disk some systems say so only now.
+    required (bool): Raise an error if it fails.
+    RAISES (OSError): If it fails; some systems report a full disk only now.
     """
     try:
-        # Windows cannot open folders, and wants files to be writable.
+        # Windows cannot open folders, and requires files to be opened for writing.
         file = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     except OSError:
         return
     try:
         os.fsync(file)
     except OSError as error:
-        # EINVAL: there is no such thing here.
+        # EINVAL: not supported for this file.
         if required and error.errno not in (errno.EINVAL, errno.ENOTSUP):
             raise
     finally:
@@ -369,7 +381,7 @@ def _has_old_files(folder: Path) -> bool:
 
 
 def _remove_stale(beside: Path) -> None:
-    """Remove the hidden folders of processes that were killed."""
+    """Remove hidden folders of processes that were killed."""
     if not fcntl:
         return
     with suppress(OSError), os.scandir(beside) as entries:

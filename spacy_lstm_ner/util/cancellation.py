@@ -1,9 +1,9 @@
-"""Checkpoints of long computations, at which whoever runs them may cancel them.
+"""Checkpoints of long computations, at which the caller can cancel them.
 
-Between two parts of what may take long (`explain`, windows of a long text) stands
-``checkpoint()``. It does nothing, unless the caller has said what should happen there:
+Long computations (`explain`, the windows of a long text) call ``checkpoint()`` between
+two steps. It does nothing unless the caller has set a callback:
 
-    with at_checkpoints(stop_if_nobody_waits):
+    with at_checkpoints(cancel_if_not_needed):
         explain(nlp, text)
 """
 
@@ -13,17 +13,18 @@ from contextvars import ContextVar
 
 
 class Cancelled(BaseException):
-    """Nobody waits for the result any more. Like `asyncio.CancelledError` it is no
-    Exception: what goes on after errors should not go on after this."""
+    """Raised at a checkpoint if the result of a computation is no longer needed. Like
+    `asyncio.CancelledError` it extends `BaseException`, so that code which handles
+    errors and continues does not continue after it."""
 
 
 _callback: ContextVar[Callable[[], None] | None] = ContextVar("callback", default=None)
 
 
 def checkpoint() -> None:
-    """Do what the caller wants done between two parts of a computation.
+    """Call the callback of `at_checkpoints`, if there is one.
 
-    RAISES (Cancelled): Where the caller does so, to end the computation.
+    RAISES (Cancelled): If the callback raises it to stop the computation.
     """
     callback = _callback.get()
     if callback is not None:
@@ -32,9 +33,9 @@ def checkpoint() -> None:
 
 @contextmanager
 def at_checkpoints(callback: Callable[[], None]) -> Iterator[None]:
-    """Call a function at each checkpoint that this thread comes to.
+    """Call a function at each checkpoint that this thread reaches in the block.
 
-    callback (Callable[[], None]): The function, which may raise `Cancelled`.
+    callback (Callable[[], None]): The function. It may raise `Cancelled`.
     """
     token = _callback.set(callback)
     try:

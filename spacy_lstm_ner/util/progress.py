@@ -1,5 +1,5 @@
-"""How far it is, of what may take long: a bar in a terminal, and elsewhere, where a bar
-would fill a log with its copies, a plain line now and then."""
+"""Progress of long computations on stderr: a progress bar in a terminal, and otherwise,
+for example in log files, an occasional line."""
 
 import sys
 from collections.abc import Iterable, Iterator, Sized
@@ -11,37 +11,39 @@ from tqdm import tqdm
 
 ItemT = TypeVar("ItemT")
 
-# A bar comes up after so many seconds. What takes less shows nothing.
-_BAR_AFTER = 2
-# The first line comes after so many seconds; from one to the next it is twice as long
-# as before, up to the last of these.
-_FIRST_LINE, _LONGEST_BETWEEN = 5.0, 60.0
+# Seconds after which the bar appears.
+_BAR_DELAY = 2
+# Seconds after which the first line is printed. The interval doubles from line to line,
+# up to the maximum.
+_FIRST_LINE, _MAX_INTERVAL = 5.0, 60.0
 
 
 class Counter(Protocol):
-    """Counts what is done."""
+    """Counts the steps that are done."""
 
     def update(self, n: int) -> object:
-        """n (int): So many more are done."""
+        """Add to the count.
+
+        n (int): Number of steps done since the last call.
+        """
 
 
 def with_progress(
-    items: Iterable[ItemT], shown: bool, what: str, *, total: int | None = None
+    items: Iterable[ItemT], shown: bool, title: str, *, total: int | None = None
 ) -> Iterable[ItemT]:
-    """Count items, and show how far it is, while they are taken: see
-    `progress_counter`.
+    """Show progress while items are iterated over: see `progress_counter`.
 
     items (Iterable[ItemT]): The items.
-    shown (bool): Show it.
-    what (str): What is going on.
-    total (int | None): How many items there are, where they do not know it.
+    shown (bool): Whether to show it.
+    title (str): What is being done.
+    total (int | None): Number of items, if they have no length.
     RETURNS (Iterable[ItemT]): The items.
     """
     if not shown:
         return items
     if total is None:
         total = len(items) if isinstance(items, Sized) else None
-    return _counted(items, progress_counter(what, total))
+    return _counted(items, progress_counter(title, total))
 
 
 def _counted(
@@ -54,31 +56,31 @@ def _counted(
 
 
 def progress_counter(
-    what: str, total: int | None, *, shown: bool = True, in_bytes: bool = False
+    title: str, total: int | None, *, shown: bool = True, in_bytes: bool = False
 ) -> AbstractContextManager[Counter]:
-    """Show how far it is on stderr: in a terminal a bar, if it takes two seconds or
-    more; elsewhere a line after 5 seconds, and further ones at intervals that grow to a
-    minute.
+    """Show progress on stderr: in a terminal a bar, after 2 seconds; otherwise a line
+    after 5 seconds, and further ones at intervals that grow to a minute.
 
-    what (str): What is going on.
-    total (int | None): How many there are to do, if that is known.
-    shown (bool): Show it. Otherwise nothing is shown.
-    in_bytes (bool): It is bytes that are counted.
-    RETURNS (AbstractContextManager[Counter]): Gives what is to be told of each step.
+    title (str): What is being done.
+    total (int | None): Total number of steps, if it is known.
+    shown (bool): Whether to show it.
+    in_bytes (bool): Whether the steps are bytes.
+    RETURNS (AbstractContextManager[Counter]): A context manager that returns the
+        counter to update.
     """
     if not shown:
         return nullcontext(_Silent())
-    # As tqdm does: what is no file is no terminal.
+    # stderr may be None, or an object without this method.
     if getattr(sys.stderr, "isatty", lambda: False)():
         return tqdm(
-            desc=what,
+            desc=title,
             total=total,
             unit="B" if in_bytes else "",
             unit_scale=in_bytes,
             leave=False,
-            delay=_BAR_AFTER,
+            delay=_BAR_DELAY,
         )
-    return _lines(what, total, in_bytes)
+    return _lines(title, total, in_bytes)
 
 
 class _Silent:
@@ -87,28 +89,28 @@ class _Silent:
 
 
 @contextmanager
-def _lines(what: str, total: int | None, in_bytes: bool) -> Iterator[Counter]:
-    yield _Lines(what, total, in_bytes)
+def _lines(title: str, total: int | None, in_bytes: bool) -> Iterator[Counter]:
+    yield _Lines(title, total, in_bytes)
 
 
 class _Lines:
-    """Tells now and then, in a line, how far it is."""
+    """Prints progress occasionally, as a line."""
 
-    def __init__(self, what: str, total: int | None, in_bytes: bool):
-        self._what, self._total = what, total
+    def __init__(self, title: str, total: int | None, in_bytes: bool):
+        self._title, self._total = title, total
         self._size, self._unit = (1e6, " MB") if in_bytes else (1.0, "")
         self._done = 0
         self._start = monotonic()
-        self._between = _FIRST_LINE
-        self._next = self._start + self._between
+        self._interval = _FIRST_LINE
+        self._next = self._start + self._interval
 
     def update(self, n: int) -> None:
         self._done += n
         now = monotonic()
         if now >= self._next:
-            tell(self._line(now - self._start))
-            self._between = min(2 * self._between, _LONGEST_BETWEEN)
-            self._next = now + self._between
+            print_line(self._line(now - self._start))
+            self._interval = min(2 * self._interval, _MAX_INTERVAL)
+            self._next = now + self._interval
 
     def _line(self, seconds: float) -> str:
         done, rate = self._done, self._done / seconds
@@ -123,7 +125,7 @@ class _Lines:
             parts.append(f"about {duration(left)} left")
         else:
             parts.append(f"{duration(seconds)} so far")
-        return f"{self._what}: {', '.join(parts)}"
+        return f"{self._title}: {', '.join(parts)}"
 
     def _amount(self, n: float, *, rate: bool = False) -> str:
         n = n / self._size
@@ -131,14 +133,14 @@ class _Lines:
         return f"{n:,.{digits}f}"
 
 
-def tell(line: str) -> None:
-    """Print a line to stderr, beside any bar that is there."""
-    if sys.stderr is not None:  # as in a program with windows
+def print_line(line: str) -> None:
+    """Print a line to stderr without breaking a progress bar."""
+    if sys.stderr is not None:  # it is None in a program without a console
         tqdm.write(line, file=sys.stderr)
         sys.stderr.flush()
 
 
 def duration(seconds: float) -> str:
-    """A time for people: "3 min 20 s", for example."""
+    """Format a duration, for example as "3 min 20 s"."""
     minutes, seconds = divmod(round(seconds), 60)
     return f"{minutes:,} min {seconds} s" if minutes else f"{seconds} s"

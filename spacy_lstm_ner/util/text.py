@@ -1,28 +1,29 @@
-"""Text from data: safe to print, and without what nobody sees at its edges."""
+"""Text from data: made safe to print, shortened, and trimmed of whitespace."""
 
 import unicodedata
 
 _ESCAPED = ("Cc", "Cf", "Cs", "Zl", "Zp")
 _RIGHT_TO_LEFT = ("R", "AL", "AN")
-# First strong isolate, pop directional isolate: what is between is laid out by itself.
+# First strong isolate, pop directional isolate: the direction of the text between them
+# does not affect the text around it.
 _ISOLATE, _POP = "\u2068", "\u2069"
 _SPACES = "".join(char for char in map(chr, range(0x3001)) if char.isspace())
-# Of no width: joiners, marks of direction, and the byte-order mark.
+# Characters without width: joiners, directional marks and the byte-order mark.
 _NO_WIDTH = (
     "\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e"
     "\u2060\u2066\u2067\u2068\u2069\ufeff"
 )
-#: What an entity neither begins nor ends with.
+#: Characters that an entity neither begins nor ends with.
 BLANK = _SPACES + _NO_WIDTH
 
 
 def escaped(value: object, *, keep: str = "") -> str:
-    """Text that does nothing to a terminal, and stays on its line: control characters
-    and such are escaped, line breaks among them, and what turns the direction of text.
-    Messages of errors are made of it.
+    """Escape characters that can control a terminal or break a line: control
+    characters, line breaks, and characters that change the direction of text. Used for
+    error messages.
 
-    value (object): The text, or what it is the `str` of.
-    keep (str): Characters that stay as they are, such as the line breaks of a message.
+    value (object): The text, or a value to convert with `str`.
+    keep (str): Characters that are not escaped, such as the line breaks of a message.
     RETURNS (str): The text.
     """
     text = str(value)
@@ -37,11 +38,11 @@ def escaped(value: object, *, keep: str = "") -> str:
 
 
 def printable(value: object) -> str:
-    """Text that stays in its place on a line: it is escaped, and what is written from
-    right to left is kept apart from what stands around it. All that comes from data is
-    printed like this, and the names of files.
+    """Make text safe to print as a part of a line: it is escaped, and right-to-left
+    text is isolated from the text around it. Used for all text from data, and for file
+    names.
 
-    value (object): The text, or what it is the `str` of.
+    value (object): The text, or a value to convert with `str`.
     RETURNS (str): The text.
     """
     text = escaped(value)
@@ -51,19 +52,18 @@ def printable(value: object) -> str:
 
 
 def shortened(text: str, limit: int) -> str:
-    """The beginning of a text, and "…" for what is left out."""
+    """Shorten a text to a number of characters, the last of which is then "…"."""
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
 def trimmed(text: str, start: int = 0, end: int | None = None) -> tuple[int, int]:
-    """The place of a part of a text without white space and characters of no width at
-    its edges.
+    """Trim whitespace and zero-width characters from the edges of a part of a text.
 
     text (str): The text.
-    start (int): Where the part begins.
-    end (int | None): Where it ends. None: at the end of the text.
-    RETURNS (tuple[int, int]): Where the rest begins and ends; the same place twice
-        where nothing is left.
+    start (int): Start of the part.
+    end (int | None): End of the part. None: the end of the text.
+    RETURNS (tuple[int, int]): Start and end of the trimmed part; they are equal if
+        nothing is left.
     """
     part = text[start:end]
     rest = part.lstrip(BLANK)

@@ -1,4 +1,4 @@
-"""Data that trains a wrong model without an error: `check` and `initialize` tell it."""
+"""Mismatches between data and pipeline, which `check` and `initialize` report."""
 
 import json
 import warnings
@@ -29,8 +29,8 @@ def examples_of(docs, nlp):
     return [Example(nlp.make_doc(doc.text), doc) for doc in docs]
 
 
-def told(nlp, examples):
-    """What `initialize` warns of."""
+def initialization_warnings(nlp, examples):
+    """Return the warnings of `initialize`."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         nlp.initialize(lambda: examples)
@@ -44,7 +44,7 @@ def pipeline(lang="zh", **config):
 
 
 def findings(path, **settings):
-    return {f.kind: f for f in check([path], **settings).findings}
+    return {f.kind: f for f in check(path, **settings).findings}
 
 
 def saved(docs, path):
@@ -58,38 +58,38 @@ def doc_of(nlp, text, *ents, spaces=None):
     return doc
 
 
-def test_data_with_nothing_wrong(examples):
-    assert told(pipeline(), examples) == []
+def test_data_without_problems(examples):
+    assert initialization_warnings(pipeline(), examples) == []
 
 
 @pytest.mark.parametrize("spaces", [None, True])
-def test_blanks_after_every_character(tmp_path, spaces):
+def test_spaces_after_every_character(tmp_path, spaces):
     nlp = pipeline()
     docs = [doc_of(nlp, TEXT, (0, 4, "ORG"), spaces=spaces) for _ in range(5)]
-    messages = told(nlp, examples_of(docs, nlp))
+    messages = initialization_warnings(nlp, examples_of(docs, nlp))
     found = findings(saved(docs, tmp_path / "train.spacy"))
     if spaces:
-        assert messages == [] and "blanks between characters" not in found
+        assert messages == [] and "spaces between characters" not in found
         return
     (message,) = messages
-    assert "blanks between characters" in message
+    assert "spaces between characters" in message
     assert "python -m spacy lstm-ner convert" in message
     assert "spaces=[False] * len(words)" in message
-    assert found["blanks between characters"].number == 5 * (len(TEXT) - 1)
+    assert found["spaces between characters"].count == 5 * (len(TEXT) - 1)
 
 
-def test_blanks_of_spacys_own_convert(tmp_path):
+def test_spaces_inserted_by_spacy_convert(tmp_path):
     columns = "".join(f"{char} B-X\n" for char in TEXT) + "\n"
     (tmp_path / "data.conll").write_text(columns * 5, "utf8")
     out = tmp_path / "out"
     out.mkdir()
     settings = {"converter": "ner", "lang": "zh", "file_type": "spacy"}
     spacy_convert(tmp_path / "data.conll", out, **settings)
-    assert "blanks between characters" in findings(tmp_path / "out" / "data.spacy")
+    assert "spaces between characters" in findings(tmp_path / "out" / "data.spacy")
 
 
-def test_blanks_of_a_text_that_has_them(tmp_path):
-    """Mixed text has some, and so has Korean, everywhere."""
+def test_spaces_that_belong_to_the_text(tmp_path):
+    """Mixed text has some, and Korean has them between all words."""
     nlp = pipeline()
     docs = [
         doc_of(nlp, text, (0, 2, "X"), spaces=True)
@@ -99,11 +99,11 @@ def test_blanks_of_a_text_that_has_them(tmp_path):
         )
         * 20
     ]
-    assert told(nlp, examples_of(docs, nlp)) == []
+    assert initialization_warnings(nlp, examples_of(docs, nlp)) == []
 
 
 @pytest.mark.parametrize("joiner", ["", " "])
-def test_words_that_were_read_as_characters(tmp_path, joiner):
+def test_words_read_as_characters(tmp_path, joiner):
     words = "The European Commission said on Thursday it disagreed with German advice"
     tags = ["O", "B-ORG", "I-ORG", *["O"] * 8]
     path = tmp_path / "words.conll"
@@ -111,34 +111,34 @@ def test_words_that_were_read_as_characters(tmp_path, joiner):
     path.write_text("".join(f"{w} {t}\n" for w, t in lines) + "\n", "utf8")
     convert([path], tmp_path / "out.spacy", joiner=joiner, lang="en")
     found = findings(tmp_path / "out.spacy", lang="en")
-    assert ("words without blanks between them" in found) == (not joiner)
+    assert ("words without spaces between them" in found) == (not joiner)
 
 
 @pytest.mark.parametrize(
     ("lang", "unit", "expected"),
     [
-        ("zh", "token", "words cut into letters"),
+        ("zh", "token", "words split into letters"),
         ("zh", "char", None),
         ("en", "token", None),
     ],
 )
-def test_letters_in_place_of_words(lang, unit, expected):
+def test_words_split_into_letters(lang, unit, expected):
     model = TOKEN_MODEL if unit == "token" else SMALL_MODEL
     nlp = pipeline(lang, unit=unit, model=model)
     doc = nlp.make_doc("Angela Merkel visited the university of Peking yesterday")
     doc.ents = [doc.char_span(0, 13, "PER")]
-    messages = told(nlp, [Example(nlp.make_doc(doc.text), doc)] * 3)
+    messages = initialization_warnings(nlp, [Example(nlp.make_doc(doc.text), doc)] * 3)
     assert [expected in message for message in messages] == [True] * bool(expected)
 
 
 @pytest.mark.parametrize("unit", ["char", "token"])
-def test_entities_that_fit_no_tokens(unit):
+def test_entities_not_aligned_with_tokens(unit):
     """The tokens of the data are characters, those of the pipeline words."""
     model = TOKEN_MODEL if unit == "token" else SMALL_MODEL
     nlp = pipeline("en", unit=unit, model=model)
     docs = [doc_of(nlp, "北京大学教授", (0, 4, "ORG"), (4, 6, "T"), spaces=True)]
-    (message,) = told(nlp, examples_of(docs, nlp))
-    assert "entities that fit no tokens: 2 of 2" in message
+    (message,) = initialization_warnings(nlp, examples_of(docs, nlp))
+    assert "entities not aligned with tokens: 2 of 2" in message
 
 
 def config_of(**overrides):
@@ -153,7 +153,7 @@ def config_of(**overrides):
     )
 
 
-def test_a_language_with_the_tokenizer_of_another_one(tmp_path):
+def test_tokenizer_of_another_language(tmp_path):
     path = tmp_path / "train.cfg"
     config_of(**{"nlp.lang": "en"}).to_disk(path)
     data = tmp_path / "data.spacy"
@@ -173,7 +173,7 @@ def test_a_language_with_the_tokenizer_of_another_one(tmp_path):
 
 @pytest.fixture(scope="module")
 def old_pipeline(tmp_path_factory):
-    """A pipeline that knows one label only."""
+    """A pipeline with a single label."""
     nlp = pipeline()
     doc = doc_of(nlp, TEXT, (0, 4, "ORG"), spaces=True)
     nlp.initialize(lambda: examples_of([doc], nlp))
@@ -190,7 +190,7 @@ def new_data(tmp_path):
 
 
 def resumed(old_pipeline, new_data, **overrides):
-    """The config of a training that goes on with the old pipeline."""
+    """A config that trains the old pipeline further."""
     config = config_of(**{"paths.train": str(new_data), "paths.dev": str(new_data)})
     config["components"]["lstm_ner"] = {"source": str(old_pipeline)}
     config["initialize"]["components"] = {}
@@ -199,10 +199,10 @@ def resumed(old_pipeline, new_data, **overrides):
     return config
 
 
-def test_check_lists_labels_that_a_trained_component_lacks(
+def test_check_lists_labels_unknown_to_a_trained_component(
     old_pipeline, new_data, tmp_path
 ):
-    kind = "label that the component does not know"
+    kind = "label unknown to the component"
     found = findings(new_data, model=old_pipeline)[kind]
     assert found.is_error and "lstm_ner has no JOB" in found.examples[0]
     resumed(old_pipeline, new_data).to_disk(tmp_path / "more.cfg")
@@ -216,7 +216,7 @@ def run(*args):
     return CliRunner().invoke(app, ["lstm-ner", "check", *map(str, args)])
 
 
-def test_check_as_a_command(old_pipeline, new_data, tmp_path):
+def test_check_command(old_pipeline, new_data, tmp_path):
     result = run(new_data, "--model", old_pipeline)
     assert result.exit_code == 1
     assert "lstm_ner has no JOB" in result.output and "AddLabels.v1" in result.output
@@ -235,7 +235,7 @@ def train_with(config):
     return nlp
 
 
-def test_training_tells_at_once(old_pipeline, new_data):
+def test_training_stops_at_the_start_for_unknown_labels(old_pipeline, new_data):
     config = resumed(old_pipeline, new_data)
     with pytest.raises(ValueError) as error:
         train_with(config)
@@ -247,7 +247,7 @@ def test_training_tells_at_once(old_pipeline, new_data):
     train_with(config)
 
 
-def test_the_recipe_works(old_pipeline, new_data):
+def test_add_labels_callback(old_pipeline, new_data):
     if not registry.has("callbacks", "spacy-lstm-ner.AddLabels.v1"):
         registry.callbacks("spacy-lstm-ner.AddLabels.v1", func=add_labels)
     recipe = {"@callbacks": "spacy-lstm-ner.AddLabels.v1"}
@@ -257,15 +257,17 @@ def test_the_recipe_works(old_pipeline, new_data):
     examples = list(Corpus(new_data)(nlp))
     assert nlp.update(examples)["lstm_ner"] > 0
     named = {**recipe, "component": "ner"}
-    with pytest.raises(ValueError, match="there is no component 'ner'"):
+    with pytest.raises(
+        ValueError, match="no component 'ner' in the pipeline, which has lstm_ner"
+    ):
         init_nlp(resumed(old_pipeline, new_data, after_init=named))
     chosen = {**recipe, "labels": ["A"]}
     nlp = init_nlp(resumed(old_pipeline, new_data, after_init=chosen))
     assert nlp.get_pipe("lstm_ner").labels == ("ORG", "A")
 
 
-def test_without_a_corpus_nobody_is_asked(old_pipeline):
-    """The paths of a saved pipeline are not set: it may be trained all the same."""
+def test_labels_are_not_checked_without_a_corpus(old_pipeline):
+    """The paths of a saved pipeline are not set, but it can be trained."""
     check_labels(spacy.load(old_pipeline))
     check_labels(init_nlp_of_source(old_pipeline))
 
@@ -276,7 +278,7 @@ def init_nlp_of_source(old_pipeline):
     return load_model_from_config(config, auto_fill=True)
 
 
-def test_an_initialized_component_is_not_asked(new_data):
+def test_labels_are_not_checked_for_an_initialized_component(new_data):
     nlp = init_nlp(
         config_of(**{"paths.train": str(new_data), "paths.dev": str(new_data)})
     )
@@ -284,14 +286,14 @@ def test_an_initialized_component_is_not_asked(new_data):
     check_labels(nlp)
 
 
-def test_error_in_a_batch_has_the_recipe(old_pipeline, new_data):
+def test_error_in_a_batch_says_how_to_add_labels(old_pipeline, new_data):
     nlp = spacy.load(old_pipeline)
     doc = doc_of(nlp, TEXT, (0, 4, "NEW"), spaces=True)
     with pytest.raises(ValueError, match=r"(?s)'NEW'.*add_label.*AddLabels\.v1"):
         nlp.update(examples_of([doc], nlp))
 
 
-def test_labels_of_a_file_that_is_out_of_date(tmp_path):
+def test_outdated_labels_file(tmp_path):
     nlp = pipeline()
     doc = doc_of(nlp, TEXT, (0, 4, "ORG"), spaces=True)
     ner = nlp.get_pipe("lstm_ner")

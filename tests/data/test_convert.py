@@ -1,4 +1,4 @@
-"""What `convert` writes is what the dataset says: texts, entities, splits, files."""
+"""`convert`: texts, entities, splits and files."""
 
 import json
 import random
@@ -12,15 +12,15 @@ from spacy.tokens import DocBin
 from spacy.training import Corpus
 
 from spacy_lstm_ner.data.convert import convert
-from spacy_lstm_ner.data.problems import DataError
 from spacy_lstm_ner.data.split import split_records
+from spacy_lstm_ner.exceptions import DataError
 
 HERE = Path(__file__).parent
 
 
 @pytest.fixture
 def write(tmp_path):
-    """Write a file of (text, tags) records or of lines, and give its path."""
+    """Write a file of (text, tags) records or of lines, and return its path."""
 
     def write(*records: str | tuple[str | list[str], str], name="data.jsonl") -> Path:
         lines = [
@@ -54,11 +54,11 @@ def entities(doc) -> list[tuple[str, str]]:
     return [(ent.text, ent.label_) for ent in doc.ents]
 
 
-def kinds(report) -> dict[str, int]:
-    return {kind: count for (_, kind), count in report.counts.items()}
+def kinds(problems) -> dict[str, int]:
+    return {kind: count for (_, kind), count in problems.counts.items()}
 
 
-def test_text_and_entities_are_those_of_the_file(tmp_path):
+def test_texts_and_entities_match_the_file(tmp_path):
     out = tmp_path / "resume.spacy"
     convert([HERE / "resume.jsonl", HERE / "news.txt"], out)
     docs = docs_in(out)
@@ -79,7 +79,7 @@ def test_text_and_entities_are_those_of_the_file(tmp_path):
     assert {token.ent_iob_ for token in docs[1]} == {"B", "I", "O"}
 
 
-def test_white_space_of_the_text_stays_and_that_of_entities_goes(write, tmp_path):
+def test_whitespace_is_kept_in_texts_and_trimmed_from_entities(write, tmp_path):
     path = write(
         (" 用 F 35\u3000和\t米 格", "O O O B-A I-A I-A I-A I-A O O B-A I-A I-A"),
         ("在  北京", "O B-A I-A B-B I-B"),
@@ -89,18 +89,18 @@ def test_white_space_of_the_text_stays_and_that_of_entities_goes(write, tmp_path
     assert first.text == " 用 F 35\u3000和\t米 格"
     assert entities(first) == [("F 35", "A"), ("米 格", "A")]
     assert entities(second) == [("北京", "B")]
-    assert (conversion.report.trimmed, conversion.report.dropped) == (1, 1)
-    assert not conversion.report.counts
+    assert (conversion.problems.trimmed, conversion.problems.dropped) == (1, 1)
+    assert not conversion.problems.counts
 
 
-def test_what_cannot_be_used_of_the_tags_is_missing_or_mended(write, tmp_path):
+def test_invalid_tags_are_repaired_or_become_missing_annotation(write, tmp_path):
     path = write(
         '{"text": "一二三四", "labels": ["B-A", "X", null, "O"]}',
         ("一二三", "I-A O I-B"),
         ("一二三", "B-A I-A O"),
     )
     conversion = convert([path], tmp_path / "out.spacy")
-    assert kinds(conversion.report) == {
+    assert kinds(conversion.problems) == {
         "unknown tag": 1,
         "no tag": 1,
         "inside without beginning": 2,
@@ -118,7 +118,7 @@ def test_what_cannot_be_used_of_the_tags_is_missing_or_mended(write, tmp_path):
         ("I-ORG", "2: inside without beginning: "),
     ],
 )
-def test_strict_names_the_place_and_writes_nothing(write, tmp_path, tag, message):
+def test_strict_reports_the_line_and_writes_nothing(write, tmp_path, tag, message):
     path = write(("一", "B-A"), ("二", tag), ("三", "O"))
     out = tmp_path / "new" / "out.spacy"
     with pytest.raises(DataError) as error:
@@ -127,7 +127,7 @@ def test_strict_names_the_place_and_writes_nothing(write, tmp_path, tag, message
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_schemes_agree_on_the_same_entities(write, tmp_path):
+def test_all_schemes_give_the_same_entities(write, tmp_path):
     for scheme, tags in {
         "BIO": "B-A I-A I-A B-A O B-B",
         "IOB1": "I-A I-A I-A B-A O I-B",
@@ -139,32 +139,32 @@ def test_schemes_agree_on_the_same_entities(write, tmp_path):
         assert entities(docs_in(out)[0]) == [("一二三", "A"), ("四", "A"), ("六", "B")]
 
 
-def test_entity_that_fits_no_tokens_is_missing_not_outside(write, tmp_path):
+def test_misaligned_entity_is_missing_not_outside(write, tmp_path):
     path = write(("Peking man", "B-A I-A I-A O O O O B-B I-B I-B"))
     conversion = convert([path], tmp_path / "out.spacy", lang="en")
     (doc,) = docs_in(tmp_path / "out.spacy", "en")
-    assert kinds(conversion.report) == {"misaligned entity": 1}
-    assert "Pek" in conversion.report.messages()[0]
+    assert kinds(conversion.problems) == {"misaligned entity": 1}
+    assert "Pek" in conversion.problems.messages()[0]
     assert [(t.text, t.ent_iob_) for t in doc] == [("Peking", ""), ("man", "B")]
 
 
-def test_words_are_joined_by_the_joiner(write, tmp_path):
+def test_words_are_joined_with_the_joiner(write, tmp_path):
     path = write((["in", "New", "York", "!"], "O B-LOC I-LOC O"))
     conversion = convert([path], tmp_path / "out.spacy", joiner=" ", lang="en")
-    assert conversion.report.trimmed == 0
+    assert conversion.problems.trimmed == 0
     (doc,) = docs_in(tmp_path / "out.spacy", "en")
     assert doc.text == "in New York !"
     assert entities(doc) == [("New York", "LOC")]
 
 
-def test_column_file_without_blank_lines_is_an_error_that_says_so(tmp_path):
+def test_column_file_without_blank_lines_is_an_error(tmp_path):
     path = tmp_path / "data.txt"
     path.write_text(f"{'长' * 1_000_001} O\n", encoding="utf8")
     with pytest.raises(DataError, match=r"txt:1: .*blank lines"):
         convert([path], tmp_path / "out.spacy")
 
 
-def test_split_has_exact_shares_of_each_file_in_file_order(write, tmp_path):
+def test_split_takes_exact_shares_of_each_file_in_order(write, tmp_path):
     first = write(*numbered(40), name="a.jsonl")
     second = write(*[(f"别{i:02}", "O O O") for i in range(20)], name="b.jsonl")
     convert([first, second], tmp_path / "out", split="80/10/10")
@@ -188,35 +188,37 @@ def test_split_is_the_same_on_every_machine():
     assert split_records(1000, [90, 10], 1) != split_records(1000, [90, 10], 2)
 
 
-def test_split_leaves_broken_records_out_of_the_count(write, tmp_path):
+def test_split_does_not_count_unreadable_records(write, tmp_path):
     path = write("no record", *numbered(10), "no record")
     conversion = convert([path], tmp_path / "out", split="80/20")
-    assert [part.records for part in conversion.parts] == [8, 2]
-    assert kinds(conversion.report) == {"not a record": 2}
+    assert [output.records for output in conversion.outputs] == [8, 2]
+    assert kinds(conversion.problems) == {"not a record": 2}
 
 
 @pytest.mark.parametrize(
     "split", ["80/10", "80/10/10/0", "100/0", "a/b", "80", "-10/110"]
 )
-def test_bad_split_is_explained(write, tmp_path, split):
-    with pytest.raises(DataError, match=r"bad split.*80/10/10"):
+def test_invalid_split(write, tmp_path, split):
+    with pytest.raises(DataError, match=r"invalid split.*80/10/10"):
         convert([write(*numbered(10))], tmp_path / "out", split=split)
 
 
 def test_too_few_records_for_a_split(write, tmp_path):
     path = write(*numbered(3))
-    with pytest.raises(DataError, match=r"test\.spacy would be empty: only 3 records"):
+    with pytest.raises(
+        DataError, match=r"test\.spacy would be empty: there are only 3 records"
+    ):
         convert([path], tmp_path / "out", split="80/10/10")
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_limit_counts_records_of_each_file(write, tmp_path):
+def test_limit_applies_to_each_file(write, tmp_path):
     paths = [write("no record", *numbered(5), name=name) for name in ("a", "b")]
     convert(paths, tmp_path / "out.spacy", limit=2)
     assert texts_in(tmp_path / "out.spacy") == ["第000号", "第001号"] * 2
 
 
-def test_more_than_a_shard_becomes_a_folder_that_spacy_reads(write, tmp_path):
+def test_several_shards_are_a_folder_that_spacy_reads(write, tmp_path):
     out = tmp_path / "out.spacy"
     convert([write(*numbered(3))], out)
     assert out.is_file()
@@ -231,7 +233,7 @@ def test_more_than_a_shard_becomes_a_folder_that_spacy_reads(write, tmp_path):
     assert texts_in(out) == ["第000号", "第001号"]
 
 
-def test_failure_leaves_the_earlier_output_and_other_files_alone(write, tmp_path):
+def test_failure_leaves_existing_output_and_other_files_unchanged(write, tmp_path):
     out = tmp_path / "corpus"
     good = write(*numbered(10))
     convert([good], out, split="80/20")
@@ -248,7 +250,7 @@ def test_failure_leaves_the_earlier_output_and_other_files_alone(write, tmp_path
     assert len(list(out.iterdir())) == 3
 
 
-def test_output_that_would_harm_is_refused(write, tmp_path):
+def test_unsafe_output_is_rejected(write, tmp_path):
     path = write(*numbered(3))
     with pytest.raises(DataError, match=r"end in \.spacy"):
         convert([path], path)
@@ -263,7 +265,7 @@ def test_output_that_would_harm_is_refused(write, tmp_path):
 
 
 @pytest.mark.parametrize("split", [None, "50/50"])
-def test_progress_runs_to_the_end(write, tmp_path, monkeypatch, split):
+def test_progress_reaches_the_total(write, tmp_path, monkeypatch, split):
     done = []
 
     @contextmanager
@@ -277,19 +279,22 @@ def test_progress_runs_to_the_end(write, tmp_path, monkeypatch, split):
     assert len(done) > 1
 
 
-def test_files_are_small(write, tmp_path):
+def test_output_files_are_small(write, tmp_path):
     convert([write(*numbered(1))], tmp_path / "out.spacy")
     attrs = DocBin().from_disk(tmp_path / "out.spacy").attrs
     assert len(attrs) == 3, "the text, and nothing but entities besides"
 
 
-def test_resume_gives_the_same_docs_from_columns_and_json(real_data, tmp_path):
+def test_resume_data_is_the_same_from_columns_and_json(real_data, tmp_path):
     columns = convert([real_data / "resume/train.char.bmes"], tmp_path / "c.spacy")
     lines = convert([real_data / "resume.json"], tmp_path / "j.spacy")
-    assert [file.scheme for file in columns.files + lines.files] == ["BMES", "BIO"]
-    assert kinds(lines.report) == {"inside without beginning": 2}
+    assert [file.options.scheme for file in columns.files + lines.files] == [
+        "BMES",
+        "BIO",
+    ]
+    assert kinds(lines.problems) == {"inside without beginning": 2}
     # One entity runs over a sentence end, twice; in BMES both of its halves show it.
-    assert kinds(columns.report) == {
+    assert kinds(columns.problems) == {
         "inside without beginning": 2,
         "entity without end": 2,
     }
@@ -300,31 +305,31 @@ def test_resume_gives_the_same_docs_from_columns_and_json(real_data, tmp_path):
         assert entities(a) == entities(b)
 
 
-def test_news_keeps_its_white_space(real_data, tmp_path):
+def test_news_data_keeps_its_whitespace(real_data, tmp_path):
     path = real_data / "train_data3.txt"
     conversion = convert([path], tmp_path / "news", split="80/10/10", strict=True)
-    assert [part.records for part in conversion.parts] == [752, 94, 94]
-    assert sum(part.characters for part in conversion.parts) == 51_137
-    assert (conversion.report.trimmed, conversion.report.dropped) == (1, 0)
-    written = {text for part in conversion.parts for text in texts_in(part.path)}
+    assert [output.records for output in conversion.outputs] == [752, 94, 94]
+    assert sum(output.characters for output in conversion.outputs) == 51_137
+    assert (conversion.problems.trimmed, conversion.problems.dropped) == (1, 0)
+    written = {text for output in conversion.outputs for text in texts_in(output.path)}
     with path.open(encoding="utf8") as file:
         assert written == {"".join(json.loads(line)["text"]) for line in file}
 
 
 @pytest.mark.parametrize("unseen", ["\u200b", "\u200d", "\u2060", "\ufeff", "\u200e"])
-def test_what_nobody_sees_is_not_at_the_edge_of_an_entity(write, tmp_path, unseen):
+def test_invisible_characters_are_trimmed_from_entities(write, tmp_path, unseen):
     text = f"{unseen}北{unseen}京{unseen}{unseen}"
     path = write((text, "B-A I-A I-A I-A I-A B-B"))
     conversion = convert([path], tmp_path / "out.spacy", strict=True)
     (doc,) = docs_in(tmp_path / "out.spacy")
     assert doc.text == text
     assert entities(doc) == [(f"北{unseen}京", "A")]
-    assert (conversion.report.trimmed, conversion.report.dropped) == (1, 1)
+    assert (conversion.problems.trimmed, conversion.problems.dropped) == (1, 1)
 
 
 @pytest.mark.parametrize("lang", ["zh", "en"])
-def test_tokens_in_gaps_are_missing_one_by_one(write, tmp_path, lang):
-    """Against each token and each gap."""
+def test_exactly_the_tokens_in_gaps_are_missing(write, tmp_path, lang):
+    """Compared with a test of each token against each gap."""
     rng = random.Random(0)
     for number in range(40):
         units = [rng.choice(["a", "b ", " ", "北", "", "cd"]) for _ in range(12)]
@@ -352,8 +357,8 @@ def test_tokens_in_gaps_are_missing_one_by_one(write, tmp_path, lang):
                 assert token.ent_iob_ == "O"
 
 
-def test_tag_that_looks_like_outside_is_told(write, tmp_path):
+def test_tag_that_looks_like_outside_is_reported(write, tmp_path):
     conversion = convert([write(("一二", "O-A B-A"))], tmp_path / "out.spacy")
-    assert kinds(conversion.report) == {"unknown tag": 1}
+    assert kinds(conversion.problems) == {"unknown tag": 1}
     (doc,) = docs_in(tmp_path / "out.spacy")
     assert [token.ent_iob_ for token in doc] == ["", "B"]

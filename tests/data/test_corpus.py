@@ -1,4 +1,4 @@
-"""Training straight from dataset files sees what it would see after `convert`."""
+"""The corpus reader gives the same examples as a file written by `convert`."""
 
 import json
 import warnings
@@ -12,7 +12,7 @@ from thinc.api import Config
 
 from spacy_lstm_ner.data.convert import convert
 from spacy_lstm_ner.data.corpus import BIOCorpus
-from spacy_lstm_ner.data.problems import DataError
+from spacy_lstm_ner.exceptions import DataError
 
 RESUME = Path(__file__).parent / "resume.jsonl"
 
@@ -38,7 +38,7 @@ def seen(examples) -> list[tuple[str, list[tuple[str, str]]]]:
     ]
 
 
-def test_examples_are_the_converted_ones(nlp, tmp_path):
+def test_examples_match_the_converted_file(nlp, tmp_path):
     convert([RESUME], tmp_path / "resume.spacy")
     converted = Corpus(tmp_path / "resume.spacy")
     corpus = BIOCorpus(RESUME)
@@ -48,7 +48,7 @@ def test_examples_are_the_converted_ones(nlp, tmp_path):
         assert not example.predicted.ents
 
 
-def test_parts_of_a_split_are_those_of_convert(nlp, numbered, tmp_path):
+def test_parts_of_a_split_match_convert(nlp, numbered, tmp_path):
     convert([numbered], tmp_path / "out", split="80/10/10", seed=3)
     for part in ("train", "dev", "test"):
         corpus = BIOCorpus(numbered, split="80/10/10", part=part, seed=3)
@@ -56,12 +56,12 @@ def test_parts_of_a_split_are_those_of_convert(nlp, numbered, tmp_path):
         assert seen(corpus(nlp)) == seen(converted(nlp))
 
 
-def test_limit_is_of_the_file(nlp, numbered):
+def test_limit_applies_before_the_split(nlp, numbered):
     assert len(list(BIOCorpus(numbered, limit=10)(nlp))) == 10
     assert len(list(BIOCorpus(numbered, limit=10, split="80/20")(nlp))) == 8
 
 
-def test_a_config_can_name_it(nlp, numbered):
+def test_reader_in_a_config(nlp, numbered):
     config = Config().from_str(
         f"""
         [corpora]
@@ -78,7 +78,7 @@ def test_a_config_can_name_it(nlp, numbered):
     assert len(list(corpus(nlp))) == 4
 
 
-def test_spacys_own_ner_can_train_on_it(nlp):
+def test_spacy_ner_can_train_on_it(nlp):
     nlp.add_pipe("ner")
     corpus = BIOCorpus(RESUME)
     nlp.initialize(lambda: corpus(nlp))
@@ -86,11 +86,13 @@ def test_spacys_own_ner_can_train_on_it(nlp):
     assert nlp.update(list(corpus(nlp)))["ner"] > 0
 
 
-def test_problems_are_told_once(nlp, numbered):
+def test_problems_are_reported_once(nlp, numbered):
     with numbered.open("a") as file:
         file.write("\nno record\n")
     corpus = BIOCorpus(numbered)
-    with pytest.warns(UserWarning, match=r"jsonl:21: not a record: 1 in all, skipped"):
+    with pytest.warns(
+        UserWarning, match=r"jsonl:21: not a record: 1 in total, skipped"
+    ):
         assert len(list(corpus(nlp))) == 20
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -99,14 +101,14 @@ def test_problems_are_told_once(nlp, numbered):
         list(BIOCorpus(numbered, strict=True)(nlp))
 
 
-def test_settings_that_cannot_work_are_explained(nlp, numbered, tmp_path):
+def test_invalid_settings(nlp, numbered, tmp_path):
     with pytest.raises(DataError, match="paths"):
         BIOCorpus(None)
-    with pytest.raises(DataError, match=r"no part 'test'.*train, dev"):
+    with pytest.raises(DataError, match=r"unknown part 'test'.*train, dev"):
         BIOCorpus(numbered, split="80/20", part="test")
-    with pytest.raises(DataError, match="no part 'dev'"):
+    with pytest.raises(DataError, match="the part 'dev' requires a split"):
         BIOCorpus(numbered, part="dev")
-    with pytest.raises(DataError, match="bad split"):
+    with pytest.raises(DataError, match="invalid split '80/30'"):
         BIOCorpus(numbered, split="80/30")
     with pytest.raises(DataError, match="no such file"):
         list(BIOCorpus(tmp_path / "nowhere.jsonl")(nlp))

@@ -1,4 +1,4 @@
-"""Dataset files of every kind give the same records, and nothing wrong is silent."""
+"""Dataset files of all formats give the same records, and all problems are reported."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 
 from spacy_lstm_ner.data.files import DataFile
-from spacy_lstm_ner.data.problems import DataError, Report
+from spacy_lstm_ner.data.formats import FORMATS, Format, Record
+from spacy_lstm_ner.data.options import ReadingOptions
+from spacy_lstm_ner.data.problems import ProblemLog
+from spacy_lstm_ner.exceptions import DataError
 
 HERE = Path(__file__).parent
 TEXT = "马云在 北京"
@@ -16,7 +19,7 @@ OTHER = '{"text": "好", "labels": ["O"]}'
 
 @pytest.fixture
 def write(tmp_path):
-    """Write a file, and give its path."""
+    """Write a file, and return its path."""
 
     def write(content: str | bytes) -> Path:
         path = tmp_path / "data.txt"
@@ -26,12 +29,13 @@ def write(tmp_path):
     return write
 
 
-def read(path, **settings):
-    """Records as (text units, tags), and what was reported: kind → lines."""
-    report = Report()
-    records = [(r.units, r.tags) for r in DataFile(path, **settings).records(report)]
+def read(path, **options):
+    """Records as (text units, tags), and the problems: kind → lines."""
+    log = ProblemLog()
+    file = DataFile(path, ReadingOptions(**options))
+    records = [(record.units, record.tags) for record in file.records(log)]
     problems: dict[str, list[int]] = {}
-    for (_, kind), examples in report.examples.items():
+    for (_, kind), examples in log.examples.items():
         problems[kind] = [problem.line for problem in examples]
     return records, problems
 
@@ -54,9 +58,9 @@ def columns(separator: str) -> str:
         ("-DOCSTART- -X- O\n\n" + columns(" "), "columns"),
     ],
 )
-def test_formats_are_recognized_and_give_the_same_record(write, content, format):
+def test_formats_are_detected_and_give_the_same_record(write, content, format):
     path = write(content)
-    assert DataFile(path).format == format
+    assert DataFile(path).options.format == format
     assert read(path) == ([(list(TEXT), TAGS)], {})
     assert read(path, format=format) == read(path)
 
@@ -70,12 +74,12 @@ def test_records_of_the_two_original_files():
     ]
     assert problems == {}
     news, problems = read(HERE / "news.txt")
-    assert DataFile(HERE / "news.txt").format == "literal"
+    assert DataFile(HERE / "news.txt").options.format == "literal"
     assert [len(units) for units, _ in news] == [51, 55, 98]
     assert problems == {}
 
 
-def test_python_literals_are_never_run(write, tmp_path):
+def test_python_literals_are_never_evaluated(write, tmp_path):
     trace = tmp_path / "trace"
     attack = f"{{'text': [open({str(trace)!r}, 'w')], 'labels': ['O']}}"
     records, problems = read(write(f"{{'text': '好', 'labels': ['O']}}\n{attack}\n"))
@@ -84,7 +88,7 @@ def test_python_literals_are_never_run(write, tmp_path):
     assert not trace.exists()
 
 
-def test_broken_first_line_does_not_hide_the_format(write):
+def test_format_is_detected_after_a_malformed_first_line(write):
     assert read(write('{"text": "一", "lab\n' + OTHER)) == (
         [(["好"], ["O"])],
         {"not a record": [1]},
@@ -103,9 +107,9 @@ def test_broken_first_line_does_not_hide_the_format(write):
         ("O O", "BIO"),
     ],
 )
-def test_scheme_is_recognized(write, tags, scheme):
+def test_scheme_is_detected(write, tags, scheme):
     content = "".join(f"字 {tag}\n" for tag in tags.split())
-    assert DataFile(write(content)).scheme == scheme
+    assert DataFile(write(content)).options.scheme == scheme
 
 
 @pytest.mark.parametrize(
@@ -124,26 +128,26 @@ def test_scheme_is_recognized(write, tags, scheme):
         ("New York\tO", "New York"),
     ],
 )
-def test_white_space_may_be_a_unit_or_part_of_one(write, line, unit):
+def test_whitespace_can_be_a_unit_or_part_of_one(write, line, unit):
     records, problems = read(write(f"一 O\n{line}\n二 O\n"))
     assert records == [(["一", unit, "二"], ["O"] * 3)]
     assert problems == {}
 
 
-def test_separator_can_be_named(write):
+def test_separator_can_be_given(write):
     path = write("一,B-A\n,,O\n New York, O\n")
     records, _ = read(path, separator=",")
     assert records == [(["一", ",", " New York"], ["B-A", "O", "O"])]
 
 
-def test_unit_without_tag_stays_in_the_text(write):
+def test_unit_without_tag_is_kept_in_the_text(write):
     records, _ = read(write("一 O\n二\n\u3000\n三 O\n"))
     assert records == [(["一", "二", "\u3000", "三"], ["O", "", "", "O"])]
 
 
 def test_segmentation_digits(write):
     path = write("科0 B-A\n技1 I-A\n10 O\n\n\U0001f600\U00000030 O\n")
-    assert DataFile(path).segmentation_digits
+    assert DataFile(path).options.segmentation_digits
     assert read(path)[0] == [
         (["科", "技", "1"], ["B-A", "I-A", "O"]),
         (["\U0001f600"], ["O"]),
@@ -151,9 +155,9 @@ def test_segmentation_digits(write):
     assert read(path, segmentation_digits=False)[0][0][0] == ["科0", "技1", "10"]
 
 
-def test_numbers_are_no_segmentation_digits(write):
+def test_numbers_are_not_segmentation_digits(write):
     path = write("2 O\n0 O\n科 O\n")
-    assert not DataFile(path).segmentation_digits
+    assert not DataFile(path).options.segmentation_digits
     assert read(path)[0] == [(["2", "0", "科"], ["O"] * 3)]
     assert read(write("G7 B-ORG\nX0 O\n"))[0] == [(["G7", "X0"], ["B-ORG", "O"])]
     path = write("科 O\n技1 O\n")
@@ -175,28 +179,28 @@ def test_numbers_are_no_segmentation_digits(write):
         ('{"text": [""], "labels": ["O"]}', "empty record", ""),
     ],
 )
-def test_broken_line_is_named_and_costs_no_other(write, line, kind, says):
+def test_malformed_line_is_reported_and_affects_no_other(write, line, kind, says):
     path = write(f"{OTHER}\n{line}\n{OTHER}\n")
     assert read(path) == ([(["好"], ["O"])] * 2, {kind: [2]})
     with pytest.raises(DataError) as error:
-        list(DataFile(path).records(Report(strict=True)))
+        list(DataFile(path).records(ProblemLog(strict=True)))
     assert str(error.value).startswith(f"{path}:2: {kind}: ")
     assert says in str(error.value)
 
 
 def test_byte_order_mark_and_windows_line_ends(write):
     path = write(b"\xef\xbb\xbf" + columns(" ").replace("\n", "\r\n").encode())
-    report = Report()
-    (record,) = DataFile(path).records(report)
+    log = ProblemLog()
+    (record,) = DataFile(path).records(log)
     assert (record.units, record.tags) == (list(TEXT), TAGS)
-    assert dict(report.counts) == {
+    assert dict(log.counts) == {
         (str(path), "byte-order mark"): 1,
         (str(path), "Windows line end"): 7,
     }
-    assert len(report.messages()) == 2, "said once, not for each line"
+    assert len(log.messages()) == 2, "said once, not for each line"
 
 
-def test_bytes_that_are_not_utf8_cost_one_character(write):
+def test_invalid_bytes_affect_one_character(write):
     records, problems = read(write("科 O\n".encode() + b"\xe6\x8a O\n\xff O\n"))
     assert records == [(["科", "\ufffd", "\ufffd"], ["O"] * 3)]
     assert problems == {"not UTF-8": [2, 3]}
@@ -207,7 +211,7 @@ HIGH, LOW = "\ud83d", "\ude00"
 
 
 def raw(text: str) -> bytes:
-    """Surrogates as three bytes each, which is not UTF-8."""
+    """Encode surrogates as three bytes each, which is not UTF-8."""
     return text.encode("utf-8", "surrogatepass")
 
 
@@ -227,7 +231,7 @@ def raw(text: str) -> bytes:
         raw(f"{{'text': '一{HIGH}{LOW}二', 'labels': ['O', 'B-A', 'I-A', 'O']}}"),
     ],
 )
-def test_halves_of_a_character_are_joined(write, content):
+def test_surrogate_pairs_are_joined(write, content):
     records, problems = read(write(content))
     assert records == [(["一", GRIN, "二"], ["O", "B-A", "O"])]
     # JSON's own way to write such a character is two escapes side by side.
@@ -243,7 +247,7 @@ def test_halves_of_a_character_are_joined(write, content):
         repr({"text": f"一{HIGH}", "labels": ["O", "O"]}),
     ],
 )
-def test_single_half_of_a_character_is_replaced(write, content):
+def test_lone_surrogate_is_replaced(write, content):
     records, problems = read(write(content))
     assert records == [(["一", "\ufffd"], ["O", "O"])]
     assert list(problems) == ["lone surrogate"]
@@ -256,13 +260,13 @@ def test_single_half_of_a_character_is_replaced(write, content):
         ("\ufeff\n\n \n", ":1: empty file"),
         (json.dumps([{"text": "一", "labels": ["O"]}]), "one JSON value"),
         (json.dumps([{"text": "一", "labels": ["O"]}], indent=2), "one JSON value"),
-        ('{"text": "一", "labels": ["O"\n' * 3, "none can be read"),
+        ('{"text": "一", "labels": ["O"\n' * 3, "none can be parsed"),
         ('{"tokens": ["一"], "tags": ["O"]}\n', "tokens, tags"),
-        ("这是一个句子。\n没有标签。\n", "nothing like a tag"),
+        ("这是一个句子。\n没有标签。\n", "no tags such as O, B-… or I-… found"),
         (columns(" ").encode("gb18030"), "GB18030"),
     ],
 )
-def test_file_that_cannot_be_used_says_why(write, content, says):
+def test_unusable_file_is_an_error_with_the_reason(write, content, says):
     path = write(content)
     with pytest.raises(DataError) as error:
         DataFile(path)
@@ -270,25 +274,48 @@ def test_file_that_cannot_be_used_says_why(write, content, says):
     assert says in str(error.value)
 
 
-def test_missing_file_folder_and_unknown_settings(write, tmp_path):
+def test_missing_file_folder_and_unknown_options(write, tmp_path):
     with pytest.raises(DataError, match="no such file"):
         DataFile(tmp_path / "nowhere.jsonl")
     with pytest.raises(DataError, match="folder"):
         DataFile(tmp_path)
     with pytest.raises(DataError, match=r"unknown format 'csv'.*jsonl"):
-        DataFile(write(OTHER), format="csv")
+        DataFile(write(OTHER), ReadingOptions(format="csv"))
     with pytest.raises(DataError, match=r"unknown scheme 'BILOU'.*BIOES"):
-        DataFile(write(OTHER), scheme="BILOU")
+        ReadingOptions(scheme="BILOU")
 
 
-def test_line_separators_within_a_text_end_no_record(write):
+def test_line_separators_within_a_text_do_not_end_a_record(write):
     text = "一\u2028\x0c\x85二"
     content = json.dumps({"text": text, "labels": ["O"] * 5}, ensure_ascii=False)
     assert read(write(content))[0] == [(list(text), ["O"] * 5)]
 
 
-def test_first_record_comes_before_the_file_is_read(write):
+def test_first_record_does_not_require_reading_the_whole_file(write):
     path = write((OTHER + "\n") * 20_000)
     sizes: list[int] = []
-    next(DataFile(path).records(Report(), progress=sizes.append))
+    next(DataFile(path).records(ProblemLog(), progress=sizes.append))
     assert sum(sizes) == len(OTHER.encode()) + 1
+
+
+def test_a_format_is_added_in_one_place(write, monkeypatch):
+    def read_slashes(lines, options, report):
+        for number, line in lines:
+            if line.startswith("/"):
+                units, tags = zip(
+                    *(u.split("/") for u in line[1:].split()), strict=True
+                )
+                yield Record(list(units), list(tags), [number] * len(units))
+            else:
+                report(number, "not a record", "no slash")
+
+    format = Format(read_slashes, recognizes=lambda line: line.startswith("/"))
+    assert DataFile(write("/马 O\n")).options.format == "columns"
+    monkeypatch.setitem(FORMATS, "slashes", format)
+    path = write("/马/B-PER 云/I-PER\n?\n/在/O\n")
+    assert DataFile(path).options.format == "slashes"
+    records = [(["马", "云"], ["B-PER", "I-PER"]), (["在"], ["O"])]
+    assert read(path) == (records, {"not a record": [2]})
+    assert read(path, format="slashes") == read(path)
+    with pytest.raises(DataError, match=r"unknown format 'csv'.*'slashes'"):
+        DataFile(path, ReadingOptions(format="csv"))

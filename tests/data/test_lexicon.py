@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from spacy_lstm_ner.data.lexicon import read_jieba_lexicon, read_lexicon
-from spacy_lstm_ner.data.problems import DataError
+from spacy_lstm_ner.exceptions import DataError
 
 
 def write(path, text, encoding="utf-8"):
@@ -31,18 +31,18 @@ def test_words_and_their_kinds(tmp_path):
     [
         (
             "北京\n王府井\tplace\tBeijing\n",
-            r":2: a line is a word.*Beijing",
+            r":2: expected a word, .*Beijing",
         ),
-        ("北京\n\tplace\n", r"words\.tsv:2: a line is a word"),
-        ("# nothing\n\n", r"words\.tsv: there is no word"),
+        ("北京\n\tplace\n", r"words\.tsv:2: expected a word, "),
+        ("# nothing\n\n", r"words\.tsv: no words found"),
     ],
 )
-def test_what_is_wrong_is_told_with_its_line(tmp_path, text, message):
+def test_malformed_lines_are_reported_with_their_number(tmp_path, text, message):
     with pytest.raises(DataError, match=message):
         read_lexicon(write(tmp_path / "words.tsv", text))
 
 
-def test_a_file_that_is_not_there_or_not_in_utf8(tmp_path):
+def test_missing_file_and_other_encodings(tmp_path):
     with pytest.raises(DataError, match=r"words\.tsv: No such file"):
         read_lexicon(tmp_path / "words.tsv")
     path = write(tmp_path / "words.tsv", "abc\n北京\n", "gbk")

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spacy_lstm_ner.data.files import DataFile
-from spacy_lstm_ner.data.formats import UNREADABLE
+from spacy_lstm_ner.data.formats.json_lines import UNREADABLE
 from spacy_lstm_ner.data.literals import MAX_DEPTH, parse_json, parse_literal
-from spacy_lstm_ner.data.problems import Report
+from spacy_lstm_ner.data.problems import ProblemLog
 
 SCALARS = (
     st.none()
@@ -35,14 +35,14 @@ VALUES = st.recursive(
 
 @given(VALUES)
 @settings(max_examples=300, deadline=None)
-def test_what_python_prints(value):
+def test_values_as_python_prints_them(value):
     assert parse_literal(repr(value)) == value
     assert parse_literal(ascii(value)) == value
 
 
 @given(st.text("ntxuUN01234567aq'\"\\{} \t", max_size=12), st.sampled_from("'\""))
 @settings(max_examples=1000, deadline=None)
-def test_escapes_are_those_of_python(text, quote):
+def test_escapes_match_python(text, quote):
     source = f"{quote}{text}{quote}"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -71,13 +71,13 @@ def test_escapes_are_those_of_python(text, quote):
         "\t[1,\f2]  ",
     ],
 )
-def test_ways_to_write_the_same(source):
+def test_equivalent_spellings(source):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         assert parse_literal(source) == ast.literal_eval(source.strip())
 
 
-def test_numbers_that_are_no_numbers_to_a_compiler():
+def test_numbers_that_are_not_literals_in_python():
     assert parse_literal("[inf, -inf]") == [float("inf"), -float("inf")]
     assert str(parse_literal("nan")) == "nan"
     assert parse_literal("9" * 5000) == parse_json("9" * 5000) == float("inf")
@@ -97,12 +97,12 @@ def test_numbers_that_are_no_numbers_to_a_compiler():
         "{'text': '一', 'text': '二'}",
     ],
 )
-def test_nothing_else_is_read(source):
+def test_nothing_else_is_accepted(source):
     with pytest.raises(ValueError):
         parse_literal(source)
 
 
-def test_errors_say_where():
+def test_errors_have_the_column():
     with pytest.raises(ValueError, match=r"column 6: .*'\+1\]'"):
         parse_literal("[1, 2+1]")
     with pytest.raises(ValueError, match=r"column 3: .*end of the line"):
@@ -112,7 +112,7 @@ def test_errors_say_where():
 
 
 @pytest.mark.parametrize("parse", [parse_literal, parse_json])
-def test_brackets_in_brackets_are_bounded(parse):
+def test_depth_of_brackets_is_limited(parse):
     depth = MAX_DEPTH
     assert parse("[" * depth + "]" * depth) is not None
     for source in ("[" * (depth + 1) + "]" * (depth + 1), "[" * 100_000):
@@ -125,9 +125,9 @@ def test_brackets_in_brackets_are_bounded(parse):
 
 
 @pytest.mark.parametrize("parse", [parse_literal, parse_json])
-def test_text_and_labels_come_once(parse):
-    """Of two, one would be lost."""
-    with pytest.raises(ValueError, match="'text' comes twice"):
+def test_duplicate_text_or_labels_are_errors(parse):
+    """One of the two values would be lost."""
+    with pytest.raises(ValueError, match="the key 'text' occurs twice"):
         parse('{"text": "a", "labels": [], "text": "b"}')
     assert parse('{"id": 1, "id": 2}') == {"id": 2}
 
@@ -168,17 +168,17 @@ def test_memory_is_a_small_multiple_of_the_line(name):
     # As names of tests they are too long for the environment of a process.
     ids=["a sum", "signs", "brackets", "digits", "a complex number", "JSON"],
 )
-def test_no_line_ends_the_run(line, tmp_path):
-    """In a process of its own, since some crash the interpreter."""
+def test_no_line_crashes_the_interpreter(line, tmp_path):
+    """In a subprocess, since some lines could crash the interpreter."""
     good = "{'text': '好', 'labels': ['O']}"
     path = tmp_path / "data.txt"
     path.write_text(f"{good}\n{line}\n{good}\n", "utf8")
     code = (
         "import sys\n"
         "from spacy_lstm_ner.data.files import DataFile\n"
-        "from spacy_lstm_ner.data.problems import Report\n"
-        "report = Report()\n"
-        "print(len(list(DataFile(sys.argv[1]).records(report))), *report.counts)"
+        "from spacy_lstm_ner.data.problems import ProblemLog\n"
+        "log = ProblemLog()\n"
+        "print(len(list(DataFile(sys.argv[1]).records(log))), *log.counts)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, path], capture_output=True, text=True
@@ -187,11 +187,11 @@ def test_no_line_ends_the_run(line, tmp_path):
     assert done.stdout.startswith("2 ") and "not a record" in done.stdout
 
 
-def test_other_keys_may_have_any_numbers(tmp_path):
+def test_other_keys_can_have_any_numbers(tmp_path):
     path = tmp_path / "data.jsonl"
     path.write_text(
         '{"text": "好", "labels": ["O"], "p": NaN, "n": %s}\n' % ("9" * 5000), "utf8"
     )
-    (record,) = DataFile(path).records(Report(strict=True))
+    (record,) = DataFile(path).records(ProblemLog(strict=True))
     assert record.units == ["好"]
     assert OverflowError not in UNREADABLE

@@ -306,7 +306,7 @@ def test_the_command_reads_standard_input_and_leaves_out_why(model, tmp_path):
     out = tmp_path / "gates.html"
     result = run(model, "-", out, input="王芳任教授" * 70 + "\n")
     assert result.exit_code == 0, result.output
-    assert "More than 300 characters: left out why" in result.output
+    assert "More than 300 characters: entities are not explained" in result.output
     assert "Why these entities" not in out.read_text("utf8")
     assert run(model, "王芳", out, "--no-why").exit_code == 0
     assert "Why these entities" not in out.read_text("utf8")
@@ -316,7 +316,7 @@ def test_the_command_says_what_is_wrong(model, tmp_path):
     out = tmp_path / "gates.html"
     long = "王" * (MOST_UNITS + 1)
     for arguments, said in [
-        ((model, long, out), "a page shows up to 1,000"),
+        ((model, long, out), "a page shows at most 1,000"),
         ((model, "", out), "The text is empty"),
         ((tmp_path / "nowhere", "王芳", out), "nowhere"),
         ((model, "王芳", out, "--corpus", tmp_path / "no.spacy"), "no such file"),

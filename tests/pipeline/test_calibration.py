@@ -12,10 +12,11 @@ from typer.testing import CliRunner
 
 from spacy_lstm_ner.cli import lstm_ner_cli
 from spacy_lstm_ner.data.corpus import BIOCorpus
+from spacy_lstm_ner.exceptions import NotCalibrated
 from spacy_lstm_ner.layers import CRF
 from spacy_lstm_ner.layers.marginals import segment_marginals
 from spacy_lstm_ner.layers.viterbi import n_best_paths
-from spacy_lstm_ner.pipeline.calibration import NotCalibrated, fit_temperature, log_loss
+from spacy_lstm_ner.pipeline.calibration import fit_temperature, log_loss
 from spacy_lstm_ner.tags import TagSet
 
 from ..conftest import SAMPLE, copy_of, found, loaded_again
@@ -245,7 +246,7 @@ def test_the_command_leaves_alone_what_it_cannot_calibrate(folder, unread):
     result = run(folder / "model", folder / "outside.spacy")
     assert result.exit_code == 0, result.output
     assert (
-        "Left as it was" in result.output
+        "Not calibrated" in result.output
         and "is correct: there is nothing to calibrate with" in result.output
     )
     assert (folder / "model/lstm_ner/cfg").read_bytes() == before

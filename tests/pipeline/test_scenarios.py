@@ -627,12 +627,12 @@ def english(nlp):
 DATA = [
     # language, unit, the Docs (their first four tokens are an entity), the warning
     ("zh", "char", characters, None),
-    ("zh", "char", characters_with_blanks, "blanks between characters"),
-    ("zh", "token", characters_with_blanks, "blanks between characters"),
-    ("zh", "token", english, "words cut into letters"),
+    ("zh", "char", characters_with_blanks, "spaces between characters"),
+    ("zh", "token", characters_with_blanks, "spaces between characters"),
+    ("zh", "token", english, "words split into letters"),
     ("en", "token", english, None),
-    ("en", "token", characters, "entities that fit no tokens"),
-    ("en", "char", characters, "entities that fit no tokens"),
+    ("en", "token", characters, "entities not aligned with tokens"),
+    ("en", "char", characters, "entities not aligned with tokens"),
 ]
 
 

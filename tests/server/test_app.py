@@ -1,4 +1,4 @@
-"""The server of the local page, `python -m spacy lstm-ner visualize`."""
+"""The web application, `python -m spacy lstm-ner visualize`."""
 
 import json
 import os
@@ -15,8 +15,10 @@ from spacy.language import Language
 from typer.testing import CliRunner
 
 import spacy_lstm_ner.cli  # noqa: F401  (adds its commands to spaCy's)
-from spacy_lstm_ner.server.app import DEFAULT_PORT, DemoServer, is_loopback
-from spacy_lstm_ner.server.demo import Demo, RequestError
+from spacy_lstm_ner.exceptions import RequestError
+from spacy_lstm_ner.server.app import DemoServer
+from spacy_lstm_ner.server.demo import Demo
+from spacy_lstm_ner.server.http_server import DEFAULT_PORT
 
 from ..conftest import found, loaded_again, served
 
@@ -25,7 +27,7 @@ JSON = {"Content-Type": "application/json"}
 
 
 def ask(server, method, path, body=None, headers=JSON):
-    """The status, the headers and the body of an answer."""
+    """Return the status, the headers and the body of a response."""
     host, port = server.server_address[:2]
     connection = HTTPConnection(host, port, timeout=30)
     if not isinstance(body, bytes | None):
@@ -48,7 +50,7 @@ def entities(server, *texts):
 # What it answers
 
 
-def test_the_page_is_for_this_machine_and_for_nobody_to_frame_or_keep(demo_server):
+def test_headers_of_the_page(demo_server):
     assert demo_server.server_address[0] == "127.0.0.1"
     status, headers, page = ask(demo_server, "GET", "/")
     assert status == 200
@@ -61,7 +63,7 @@ def test_the_page_is_for_this_machine_and_for_nobody_to_frame_or_keep(demo_serve
     assert "default-src 'none'" in page and "unsafe-eval" not in page
 
 
-def test_entities_are_those_of_the_pipeline(demo_server, trained):
+def test_entities_match_the_pipeline(demo_server, trained):
     texts = [TEXT, "", " \n", "👨‍👩‍👧" + TEXT, "\x00\u202e" + TEXT]
     answers = entities(demo_server, *texts)
     for text, answer in zip(texts, answers, strict=True):
@@ -72,8 +74,8 @@ def test_entities_are_those_of_the_pipeline(demo_server, trained):
     assert len(answers[0]) >= 4 and len(answers[3]) >= 4
 
 
-def test_half_a_character_takes_the_place_of_one(demo_server):
-    """JSON can hold halves of surrogate pairs; spaCy cannot."""
+def test_lone_surrogates_keep_their_offset(demo_server):
+    """JSON can represent lone surrogates; spaCy cannot."""
     body = f'{{"texts": ["\\ud800{TEXT}"]}}'.encode()
     status, _, answer = ask(demo_server, "POST", "/entities", body)
     assert status == 200
@@ -86,7 +88,7 @@ def test_every_label_has_a_hue(demo_server):
     assert answer["hues"].keys() == labels and "TITLE" in labels
 
 
-def test_the_threshold_of_the_component_is_where_the_slider_begins(trained):
+def test_slider_starts_at_the_threshold_of_the_component(trained):
     def load():
         nlp = loaded_again(trained)
         nlp.get_pipe("lstm_ner").threshold = 1.0
@@ -100,7 +102,7 @@ def test_the_threshold_of_the_component_is_where_the_slider_begins(trained):
     demo.close()
 
 
-def test_gates_with_and_without_reasons(demo_server):
+def test_gates_with_and_without_explanation(demo_server):
     asked = {"text": "王芳任教授"}
     status, _, answer = ask(demo_server, "POST", "/gates", asked)
     assert status == 200 and "forget gate" in answer["page"]
@@ -178,7 +180,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("what", REFUSED)
-def test_what_is_refused_is_told_in_words(demo_server, what):
+def test_rejected_requests_have_a_message(demo_server, what):
     path, body, headers, expected = REFUSED[what]
     status, _, answer = ask(demo_server, "POST", path, body, headers)
     assert status == expected, answer
@@ -203,8 +205,8 @@ def test_other_methods(demo_server, method, path, allowed):
     assert answer == "" if method == "HEAD" else answer["error"]
 
 
-def test_the_page_is_not_given_to_another_name(demo_server):
-    """A name of somebody else's that leads to this machine makes it "same origin"."""
+def test_other_host_names_are_rejected(demo_server):
+    """A foreign host name that resolves to this machine would make it "same origin"."""
     status, _, answer = ask(
         demo_server, "GET", "/", headers={"Host": "evil.example:80"}
     )
@@ -212,25 +214,21 @@ def test_the_page_is_not_given_to_another_name(demo_server):
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1:9999", "[::1]:8000"])
-def test_its_own_names_also_through_another_port(demo_server, host):
+def test_own_host_names_with_another_port(demo_server, host):
     headers = {**JSON, "Host": host, "Origin": f"http://{host}"}
     assert ask(demo_server, "POST", "/entities", ASKED, headers)[0] == 200
 
 
-def test_a_server_for_others_is_called_by_number_or_by_its_name(demo_server):
+def test_url_of_a_server_on_all_addresses(demo_server):
     server = DemoServer(demo_server.demo, "0.0.0.0", 0)
-    assert server.is_called("192.168.1.5") and server.is_called("localhost")
-    assert not server.is_called("evil.example")
     assert server.url.startswith("http://127.0.0.1:")
     server.server_close()
-    assert not is_loopback("0.0.0.0") and not is_loopback("myserver")
-    assert is_loopback("localhost") and is_loopback("::1")
 
 
-# What it withstands
+# Robustness
 
 
-def test_a_pipeline_that_fails_is_told_and_goes_on(trained, capsys):
+def test_failures_of_the_pipeline_are_reported(trained, capsys):
     @Language.component("fails_at_x")
     def fails(doc):
         if "x" in doc.text:
@@ -253,7 +251,7 @@ def test_a_pipeline_that_fails_is_told_and_goes_on(trained, capsys):
     assert "RuntimeError: an x" in capsys.readouterr().err
 
 
-def test_many_at_once_get_what_each_gets_alone(demo_server):
+def test_concurrent_requests_get_the_same_results(demo_server):
     texts = [TEXT[k:] * 3 for k in range(12)]
     alone = [entities(demo_server, text) for text in texts]
     with ThreadPoolExecutor(6) as pool:
@@ -266,7 +264,7 @@ def test_many_at_once_get_what_each_gets_alone(demo_server):
     ]
 
 
-def test_words_of_texts_do_not_fill_the_memory(trained):
+def test_vocabulary_does_not_grow(trained):
     nlp = loaded_again(trained)
     demo = Demo(lambda: nlp)
     before = len(nlp.vocab.strings)
@@ -278,7 +276,7 @@ def test_words_of_texts_do_not_fill_the_memory(trained):
     demo.close()
 
 
-def test_somebody_who_hangs_up_or_says_nothing(demo_server, capsys):
+def test_clients_that_disconnect_or_send_nothing(demo_server, capsys):
     for said in (
         b"",
         b"POST /entities HTTP/1.1\r\nContent-Length: 999\r\n\r\n{",
@@ -293,14 +291,14 @@ def test_somebody_who_hangs_up_or_says_nothing(demo_server, capsys):
 # The command
 
 
-def test_the_next_port_is_taken_unless_one_is_asked_for(demo_server):
+def test_next_free_port_unless_one_is_given(demo_server):
     first = DemoServer(demo_server.demo)
     second = DemoServer(demo_server.demo)
     ports = [server.server_address[1] for server in (first, second)]
     assert DEFAULT_PORT <= ports[0] < ports[1]
-    with pytest.raises(OSError, match=rf"Port {ports[1]} is taken: choose .* --port"):
+    with pytest.raises(OSError, match=rf"Port {ports[1]} is in use: choose .* --port"):
         DemoServer(demo_server.demo, port=ports[1])
-    with pytest.raises(OSError, match=r"no address no\.such\.name"):
+    with pytest.raises(OSError, match=r"resolve the address no\.such\.name: "):
         DemoServer(demo_server.demo, "no.such.name")
     first.server_close()
     second.server_close()
@@ -312,25 +310,25 @@ def visualize(*args):
     return result.exit_code, " ".join(result.output.split())
 
 
-def test_a_pipeline_that_is_not_there():
+def test_missing_pipeline():
     code, output = visualize("nowhere", "--no-browser")
     assert code == 1 and "Can't find model 'nowhere'" in output
 
 
-def test_others_who_can_reach_it_are_spoken_of(trained, tmp_path, monkeypatch):
+def test_warning_about_a_public_address(trained, tmp_path, monkeypatch):
     opened = []
-    monkeypatch.setattr("spacy_lstm_ner.server.app.open_in_browser", opened.append)
+    monkeypatch.setattr("spacy_lstm_ner.server.run.open_in_browser", opened.append)
     monkeypatch.setattr(DemoServer, "serve_forever", lambda self, poll_interval: None)
     trained.to_disk(tmp_path)
     code, output = visualize(tmp_path, "--port", 0, "--host", "0.0.0.0", "--no-browser")
-    assert code == 0 and "Everybody who reaches 0.0.0.0" in output and not opened
+    assert code == 0 and "Everybody who can reach 0.0.0.0" in output and not opened
     code, output = visualize(tmp_path, "--port", 0)
     assert code == 0 and "Everybody" not in output
     assert len(opened) == 1 and opened[0] in output
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such signal")
-def test_the_address_is_printed_and_ctrl_c_ends_it(trained, tmp_path):
+def test_url_is_printed_and_ctrl_c_stops_it(trained, tmp_path):
     trained.to_disk(tmp_path)
     args = "-m", "spacy", "lstm-ner", "visualize", tmp_path
     with served(sys.executable, *args) as (process, port):

@@ -1,4 +1,4 @@
-"""The queue of jobs that a pipeline's one thread does."""
+"""The worker thread and its queue of jobs."""
 
 import gc
 import weakref
@@ -7,12 +7,13 @@ from threading import Event, Thread
 
 import pytest
 
+from spacy_lstm_ner.exceptions import Cancelled
 from spacy_lstm_ner.server.jobs import QueueFull, Worker, WorkerClosed
-from spacy_lstm_ner.util.cancellation import Cancelled, at_checkpoints, checkpoint
+from spacy_lstm_ner.util.cancellation import at_checkpoints, checkpoint
 
 
 class Gate:
-    """A job that goes from checkpoint to checkpoint until it is let out."""
+    """A job that runs from checkpoint to checkpoint until it is released."""
 
     def __init__(self):
         self.begun, self.out, self.parts = Event(), Event(), 0
@@ -27,7 +28,7 @@ class Gate:
 
 @pytest.fixture
 def worker():
-    worker = Worker(most_short=2, most_long=1)
+    worker = Worker(max_short=2, max_long=1)
     yield worker
     worker.close(5)
 
@@ -46,7 +47,7 @@ def wait_until(condition):
     raise AssertionError("that did not come")
 
 
-def test_results_and_errors_come_back_and_the_thread_goes_on(worker):
+def test_results_and_errors_are_returned_and_the_thread_continues(worker):
     assert worker.do(lambda: 7) == 7
     with pytest.raises(ZeroDivisionError):
         worker.do(lambda: 1 // 0)
@@ -58,7 +59,7 @@ def test_results_and_errors_come_back_and_the_thread_goes_on(worker):
     assert worker.do(lambda: 8, long=True) == 8
 
 
-def test_what_nobody_waits_for_is_dropped_from_the_queue(worker, pool):
+def test_cancelled_jobs_are_dropped_from_the_queue(worker, pool):
     gate, dropped, done = Gate(), Event(), []
     first = pool.submit(worker.do, gate)
     gate.begun.wait(5)
@@ -75,7 +76,7 @@ def test_what_nobody_waits_for_is_dropped_from_the_queue(worker, pool):
     assert done == ["wanted"]
 
 
-def test_what_nobody_waits_for_ends_at_its_next_checkpoint(worker, pool):
+def test_cancelled_jobs_stop_at_the_next_checkpoint(worker, pool):
     gate, dropped = Gate(), Event()
     first = pool.submit(worker.do, gate, cancelled=dropped.is_set)
     gate.begun.wait(5)
@@ -87,7 +88,7 @@ def test_what_nobody_waits_for_ends_at_its_next_checkpoint(worker, pool):
     assert worker.do(lambda: gate.parts) == parts
 
 
-def test_the_queue_has_a_bound_for_each_kind(worker, pool):
+def test_queue_is_bounded_for_each_kind(worker, pool):
     gate = Gate()
     first = pool.submit(worker.do, gate)
     gate.begun.wait(5)
@@ -100,7 +101,7 @@ def test_the_queue_has_a_bound_for_each_kind(worker, pool):
     assert [job.result(5) for job in (first, *waiting)] == ["out", "", "", ""]
 
 
-def test_short_jobs_are_done_between_the_parts_of_a_long_one(worker, pool):
+def test_short_jobs_run_at_the_checkpoints_of_a_long_one(worker, pool):
     gate = Gate()
     long = pool.submit(worker.do, gate, long=True)
     gate.begun.wait(5)
@@ -115,8 +116,8 @@ def test_short_jobs_are_done_between_the_parts_of_a_long_one(worker, pool):
     assert long.result(5) == "out"
 
 
-def test_short_jobs_overtake_long_ones_but_not_for_ever():
-    worker = Worker(most_short=40)
+def test_long_jobs_do_not_starve():
+    worker = Worker(max_short=40)
     gate, order = Gate(), []
     with ThreadPoolExecutor(50) as pool:
         pool.submit(worker.do, gate)
@@ -132,7 +133,7 @@ def test_short_jobs_overtake_long_ones_but_not_for_ever():
     worker.close(5)
 
 
-def test_closing_tells_all_who_wait(pool):
+def test_closing_fails_all_waiting_jobs(pool):
     worker, gate, stuck = Worker(), Gate(), Event()
     jobs = [pool.submit(worker.do, gate)]
     gate.begun.wait(5)
@@ -156,7 +157,7 @@ def test_closing_tells_all_who_wait(pool):
     assert worker.close(5)
 
 
-def test_what_a_job_returns_is_not_kept(worker):
+def test_results_are_not_kept(worker):
     class Large:
         pass
 
@@ -165,7 +166,7 @@ def test_what_a_job_returns_is_not_kept(worker):
     wait_until(lambda: kept() is None)
 
 
-def test_a_checkpoint_is_that_of_its_own_thread():
+def test_callbacks_are_per_thread():
     called = []
     with at_checkpoints(lambda: called.append(1)):
         checkpoint()

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from spacy_lstm_ner.util.atomic import AtomicSet, PartlyWrittenError, atomic_write
+from spacy_lstm_ner.exceptions import PartlyWrittenError
+from spacy_lstm_ner.util.atomic import AtomicSet, atomic_write
 
 from ..conftest import heed_signals
 from ..disks import full_disk, immutable, posix
@@ -32,7 +33,7 @@ def content(folder: Path) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("old", [None, "old"])
-def test_a_file_comes_whole_or_not_at_all(tmp_path, old):
+def test_a_file_is_written_completely_or_not_at_all(tmp_path, old):
     path = tmp_path / "a.txt"
     if old:
         path.write_text(old)
@@ -48,7 +49,7 @@ def test_a_file_comes_whole_or_not_at_all(tmp_path, old):
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
 
 
-def test_folders_are_made_and_after_an_error_not(tmp_path):
+def test_folders_are_created_but_not_after_an_error(tmp_path):
     path = tmp_path / "some" / "where" / "a.txt"
     with pytest.raises(ValueError), atomic_write(path) as new:
         new.write_text("new")
@@ -59,14 +60,14 @@ def test_folders_are_made_and_after_an_error_not(tmp_path):
     assert path.read_text() == "new"
 
 
-def test_a_folder_as_a_whole(tmp_path):
+def test_a_folder_is_replaced_as_a_whole(tmp_path):
     path = tmp_path / "pipeline"
     for name in ("a", "b"):
         with atomic_write(path, replace_folder=True) as new:
             new.mkdir()
             (new / name).write_text(name)
         assert content(tmp_path) == {f"pipeline/{name}": name}
-    is_told = pytest.raises(OSError, match="pipeline is a folder: name a file")
+    is_told = pytest.raises(OSError, match="pipeline is a folder: give the path")
     with is_told, atomic_write(path):
         raise AssertionError("not before something long is computed")
     # One in place of the other.
@@ -77,14 +78,14 @@ def test_a_folder_as_a_whole(tmp_path):
     assert list(tmp_path.rglob("*")) == [path] and path.is_dir()
 
 
-def test_what_was_not_written_is_an_error(tmp_path):
-    is_told = pytest.raises(OSError, match="no such file was made")
+def test_a_file_that_was_not_written_is_an_error(tmp_path):
+    is_told = pytest.raises(OSError, match=r"a\.txt: the file was not written")
     with is_told, atomic_write(tmp_path / "a.txt"):
         pass
 
 
 @posix
-def test_permissions_are_those_of_the_file_before_or_of_the_umask(tmp_path):
+def test_permissions_are_kept_or_set_by_the_umask(tmp_path):
     path = tmp_path / "a.txt"
     before = os.umask(0o027)
     try:
@@ -100,7 +101,7 @@ def test_permissions_are_those_of_the_file_before_or_of_the_umask(tmp_path):
 
 
 @posix
-def test_links_stay_and_lead_to_the_new_file(tmp_path):
+def test_targets_of_symbolic_links_are_replaced(tmp_path):
     (tmp_path / "real").mkdir()
     target, link = tmp_path / "real" / "a.txt", tmp_path / "link.txt"
     link.symlink_to(target)
@@ -116,7 +117,7 @@ def test_links_stay_and_lead_to_the_new_file(tmp_path):
 
 
 @posix
-def test_devices_and_pipes_are_written_to_and_stay(tmp_path):
+def test_devices_and_pipes_are_written_to_and_not_replaced(tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
@@ -150,7 +151,7 @@ def write_three(folder: Path, text: str) -> None:
             files.add(folder / name).write_text(text)
 
 
-def test_all_files_of_a_set_or_none(tmp_path):
+def test_all_files_of_a_set_or_none_are_written(tmp_path):
     with pytest.raises(ValueError), AtomicSet() as files:
         files.add(tmp_path / "a").write_text("new")
         files.add(tmp_path / "b").write_text("new")
@@ -158,7 +159,10 @@ def test_all_files_of_a_set_or_none(tmp_path):
     assert list(tmp_path.iterdir()) == []
     write_three(tmp_path, "new")
     assert content(tmp_path) == dict.fromkeys("abc", "new")
-    with pytest.raises(OSError, match="named twice"), AtomicSet() as files:
+    with (
+        pytest.raises(OSError, match="is given twice as an output file"),
+        AtomicSet() as files,
+    ):
         files.add(tmp_path / "a").write_text("1")
         files.add(tmp_path / "." / "a").write_text("2")
     assert content(tmp_path) == dict.fromkeys("abc", "new")
@@ -166,7 +170,7 @@ def test_all_files_of_a_set_or_none(tmp_path):
 
 @pytest.mark.parametrize("there", ["", "a", "abc"])
 @pytest.mark.parametrize("links", [True, False])
-def test_what_was_replaced_is_put_back(tmp_path, monkeypatch, there, links):
+def test_replaced_files_are_restored(tmp_path, monkeypatch, there, links):
     """The last one cannot be replaced, with hard links and without."""
     folder = tmp_path / "new"
     if there:
@@ -197,7 +201,7 @@ def test_what_was_replaced_is_put_back(tmp_path, monkeypatch, there, links):
 
 
 @pytest.mark.parametrize("step", range(1, 20))
-def test_an_interrupt_at_any_step_of_replacing(tmp_path, monkeypatch, step):
+def test_an_interrupt_at_any_step_of_the_commit(tmp_path, monkeypatch, step):
     """Files and folders, old and new."""
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "part").write_text("old")
@@ -236,7 +240,7 @@ def test_an_interrupt_at_any_step_of_replacing(tmp_path, monkeypatch, step):
     assert not list(tmp_path.glob(HIDDEN))
 
 
-def test_what_cannot_be_put_back_is_told_and_kept(tmp_path, monkeypatch):
+def test_files_that_cannot_be_restored_are_reported_and_kept(tmp_path, monkeypatch):
     (tmp_path / "a").write_text("old")
     (tmp_path / "b").write_text("old")
     replace = os.replace
@@ -253,10 +257,9 @@ def test_what_cannot_be_put_back_is_told_and_kept(tmp_path, monkeypatch):
         files.add(tmp_path / "a").write_text("new")
         files.add(tmp_path / "b").write_text("new")
     said = str(error.value)
-    assert f"{tmp_path / 'a'} could not be put back" in said
-    kept = Path(
-        said.partition("a could not be put back")[2].split("it is ")[1].split("\n")[0]
-    )
+    assert f"{tmp_path / 'a'} could not be restored" in said
+    rest = said.partition("a could not be restored")[2]
+    kept = Path(rest.split("the old content is in ")[1].split("\n")[0])
     assert kept.read_text() == "old" and (tmp_path / "a").read_text() == "new"
     assert (tmp_path / "b").read_text() == "old"
     # Nor does a later run remove it.
@@ -268,7 +271,7 @@ def test_what_cannot_be_put_back_is_told_and_kept(tmp_path, monkeypatch):
 
 
 @posix
-def test_an_immutable_file_of_a_set(tmp_path):
+def test_an_immutable_file_in_a_set(tmp_path):
     write_three(tmp_path, "old")
     with immutable(tmp_path / "b"), pytest.raises(PermissionError) as error:
         write_three(tmp_path, "new")
@@ -278,8 +281,8 @@ def test_an_immutable_file_of_a_set(tmp_path):
 
 
 @posix
-def test_a_file_where_a_file_system_is_mounted(tmp_path):
-    """As containers have it."""
+def test_a_file_that_is_a_mount_point(tmp_path):
+    """As in containers."""
     write_three(tmp_path, "old")
     other = tmp_path / "b"
     try:
@@ -302,7 +305,7 @@ def test_a_file_where_a_file_system_is_mounted(tmp_path):
 
 @posix
 @pytest.mark.parametrize("large", ["a", "b"])
-def test_a_full_disk_is_named_and_nothing_is_lost(tmp_path, large):
+def test_a_full_disk_is_reported_and_nothing_is_lost(tmp_path, large):
     with full_disk(tmp_path / "disk") as disk:
         for name in "ab":
             (disk / name).write_text("old")
@@ -320,8 +323,8 @@ def test_a_full_disk_is_named_and_nothing_is_lost(tmp_path, large):
 
 
 @posix
-def test_no_room_for_more_files(tmp_path):
-    """Not even for the hidden folder."""
+def test_no_inodes_left(tmp_path):
+    """The hidden folder cannot be created either."""
     with full_disk(tmp_path / "disk", "64k,nr_inodes=3") as disk:
         (disk / "a").write_text("old")
         (disk / "b").write_text("old")
@@ -346,7 +349,7 @@ def in_process(code: str, *args: object, **settings) -> subprocess.Popen:
 
 
 @posix
-def test_a_limit_for_files(tmp_path):
+def test_limit_of_the_file_size(tmp_path):
     (tmp_path / "a").write_text("old")
     code = """
         import resource
@@ -363,7 +366,7 @@ def test_a_limit_for_files(tmp_path):
 
 
 @posix
-def test_folder_that_nobody_may_write_to(tmp_path):
+def test_read_only_folder(tmp_path):
     folder = tmp_path / "locked"
     folder.mkdir()
     (folder / "a").write_text("old")
@@ -396,7 +399,7 @@ WRITE_SLOWLY = """
 
 
 @posix
-def test_kill_leaves_the_old_files_and_what_later_runs_remove(tmp_path):
+def test_kill_keeps_the_old_files_and_later_runs_clean_up(tmp_path):
     write_three(tmp_path, "old")
     process = in_process(WRITE_SLOWLY, tmp_path)
     assert process.stdout.readline() == "begun\n"
@@ -422,8 +425,8 @@ def test_kill_leaves_the_old_files_and_what_later_runs_remove(tmp_path):
 
 @posix
 @pytest.mark.parametrize("step", range(1, 9))
-def test_kill_while_files_are_put_in_place(tmp_path, step):
-    """No file is ever missing or half, and the old ones are kept."""
+def test_kill_during_the_commit(tmp_path, step):
+    """No file is ever missing or incomplete, and the old ones are kept."""
     write_three(tmp_path, "old")
     code = """
         count = 0
@@ -456,7 +459,7 @@ def test_kill_while_files_are_put_in_place(tmp_path, step):
 
 
 @posix
-def test_nothing_is_done_about_signals_by_a_library(tmp_path):
+def test_the_library_sets_no_signal_handlers(tmp_path):
     before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
     with atomic_write(tmp_path / "a") as new:
         new.write_text("new")
@@ -470,7 +473,7 @@ def test_nothing_is_done_about_signals_by_a_library(tmp_path):
     ("number", "code"),
     [("SIGTERM", 143), ("SIGHUP", 129), ("SIGINT", 130)],
 )
-def test_signals_end_commands_with_nothing_left(tmp_path, number, code):
+def test_signals_end_commands_without_temporary_files(tmp_path, number, code):
     write_three(tmp_path, "old")
     body = textwrap.indent(textwrap.dedent(WRITE_SLOWLY), "    ")
     program = (
@@ -488,8 +491,8 @@ def test_signals_end_commands_with_nothing_left(tmp_path, number, code):
     assert content(tmp_path) == dict.fromkeys("abc", "old")
 
 
-def test_time_does_not_matter_for_what_is_there(tmp_path):
-    """What is not from here stays, however it is called and however old it is."""
+def test_other_old_files_are_not_removed(tmp_path):
+    """Whatever their name and age."""
     (tmp_path / ".lstm-ner-mine.tmp").write_text("mine")
     (tmp_path / ".lstm-ner-folder.tmp").mkdir()
     (tmp_path / ".lstm-ner-folder.tmp" / "notes").write_text("mine")

@@ -7,7 +7,12 @@ from types import SimpleNamespace
 import pytest
 
 from spacy_lstm_ner.util import progress
-from spacy_lstm_ner.util.progress import duration, progress_counter, tell, with_progress
+from spacy_lstm_ner.util.progress import (
+    duration,
+    print_line,
+    progress_counter,
+    with_progress,
+)
 
 
 @pytest.fixture
@@ -18,7 +23,7 @@ def clock(monkeypatch):
     return clock
 
 
-def test_lines_where_there_is_no_terminal(clock, capsys):
+def test_lines_without_a_terminal(clock, capsys):
     for _ in with_progress(range(2400), True, "Pretraining"):
         clock.now += 0.125
     output = capsys.readouterr()
@@ -32,7 +37,7 @@ def test_lines_where_there_is_no_terminal(clock, capsys):
     assert len(lines) == 7 and output.out == ""
 
 
-def test_how_much_there_is_may_be_unknown_or_given(clock, capsys):
+def test_total_can_be_unknown_or_given(clock, capsys):
     for _ in with_progress(iter(range(6)), True, "Data"):
         clock.now += 2
     for _ in with_progress(iter(range(6)), True, "Data", total=6):
@@ -54,7 +59,7 @@ def test_bytes_are_counted_in_megabytes(clock, capsys):
     )
 
 
-def test_what_is_fast_or_silent_tells_nothing(clock, capsys):
+def test_nothing_is_shown_if_fast_or_silent(clock, capsys):
     for _ in with_progress(range(49), True, "Fast"):
         clock.now += 0.1
     for _ in with_progress(range(100), False, "Silent"):
@@ -67,7 +72,7 @@ def test_what_is_fast_or_silent_tells_nothing(clock, capsys):
 
 
 @pytest.mark.parametrize("total", [None, 0])
-def test_nothing_to_do(clock, capsys, total):
+def test_no_items(clock, capsys, total):
     assert list(with_progress([], True, "Nothing", total=total)) == []
     with progress_counter("Nothing", total) as counter:
         clock.now += 10
@@ -82,7 +87,7 @@ class Terminal(io.StringIO):
 
 def test_a_bar_in_a_terminal(clock, monkeypatch):
     monkeypatch.setattr(sys, "stderr", terminal := Terminal())
-    monkeypatch.setattr(progress, "_BAR_AFTER", 0)
+    monkeypatch.setattr(progress, "_BAR_DELAY", 0)
     seen = []
     for i in with_progress(range(5), True, "Corpus"):
         clock.now += 100
@@ -92,11 +97,11 @@ def test_a_bar_in_a_terminal(clock, monkeypatch):
 
 
 def test_without_any_stderr(clock, monkeypatch):
-    """As in a program with windows."""
+    """As in a program without a console."""
     monkeypatch.setattr(sys, "stderr", None)
     for _ in with_progress(range(10), True, "Corpus"):
         clock.now += 10
-    tell("a line")
+    print_line("a line")
 
 
 def test_durations():

@@ -135,7 +135,7 @@ def test_apply(folder, trained, examples):
 
 
 def test_find_threshold(folder):
-    """What it finds is looked at in test_confidence.py."""
+    """Its result is tested in tests/pipeline/test_probabilities.py."""
     args = "lstm_ner", "threshold", "ents_f", "--n_trials", 3
     output = run("find-threshold", folder / "model", folder / "dev.spacy", *args)
     assert "Best threshold" in output and "ents_f" in output
@@ -157,7 +157,7 @@ def test_init_labels_and_training_with_the_file(folder, trained):
 
 
 def test_fill_config(folder, tmp_path):
-    """A base config, as people write them, becomes a whole one."""
+    """A base config is completed."""
     (tmp_path / "base.cfg").write_text(
         '[nlp]\nlang = "zh"\npipeline = ["lstm_ner"]\n\n[components]\n\n'
         '[components.lstm_ner]\nfactory = "lstm_ner"\nscheme = "BIO"\n'
@@ -191,7 +191,7 @@ COMMANDS = {
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("name", ["no_lexicon", "lstm_ner"])
 @pytest.mark.filterwarnings("ignore:.*The pretraining of the component")
-def test_what_does_not_train_does_not_pretrain(
+def test_commands_that_do_not_train_do_not_pretrain(
     folder, tmp_path, pretrains, name, command
 ):
     """With the configs as they are, which ask for 3,000 steps of pretraining."""
@@ -206,7 +206,7 @@ def test_what_does_not_train_does_not_pretrain(
 
 
 def test_train_pretrains(folder, tmp_path, pretrains):
-    """As long as the text goes, and after the pipeline is initialized."""
+    """For as many steps as there is text, and after the pipeline was initialized."""
     result = CliRunner().invoke(
         app,
         [

@@ -1,5 +1,5 @@
-"""What the server of the local page does with many requests, slow ones, and those that
-nobody waits for; and how it ends."""
+"""The server under load: slow and malformed requests, clients that disconnect, failures
+and shutdown."""
 
 import json
 import os
@@ -44,7 +44,7 @@ def connect(server, data=b""):
 
 
 def answer(connection):
-    """The status, and all that the server says."""
+    """Return the status and the whole response."""
     said = b""
     while piece := connection.recv(65_536):
         said += piece
@@ -61,7 +61,7 @@ def wait_until(condition, seconds=10):
 
 @pytest.fixture
 def serve():
-    """Begins servers, and ends them."""
+    """Start servers, and stop them at the end."""
     servers = []
 
     def begin(load, **attributes):
@@ -80,7 +80,8 @@ def serve():
 
 @pytest.fixture
 def slow_parts(monkeypatch):
-    """Reasons take long: their parts so far, and an event that lets them go on fast."""
+    """Make explanations slow. Yields the parts computed so far, and an event that makes
+    the rest fast."""
     parts, fast = [], Event()
     real = why_module._scores_without
 
@@ -97,7 +98,7 @@ def slow_parts(monkeypatch):
 
 @pytest.fixture
 def stuck(monkeypatch):
-    """Reasons wait for an event."""
+    """Make explanations wait for an event."""
     event = Event()
     real = spacy_lstm_ner.server.demo.explain
 
@@ -113,7 +114,7 @@ def stuck(monkeypatch):
 # Requests that nobody waits for
 
 
-def test_reasons_that_nobody_waits_for_are_not_computed(serve, trained, slow_parts):
+def test_explanations_stop_when_the_client_disconnects(serve, trained, slow_parts):
     server = serve(lambda: loaded_again(trained))
     for _ in range(10):
         connection = connect(server, request("/gates", WHY))
@@ -127,7 +128,7 @@ def test_reasons_that_nobody_waits_for_are_not_computed(serve, trained, slow_par
     assert len(slow_parts) == parts < 3 * 8, "of 10 * 8"
 
 
-def test_a_long_text_that_nobody_waits_for_is_left(serve, trained):
+def test_long_texts_stop_when_the_client_disconnects(serve, trained):
     nlp = loaded_again(trained)
     component = nlp.get_pipe("lstm_ner")
     batches, real = [], component._scores
@@ -148,7 +149,7 @@ def test_a_long_text_that_nobody_waits_for_is_left(serve, trained):
     assert len(batches) < 5, "of more than five for the first, and one"
 
 
-def test_a_short_request_does_not_wait_for_reasons(serve, trained, slow_parts):
+def test_short_requests_do_not_wait_for_explanations(serve, trained, slow_parts):
     server = serve(lambda: loaded_again(trained))
     with ThreadPoolExecutor() as pool:
         long = [pool.submit(ask, server, "POST", "/gates", WHY) for _ in range(2)]
@@ -165,13 +166,13 @@ def test_a_short_request_does_not_wait_for_reasons(serve, trained, slow_parts):
 # Too many
 
 
-def test_a_full_queue_is_told_with_when_to_try_again(serve, trained, stuck):
+def test_full_queue_has_a_retry_after_header(serve, trained, stuck):
     server = serve(lambda: loaded_again(trained))
     connections = [connect(server, request("/gates", WHY)) for _ in range(9)]
     wait_until(lambda: len(server.demo._worker._waiting[True]) == 8)
     status, headers, said = ask(server, "POST", "/gates", WHY)
     assert (status, headers["Retry-After"]) == (503, "10")
-    assert said["error"] == "Too many requests wait already: try again in 10 s."
+    assert said["error"] == "Too many requests are waiting: try again in 10 s."
     # A client that leaves makes room.
     connections.pop().close()
     wait_until(lambda: len(server.demo._worker._waiting[True]) == 7)
@@ -181,8 +182,8 @@ def test_a_full_queue_is_told_with_when_to_try_again(serve, trained, stuck):
     assert entities(server, TEXT)[0]
 
 
-def test_threads_have_a_bound_and_who_is_over_it_waits(serve, trained):
-    server = serve(lambda: loaded_again(trained), most_connections=3)
+def test_number_of_connections_is_bounded(serve, trained):
+    server = serve(lambda: loaded_again(trained), max_connections=3)
     before = threading.active_count()
     silent = [connect(server) for _ in range(9)]
     wait_until(lambda: threading.active_count() == before + 3)
@@ -194,7 +195,7 @@ def test_threads_have_a_bound_and_who_is_over_it_waits(serve, trained):
     assert [answer(connection)[0] for connection in waiting] == [200] * 20
 
 
-def test_no_connection_is_reset_where_many_come_at_once(serve):
+def test_no_connection_is_reset_under_load(serve):
     def load():
         nlp = spacy.blank("zh")
         nlp.add_pipe("entity_ruler").add_patterns([{"label": "X", "pattern": "王"}])
@@ -222,8 +223,10 @@ def test_no_connection_is_reset_where_many_come_at_once(serve):
     "path, headers, status",
     [("/entities", (), 413), ("/nowhere", (), 404), ("/gates", ("Origin: x",), 403)],
 )
-def test_who_is_refused_while_it_sends_reads_why(demo_server, path, headers, status):
-    """Closed with something unread, a connection is reset."""
+def test_clients_rejected_while_sending_get_the_response(
+    demo_server, path, headers, status
+):
+    """A connection that is closed with unread data is reset."""
     sent = request(path, b" " * 4_000_000, *headers)
     assert answer(connect(demo_server, sent))[0] == status
 
@@ -231,11 +234,11 @@ def test_who_is_refused_while_it_sends_reads_why(demo_server, path, headers, sta
 # Slow clients
 
 
-def test_a_request_has_so_long_to_arrive_as_a_whole(serve, trained):
+def test_time_limit_for_a_whole_request(serve, trained):
     server = serve(lambda: loaded_again(trained), request_seconds=0.5)
     sent = request("/entities", {"texts": [TEXT]})
     head = sent.index(b"\r\n\r\n") + 4
-    for begin, said in ((1, ""), (head, "longer than 0.5 s")):
+    for begin, said in ((1, ""), (head, "not received within 0.5 s")):
         connection = connect(server, sent[:begin])
         begun = time.monotonic()
         with ThreadPoolExecutor() as pool:
@@ -300,7 +303,7 @@ ODD = {
 
 
 @pytest.mark.parametrize("what", ODD)
-def test_odd_requests_are_refused_in_words(demo_server, what):
+def test_malformed_requests_have_a_message(demo_server, what):
     sent, expected = ODD[what]
     status, said = answer(connect(demo_server, sent))
     assert status == expected, said
@@ -310,7 +313,7 @@ def test_odd_requests_are_refused_in_words(demo_server, what):
     assert "Connection: close" in said
 
 
-def test_head_is_get_without_the_page(demo_server):
+def test_head_is_get_without_the_body(demo_server):
     status, headers, page = ask(demo_server, "HEAD", "/")
     assert (status, page) == (200, "")
     assert int(headers["Content-Length"]) == len(
@@ -318,7 +321,7 @@ def test_head_is_get_without_the_page(demo_server):
     )
 
 
-def test_who_asks_first_is_told_to_go_on_or_not(demo_server):
+def test_expect_100_continue(demo_server):
     body = json.dumps({"texts": [TEXT]}).encode()
     for size, expected in ((len(body), b"HTTP/1.1 100"), (10**9, b"HTTP/1.1 413")):
         head = request(
@@ -333,19 +336,19 @@ def test_who_asks_first_is_told_to_go_on_or_not(demo_server):
                 assert said.readline() == b"HTTP/1.1 200 OK\r\n"
 
 
-def test_requests_that_come_together_are_one(demo_server):
+def test_only_the_first_of_pipelined_requests_is_served(demo_server):
     status, said = answer(connect(demo_server, ENTITIES * 2))
     assert status == 200 and said.count("HTTP/1.") == 1
 
 
-def test_the_longest_text_fits_however_it_is_escaped(demo_server, monkeypatch):
+def test_longest_text_is_accepted_however_it_is_escaped(demo_server, monkeypatch):
     monkeypatch.setattr(demo_server.demo, "entities", lambda texts, **_: {"n": texts})
     for body in (json.dumps({"texts": ["😀" * 100_000]}), '{"texts": ["😀"]}'):
         assert ask(demo_server, "POST", "/entities", body.encode())[0] == 200
 
 
 @pytest.mark.skipif(not socket.has_ipv6, reason="needs IPv6")
-def test_an_address_of_ipv6(demo_server):
+def test_ipv6_address(demo_server):
     try:
         server = DemoServer(demo_server.demo, "::1", 0)
     except OSError:
@@ -360,9 +363,9 @@ def test_an_address_of_ipv6(demo_server):
     server.server_close()
 
 
-def test_names_that_cannot_be_looked_up(demo_server):
+def test_unresolvable_host_names(demo_server):
     for name in ("x" * 100, "", "a..b"):
-        with pytest.raises(OSError, match="There is no address"):
+        with pytest.raises(OSError, match="Cannot resolve the address"):
             DemoServer(demo_server.demo, name)
 
 
@@ -382,7 +385,7 @@ def fails_in_many_ways(doc):
     return doc
 
 
-def test_a_failure_is_told_whatever_it_is_and_others_are_served(serve, trained, capsys):
+def test_any_failure_is_reported_and_others_are_served(serve, trained, capsys):
     def load():
         nlp = loaded_again(trained)
         nlp.add_pipe("test_fails_in_many_ways")
@@ -390,7 +393,7 @@ def test_a_failure_is_told_whatever_it_is_and_others_are_served(serve, trained, 
 
     server = serve(load)
     for text, said in (
-        *(("e", "ValueError"), ("m", "not enough memory"), ("t", "TimeoutError: late")),
+        *(("e", "ValueError"), ("m", "Not enough memory"), ("t", "TimeoutError: late")),
         ("s", "SystemExit: 3"),
     ):
         asked = {"texts": [TEXT, text]}
@@ -401,8 +404,8 @@ def test_a_failure_is_told_whatever_it_is_and_others_are_served(serve, trained, 
     assert "\x1b" not in errors and "ValueError: \\x1b[31m" in errors
 
 
-def test_a_score_that_is_no_number_is_none(serve, trained):
-    """JSON has none."""
+def test_non_finite_score_becomes_null(serve, trained):
+    """JSON has no NaN."""
 
     @Language.component("test_scores_nan")
     def scores_nan(doc):
@@ -420,7 +423,7 @@ def test_a_score_that_is_no_number_is_none(serve, trained):
     assert {entity["score"] for entity in told["entities"][0]} == {None}
 
 
-# Its end
+# Shutdown
 
 
 # The command, with a component that is busy in what cannot be cancelled.
@@ -445,7 +448,7 @@ setup_cli()
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_busy_server_ends_at_once(trained, tmp_path, number):
+def test_busy_server_stops_at_once(trained, tmp_path, number):
     (tmp_path / "spacy_busy.py").write_text(BUSY, "utf8")
     trained.to_disk(tmp_path / "model")
     program = tmp_path / "spacy_busy.py"
@@ -462,7 +465,7 @@ def test_a_busy_server_ends_at_once(trained, tmp_path, number):
         _, errors = process.communicate(timeout=20)
         assert (process.returncode, errors) == (0, "")
         status, said = answer(connection)
-        assert status == 503 and "is being stopped" in said
+        assert status == 503 and "is shutting down" in said
         with socket.socket() as again:
             again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             again.bind(("127.0.0.1", port))
@@ -472,7 +475,7 @@ def test_a_busy_server_ends_at_once(trained, tmp_path, number):
 
 
 @pytest.mark.slow
-def test_ten_thousand_requests_do_not_fill_the_memory(serve, trained):
+def test_memory_after_ten_thousand_requests(serve, trained):
     def memory():
         with open("/proc/self/status", encoding="utf8") as status:
             (line,) = (line for line in status if line.startswith("VmRSS"))

@@ -1,4 +1,4 @@
-"""Several at once at the local server: who has hung up, who is impatient at its end."""
+"""Concurrent requests: clients that disconnect, and shutdown during a computation."""
 
 import json
 import os
@@ -25,8 +25,8 @@ LONG = [f"{number}号王芳任北京大学教授" * 20 for number in range(10)]
 
 
 class Held:
-    """A component that keeps the texts that it has seen, and waits at texts with "号"
-    while it is told to hold them."""
+    """A component that records the texts that it processes. It waits at texts with "号"
+    until it is released."""
 
     def __init__(self):
         self.seen = []
@@ -61,7 +61,7 @@ def serving(demo, server_class=DemoServer):
 
 @pytest.fixture
 def held_server(trained):
-    """A server, and the component that holds its pipeline."""
+    """A server, and the component that blocks its pipeline."""
     nlp = loaded_again(trained)
     nlp.add_pipe("held", first=True)
     held = nlp.get_pipe("held")
@@ -77,7 +77,7 @@ def held_server(trained):
 
 
 def send(server, path, question):
-    """Begin a request: the connection."""
+    """Send a request, and return the connection."""
     body = json.dumps(question).encode()
     connection = socket.create_connection(server.server_address[:2], timeout=30)
     head = (
@@ -89,7 +89,7 @@ def send(server, path, question):
 
 
 def until(condition, seconds=10):
-    """Wait for something, which comes soon."""
+    """Wait until a condition is true."""
     end = monotonic() + seconds
     while not condition() and monotonic() < end:
         sleep(0.02)
@@ -122,7 +122,7 @@ def test_dropped_requests_are_not_computed(held_server):
     assert all("0号" in text for text in others)
 
 
-def test_reasons_are_the_same_with_other_requests_between(held_server, trained):
+def test_explanations_are_the_same_with_other_requests_between(held_server, trained):
     server, held = held_server
     held.go_on.set()
     asked = {"text": LONG[0][:100], "why": True}
@@ -186,7 +186,7 @@ def takes_long(doc):
         (signal.SIGTERM, "/entities", {"texts": ["busy"]}),
     ],
 )
-def test_it_ends_at_once_whatever_is_computed(
+def test_server_stops_at_once_whatever_is_computed(
     trained, tmp_path, number, path, question
 ):
     nlp = loaded_again(trained)
@@ -209,7 +209,7 @@ def test_it_ends_at_once_whatever_is_computed(
         _, errors = process.communicate(timeout=8)
         assert (process.returncode, errors) == (0, "")
         response = client.getresponse()
-        assert response.status == 503 and b"being stopped" in response.read()
+        assert response.status == 503 and b"shutting down" in response.read()
         with socket.socket() as again:
             again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             again.bind(("127.0.0.1", port))

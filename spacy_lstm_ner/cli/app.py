@@ -1,0 +1,36 @@
+"""The Typer application ``python -m spacy lstm-ner``. To add a command, write a module
+with its function and add it to `COMMANDS`."""
+
+from collections.abc import Callable
+
+import typer
+
+from .calibrate import calibrate_cli
+from .check import check_cli
+from .convert import convert_cli
+from .errors import errors_cli
+from .evaluate import evaluate_cli
+from .gates import gates_cli
+from .report import report_cli
+from .visualize import visualize_cli
+
+#: The commands by name, in the order of ``--help``.
+COMMANDS: dict[str, Callable[..., None]] = {
+    "convert": convert_cli,
+    "check": check_cli,
+    "evaluate": evaluate_cli,
+    "calibrate": calibrate_cli,
+    "errors": errors_cli,
+    "report": report_cli,
+    "gates": gates_cli,
+    "visualize": visualize_cli,
+}
+
+lstm_ner_cli = typer.Typer(
+    name="lstm-ner",
+    help="Prepare data for the component lstm_ner, evaluate it, and inspect it.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+for name, function in COMMANDS.items():
+    lstm_ner_cli.command(name, no_args_is_help=True)(function)

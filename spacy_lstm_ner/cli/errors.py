@@ -1,0 +1,131 @@
+"""The command `errors`."""
+
+# ruff: noqa: UP045
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+from wasabi import Printer
+
+from .exit import exit_on_error
+from .options import Data, GpuId, Model, NoProgress, Opt
+from .output import print_written
+
+
+@exit_on_error()
+def errors_cli(
+    model: Model,
+    data: Data,
+    train: Annotated[
+        Optional[Path],
+        Opt("--train", help="Training data, to compare the annotation with"),
+    ] = None,
+    types: Annotated[
+        Optional[list[str]],
+        Opt("--type", "-t", help="Show only this entity type; can be repeated"),
+    ] = None,
+    kinds: Annotated[
+        Optional[list[str]],
+        Opt(
+            "--kind",
+            "-k",
+            help="Show only this kind of error: boundary, type, both, missed or "
+            "invented; can be repeated",
+        ),
+    ] = None,
+    limit: Annotated[
+        int,
+        Opt(
+            "--limit",
+            "-n",
+            help="Show only the first N errors of each type and kind; 0: all",
+            min=0,
+        ),
+    ] = 3,
+    label_issues: Annotated[
+        int,
+        Opt(
+            "--label-issues",
+            "--doubts",
+            "-d",
+            help="Show only the first N label issues; 0: all",
+            min=0,
+        ),
+    ] = 20,
+    max_plausibility: Annotated[
+        float,
+        Opt(
+            "--max-plausibility",
+            "--max-support",
+            help="Annotation with a higher plausibility is not a label issue",
+            min=0,
+            max=1,
+        ),
+    ] = 0.05,
+    output: Annotated[
+        Optional[Path],
+        Opt("--output", "-o", help="JSON Lines file for all errors and label issues"),
+    ] = None,
+    gpu_id: GpuId = -1,
+    quiet: NoProgress = False,
+) -> None:
+    """List prediction errors and probably wrong annotation.
+
+    Each error is of one kind. boundary: the label is correct, a boundary is not. type:
+    the label is wrong. both: a boundary and the label are wrong. missed: no entity was
+    predicted there. invented: no entity is annotated there. A table counts them. It is
+    followed by the errors of each type and kind in their context, the most confident
+    ones first. #7 is the seventh record. The numbers are probabilities, if the pipeline
+    has a component lstm_ner.
+
+    Label issues are listed last: annotation that the pipeline considers very
+    improbable, or that differs from most annotation of the same text in the training
+    data (--train), or both. The plausibility of an annotation is the geometric mean of
+    its probability and the share of all occurrences of the text that are annotated in
+    the same way. The least plausible comes first.
+
+    In the JSON Lines file, offsets are in characters of "text", from 0; an empty label
+    in "training" means no entity; null means absent or unknown.
+
+    Label issues are only meaningful in data that the pipeline was not trained on, since
+    a model also learns wrong labels. To check training data, hold out a part of it,
+    train on the rest, and check this part, as in this example. Repeat it with another
+    --seed for another part.
+
+    Example:
+
+    \b
+    python -m spacy lstm-ner convert my-data.jsonl corpus --split 80/20 --seed 1
+    python -m spacy train config.cfg --output training --paths.train corpus/train.spacy --paths.dev corpus/dev.spacy
+    python -m spacy lstm-ner errors training/model-best corpus/dev.spacy --train corpus/train.spacy
+    """  # noqa: E501
+    from spacy.cli._util import setup_gpu
+
+    from ..evaluation.error_analysis import check_kinds, find_errors
+    from ..evaluation.error_output import (
+        print_doubts,
+        print_errors,
+        print_table,
+        write_findings,
+    )
+    from ..util.atomic import check_writable
+
+    msg = Printer()
+    setup_gpu(gpu_id, silent=gpu_id < 0)
+    check_kinds(kinds or [])
+    if output is not None:
+        check_writable(output, data, train)
+    findings = find_errors(
+        model, data, train=train, max_support=max_plausibility, progress=not quiet
+    )
+    findings.check_types(types or [])
+    # Written first: printing fails if the reader of the output has gone.
+    if output is not None:
+        write_findings(findings, output)
+    print_table(findings, msg)
+    if not findings.has_p:
+        msg.info("No component lstm_ner: no probabilities, errors in document order")
+    print_errors(findings, limit=limit, types=types or [], kinds=kinds or [])
+    print_doubts(findings, limit=label_issues, types=types or [])
+    if output is not None:
+        print_written(msg, output)

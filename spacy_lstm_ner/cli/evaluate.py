@@ -1,0 +1,52 @@
+"""The command `evaluate`."""
+
+# ruff: noqa: UP045
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+from wasabi import Printer
+
+from .exit import exit_on_error
+from .options import Data, GpuId, Limit, Model, Opt
+from .output import print_written
+
+
+@exit_on_error()
+def evaluate_cli(
+    model: Model,
+    data: Data,
+    output: Annotated[
+        Optional[Path], Opt("--output", "-o", help="JSON file for the scores")
+    ] = None,
+    limit: Limit = 0,
+    gpu_id: GpuId = -1,
+) -> None:
+    """Evaluate a pipeline on annotated data, by entity and by tag.
+
+    An entity is correct if its boundaries and its label are correct. Precision, recall
+    and F-score are given overall and by label, as `spacy evaluate` computes them. From
+    the BIO tags of all tokens, accuracy and macro-averaged precision, recall and
+    F-score are computed.
+
+    Example:
+
+    \b
+    python -m spacy lstm-ner evaluate training/model-best corpus/test.spacy
+    """
+    from spacy.cli._util import setup_gpu
+
+    from ..evaluation.evaluate import evaluate, print_figures, write_figures
+    from ..util.atomic import check_writable
+
+    msg = Printer()
+    setup_gpu(gpu_id, silent=gpu_id < 0)
+    if output is not None:
+        check_writable(output, data)
+    figures = evaluate(model, data, limit=limit)
+    # Written first: printing fails if the reader of the output has gone.
+    if output is not None:
+        write_figures(figures, output)
+    print_figures(figures, msg)
+    if output is not None:
+        print_written(msg, output)

@@ -1,0 +1,42 @@
+"""Arguments and options that several commands have.
+
+They are written so that older versions of Typer understand them: `X | None` only since
+Typer 0.12.4.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+from spacy.cli._util import Arg, Opt
+
+Model = Annotated[str, Arg(help="Folder or installed package of a pipeline")]
+Data = Annotated[
+    Path, Arg(help="Annotated data: a .spacy file, or a file that `convert` reads")
+]
+DevData = Annotated[
+    Path, Arg(help="Development data: a .spacy file, or a file that `convert` reads")
+]
+Lang = Annotated[
+    str, Opt("--lang", "-l", help="Code of the language whose tokenizer is used")
+]
+Limit = Annotated[
+    int, Opt("--limit", "-n", help="Read only the first N records; 0: all", min=0)
+]
+Page = Annotated[Path, Arg(metavar="OUT", help="The HTML file to write")]
+GpuId = Annotated[int, Opt("--gpu-id", "-g", help="GPU ID, or -1 for the CPU")]
+Quiet = Annotated[bool, Opt("--quiet", "-q", help="Print only problems")]
+NoProgress = Annotated[bool, Opt("--quiet", "-q", help="Do not show progress")]
+
+__all__ = [
+    "Arg",
+    "Data",
+    "DevData",
+    "GpuId",
+    "Lang",
+    "Limit",
+    "Model",
+    "NoProgress",
+    "Opt",
+    "Page",
+    "Quiet",
+]

@@ -1,0 +1,55 @@
+"""What several commands print.
+
+Messages of wasabi's `Printer` must stay ASCII: it fails on other characters if the
+console uses GBK. Tables and `print` do not.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from wasabi import Printer
+
+if TYPE_CHECKING:
+    from ..data.summary import FileSummary
+
+
+def print_lines(*lines: object) -> None:
+    """Print messages and file names, each on its own line. Control characters in them
+    are escaped."""
+    from ..util.text import escaped
+
+    for line in lines:
+        print(escaped(line, keep="\n"))
+
+
+def print_written(msg: Printer, *paths: object) -> None:
+    """Print the files that were written."""
+    msg.good("Written:")
+    print_lines(*paths)
+
+
+def print_summaries(msg: Printer, files: "Sequence[FileSummary]", title: str) -> None:
+    """Print the number of records, characters and entities in each file, as a table.
+
+    msg (Printer): The printer.
+    files (Sequence[FileSummary]): The files, a column each.
+    title (str): Heading of the first column.
+    """
+    from ..util.text import printable
+
+    labels = sorted({label for file in files for label in file.entities})
+    rows = [
+        ("records", [file.records for file in files]),
+        ("characters", [file.characters for file in files]),
+        ("entities", [file.entities.total() for file in files]),
+        *(
+            (f"- {printable(label)}", [file.entities[label] for file in files])
+            for label in labels
+        ),
+    ]
+    msg.table(
+        [(name, *(f"{n:,}" for n in numbers)) for name, numbers in rows],
+        header=(title, *(printable(file.path.name) for file in files)),
+        aligns=("l", *("r" for _ in files)),
+        divider=True,
+    )

@@ -1,0 +1,61 @@
+"""Running the server until a signal stops it, and opening its page in a browser."""
+
+import signal
+import webbrowser
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Thread, current_thread, main_thread
+from time import sleep
+from typing import Any
+
+from .app import DemoServer
+
+
+def serve_until_stopped(server: DemoServer) -> bool:
+    """Serve until Ctrl+C is pressed or SIGTERM is received, then close the server.
+
+    server (DemoServer): The server.
+    RETURNS (bool): Whether the thread of the pipeline has ended: see `Demo.close`.
+    """
+    thread = Thread(
+        target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
+    )
+    with _collect_signals() as signals:
+        thread.start()
+        while thread.is_alive() and not signals:
+            sleep(0.05)
+        if thread.is_alive():
+            server.shutdown()
+        # Further signals do not interrupt this.
+        return server.close()
+
+
+@contextmanager
+def _collect_signals() -> Iterator[list[int]]:
+    """Append signals that would end the process to a list. A handler that raises could
+    do so anywhere, also during cleanup; and one that sets an `Event` could wait for a
+    lock that its own thread holds."""
+    signals: list[int] = []
+    before: dict[int, Any] = {}
+    if current_thread() is main_thread():  # no other thread may set handlers
+        for number in (signal.SIGINT, signal.SIGTERM):
+            # Shells let background processes ignore Ctrl+C.
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                before[number] = signal.signal(number, lambda n, _: signals.append(n))
+    try:
+        yield signals
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def open_in_browser(url: str) -> None:
+    """Open a page in the user's browser, unless only a browser that runs in the
+    terminal is available."""
+    try:
+        browser = webbrowser.get()
+    except webbrowser.Error:
+        return
+    # Browsers that run in the terminal are of exactly this class.
+    if type(browser) is not webbrowser.GenericBrowser:
+        Thread(target=browser.open, args=(url,), daemon=True).start()

@@ -1,0 +1,39 @@
+"""The options for reading dataset files, defined once."""
+
+from dataclasses import fields
+from typing import get_type_hints
+
+import pytest
+
+from spacy_lstm_ner.data.options import ReadingKeywords, ReadingOptions
+from spacy_lstm_ner.exceptions import DataError
+
+
+def test_each_option_is_documented_and_has_one_type():
+    hints = get_type_hints(ReadingOptions)
+    assert get_type_hints(ReadingKeywords) == hints
+    documented = [
+        line.split(" (")[0].strip()
+        for line in ReadingOptions.__doc__.splitlines()
+        if line.startswith("    ") and "): " in line and "RAISES" not in line
+    ]
+    assert documented == [field.name for field in fields(ReadingOptions)]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"scheme": "BILOU"}, r"unknown scheme 'BILOU'.*BIOES"),
+        ({"split": "80/30"}, r"invalid split '80/30'.*80/10/10"),
+        ({"split": "a"}, "invalid split 'a'"),
+    ],
+)
+def test_invalid_values(options, message):
+    with pytest.raises(DataError, match=message):
+        ReadingOptions(**options)
+
+
+def test_shares():
+    assert ReadingOptions().shares is None
+    assert ReadingOptions(split="").shares is None
+    assert ReadingOptions(split="80/20").shares == [80, 20]
