@@ -1,0 +1,139 @@
+"""A Griffe extension: reads docstrings in spaCy's style for the pages of the reference.
+
+    text (str): An argument; what follows is indented.
+    RETURNS (list[str]): What the function returns. YIELDS is read in the same way.
+    RAISES (ValueError): An exception, and when it is raised.
+
+Types in the docstring are dropped: the pages show those of the signature. For classes
+with fields, such as named tuples, the comments of the fields (``#: …`` above a field or
+``# …`` after it) and the docstrings of properties become a table of attributes.
+"""
+
+import re
+from typing import Any
+
+import griffe
+
+ITEM = re.compile(r"(?P<name>\*{0,2}\w+)(?: \((?P<type>[^:]+)\))?:(?: (?P<text>.*))?")
+KEYWORDS = ("RETURNS", "YIELDS", "RAISES")
+
+
+class SpacyDocstrings(griffe.Extension):
+    def on_package(self, *, pkg: griffe.Module, **kwargs: Any) -> None:
+        self._read(pkg)
+
+    def _read(self, obj: griffe.Object) -> None:
+        for member in obj.members.values():
+            if not member.is_alias:
+                self._read(member)  # type: ignore[arg-type]
+        if obj.is_class or obj.is_function:
+            sections = read_docstring(obj) if obj.docstring else []
+            if obj.is_class and (attributes := read_attributes(obj)):
+                sections.append(griffe.DocstringSectionAttributes(attributes))
+            if sections:
+                docstring = obj.docstring or griffe.Docstring("", parent=obj)
+                # In place of what one of Griffe's own parsers would make of it.
+                docstring.__dict__["parsed"] = sections
+                obj.docstring = docstring
+
+
+def read_docstring(obj: griffe.Object) -> list[griffe.DocstringSection]:
+    """The sections of a docstring: text, arguments, results and exceptions."""
+    known = {parameter.name: parameter for parameter in _parameters(obj)}
+    text: list[str] = []
+    items: list[tuple[str, str | None, list[str]]] = []
+    for line in obj.docstring.value.splitlines():
+        match = ITEM.fullmatch(line)
+        if match and (match["name"] in (*known, *KEYWORDS)):
+            items.append((match["name"], match["type"], [match["text"] or ""]))
+        elif items and (line.startswith("    ") or not line.strip()):
+            items[-1][2].append(line.strip())
+        else:
+            text.append(line)
+    sections: list[griffe.DocstringSection] = []
+    if description := "\n".join(text).strip():
+        sections.append(griffe.DocstringSectionText(description))
+    parameters, returns, yields, raises = [], [], [], []
+    for name, type_, lines in items:
+        description = "\n".join(lines).strip()
+        if name == "RETURNS":
+            result = griffe.DocstringReturn(
+                name="", description=description, annotation=_returned(obj) or type_
+            )
+            returns.append(result)
+        elif name == "YIELDS":
+            yields.append(
+                griffe.DocstringYield(
+                    name="", description=description, annotation=type_
+                )
+            )
+        elif name == "RAISES":
+            raises.extend(
+                griffe.DocstringRaise(annotation=error.strip(), description=description)
+                for error in (type_ or "").split(",")
+            )
+        else:
+            parameters.append(
+                griffe.DocstringParameter(
+                    name=name,
+                    description=description,
+                    annotation=known[name].annotation or type_,
+                    value=known[name].default,
+                )
+            )
+    for kind, found in (
+        (griffe.DocstringSectionParameters, parameters),
+        (griffe.DocstringSectionReturns, returns),
+        (griffe.DocstringSectionYields, yields),
+        (griffe.DocstringSectionRaises, raises),
+    ):
+        if found:
+            sections.append(kind(found))  # type: ignore[arg-type]
+    return sections
+
+
+def read_attributes(cls: griffe.Object) -> list[griffe.DocstringAttribute]:
+    """The fields of a class that its comments explain, and its properties."""
+    attributes = []
+    members = {**cls.inherited_members, **cls.members}
+    for name, member in members.items():
+        if name.startswith("_") or not member.is_attribute:
+            continue
+        target = member.final_target if member.is_alias else member
+        description = (
+            target.docstring.value if target.docstring else _comment_of(target)
+        )
+        is_field = target.value is None or "class-attribute" not in target.labels
+        if description or (is_field and target.annotation is not None):
+            attributes.append(
+                griffe.DocstringAttribute(
+                    name=name,
+                    description=description,
+                    annotation=target.annotation,
+                )
+            )
+    return attributes
+
+
+def _comment_of(attribute: griffe.Object) -> str:
+    if attribute.lineno is None:
+        return ""
+    lines = attribute.lines_collection[attribute.filepath]
+    first = attribute.lineno - 1
+    above: list[str] = []
+    while first and lines[first - 1].lstrip().startswith("#:"):
+        first -= 1
+        above.insert(0, lines[first].strip().removeprefix("#:").strip())
+    after = re.search(r"  # (.+)$", lines[attribute.lineno - 1])
+    return " ".join(above) or (after[1] if after else "")
+
+
+def _parameters(obj: griffe.Object) -> list[griffe.Parameter]:
+    try:
+        return list(obj.parameters)  # type: ignore[attr-defined]
+    except (AttributeError, KeyError):
+        return []
+
+
+def _returned(obj: griffe.Object) -> Any:
+    return obj.returns if obj.is_function else None  # type: ignore[attr-defined]
