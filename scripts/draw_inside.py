@@ -2,8 +2,8 @@
 in Chinese.
 
 What they show is computed by the code of docs/tutorial/inside.md: it is run first, as a
-reader would, and its variables are drawn. The files are committed, since the tutorial shows
-them. Change them here or there, never by hand.
+reader would, and its variables are drawn. The files are committed, since the tutorial
+shows them. Change them here or there, never by hand.
 """
 
 import contextlib

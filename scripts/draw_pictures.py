@@ -260,7 +260,7 @@ def draw_pictures(
         Path, typer.Argument(help="Folder for the files", show_default="docs/images")
     ] = DOCS / "images",
 ) -> None:
-    """Draw the pictures of the documentation: one step of the cell, and the whole stack."""
+    """Draw one step of the cell, and the whole model."""
     with AtomicSet() as files:
         for name, svg in (("lstm_cell", draw_cell()), ("lstm_stack", draw_stack())):
             new = files.add(out / f"{name}.svg")

@@ -2,8 +2,8 @@
 
 - ``::: spacy_lstm_ner.NAME`` is replaced by the module where NAME is defined, since the
   public names are loaded when they are used, which mkdocstrings cannot see;
-- ``<!-- generated: … -->`` becomes what one of `GENERATORS` yields: the reference of all
-  commands, from the Typer app; the functions of an entry point group of setup.cfg, as a
+- ``<!-- generated: … -->`` becomes what one of `GENERATORS` yields: the reference of
+  all commands, from the Typer app; the functions of an entry point group of setup.cfg, as a
   table or with their arguments; a table of the packages and what they import;
 - a link to a file of the repository outside of docs/ becomes one to the file on the
   public host. One to a file that does not exist fails the strict build.
@@ -16,18 +16,19 @@ import logging
 import posixpath
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 from markdown.extensions.toc import slugify_unicode
-from typer.models import ArgumentInfo
+from typer.models import ArgumentInfo, OptionInfo
 
 sys.path.insert(0, str(Path(__file__).parent))  # for the script beside this one
 from draw_packages import read_packages
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = "spacy_lstm_ner"
+PROJECT_PAGE = "reference/project.md"
 # Its warnings count for `mkdocs build --strict`.
 log = logging.getLogger("mkdocs.hooks.site")
 
@@ -48,6 +49,11 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
         lambda match: "\n".join(GENERATORS[match[1]](*filter(None, [match[2]]))),
         markdown,
     )
+    if page.file.src_uri == PROJECT_PAGE:
+        # Headings of what `spacy project document` writes are below that of the page.
+        head, *generated = markdown.split("<!-- WEASEL")
+        generated = [re.sub("^#", "##", part, flags=re.MULTILINE) for part in generated]
+        markdown = "<!-- WEASEL".join([head, *generated])
     # Links, but not in code.
     parts = FENCE.split(markdown)
     parts[::2] = [
@@ -58,6 +64,13 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
 
 
 def on_post_page(output: str, page: Any, config: Any) -> str:
+    # The theme would load these from other hosts: a worker for pages in a folder, and
+    # the number of stars of the repository.
+    worker = posixpath.relpath(
+        "javascripts/frame-worker.js", posixpath.dirname(page.file.dest_uri)
+    )
+    output = output.replace("https://unpkg.com/iframe-worker/shim", worker)
+    output = output.replace(' data-md-component="source"', "")
     if page.file.src_uri.endswith(".zh.md"):
         output = output.replace('<html lang="en"', '<html lang="zh-Hans"', 1)
     return output
@@ -84,8 +97,7 @@ def _repository_link(match: re.Match, page: Any, config: Any) -> str:
         return match[0]
     folder = posixpath.dirname(page.file.src_uri)
     path = posixpath.normpath(posixpath.join("docs", folder, target))
-    generated = page.file.src_uri == "reference/project.md"
-    if generated and not (ROOT / path).exists():
+    if page.file.src_uri == PROJECT_PAGE and not (ROOT / path).exists():
         path = target  # `spacy project document` writes links from the root
     if path.startswith("docs/"):
         return match[0]
@@ -164,7 +176,7 @@ def _command(name: str, function: Callable) -> Iterator[str]:
             pieces.append(metavar)
             arguments.append(f"| `{metavar}` | {help_} |")
         else:
-            names = _option_names(parameter.name, declared.param_decls, types[0])
+            names = _option_names(parameter.name, declared, types[0])
             kind = {bool: "flag", str: "text", int: "integer", float: "number"}.get(
                 types[0], "path" if Path in (*types, *get_args(types[0])) else "text"
             )
@@ -180,9 +192,14 @@ def _command(name: str, function: Callable) -> Iterator[str]:
     yield from rest
 
 
-def _option_names(name: str, declared: Sequence[str] | None, type_: Any) -> list[str]:
-    if declared:
-        return [option for names in declared for option in names.split("/")]
+def _option_names(name: str, declared: OptionInfo, type_: Any) -> list[str]:
+    first = declared.default  # where Typer finds names in place of a default
+    names = [
+        *([first] if isinstance(first, str) else []),
+        *(declared.param_decls or ()),
+    ]
+    if names:
+        return [option for both in names for option in both.split("/")]
     option = name.replace("_", "-")
     return [f"--{option}", *([f"--no-{option}"] if type_ is bool else [])]
 
