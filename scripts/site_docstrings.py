@@ -52,6 +52,9 @@ def read_docstring(obj: griffe.Object) -> list[griffe.DocstringSection]:
             text.append(line)
     sections: list[griffe.DocstringSection] = []
     if description := "\n".join(text).strip():
+        # The registered name of a function is its heading.
+        description = re.sub(r"^`spacy-lstm-ner\.[\w.]+`[:,] ", "", description)
+        description = description[:1].upper() + description[1:]
         sections.append(griffe.DocstringSectionText(description))
     parameters, returns, yields, raises = [], [], [], []
     for name, type_, lines in items:

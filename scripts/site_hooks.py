@@ -3,8 +3,9 @@
 - ``::: spacy_lstm_ner.NAME`` is replaced by the module where NAME is defined, since the
   public names are loaded when they are used, which mkdocstrings cannot see;
 - ``<!-- generated: … -->`` becomes what one of `GENERATORS` yields: the reference of
-  all commands, from the Typer app; the functions of an entry point group of setup.cfg, as a
-  table or with their arguments; a table of the packages and what they import;
+  all commands, from the Typer app; the functions of an entry point group of
+  setup.cfg, as a table or with their arguments; a table of the packages and what they
+  import;
 - a link to a file of the repository outside of docs/ becomes one to the file on the
   public host. One to a file that does not exist fails the strict build.
 """
@@ -64,16 +65,26 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
 
 
 def on_post_page(output: str, page: Any, config: Any) -> str:
-    # The theme would load these from other hosts: a worker for pages in a folder, and
-    # the number of stars of the repository.
     worker = posixpath.relpath(
         "javascripts/frame-worker.js", posixpath.dirname(page.file.dest_uri)
     )
-    output = output.replace("https://unpkg.com/iframe-worker/shim", worker)
-    output = output.replace(' data-md-component="source"', "")
+    output = _without_other_hosts(output, worker)
     if page.file.src_uri.endswith(".zh.md"):
         output = output.replace('<html lang="en"', '<html lang="zh-Hans"', 1)
     return output
+
+
+def on_post_template(output_content: str, template_name: str, config: Any) -> str:
+    if template_name == "404.html":
+        return _without_other_hosts(output_content, "/javascripts/frame-worker.js")
+    return output_content
+
+
+def _without_other_hosts(output: str, worker: str) -> str:
+    """What the theme would load from other hosts: a worker for pages in a folder, and
+    the number of stars of the repository."""
+    output = output.replace("https://unpkg.com/iframe-worker/shim", worker)
+    return output.replace(' data-md-component="source"', "")
 
 
 def _public_object(name: str, options: str) -> str:
@@ -126,6 +137,7 @@ def registered_functions(group: str) -> Iterator[str]:
             f"::: {place}\n    options:\n      heading: {name}\n"
             f"      toc_label: {name.removeprefix('spacy-lstm-ner.')}\n"
             f"      heading_level: 3\n      merge_init_into_class: true\n"
+            f"      show_signature: false\n"
         )
 
 

@@ -1,60 +1,79 @@
-"""What the README says."""
+"""README.md: short, with the two commands of the set-up, and links that hold on a
+package index."""
 
 import re
+from configparser import RawConfigParser
+from urllib.parse import urlsplit
 
-import pytest
+from ..conftest import REPOSITORY
+from .pages import DOCS, README
 
-from .conftest import REPOSITORY, found
-
-README = (REPOSITORY / "README.md").read_text("utf8")
-BLOCKS = [block.split("```")[0] for block in README.split("```python\n")[1:]]
-
-
-def run_block(word: str, names: dict | None = None) -> dict:
-    """Run the Python block that has a word in it; give its variables."""
-    (code,) = [block for block in BLOCKS if word in block]
-    names = {} if names is None else names
-    exec(code, names)
-    return names
+TEXT = README.read_text("utf8")
+MKDOCS = (REPOSITORY / "mkdocs.yml").read_text("utf8")
+SITE = re.search(r"^site_url: (.+)$", MKDOCS, re.MULTILINE)[1]
+REPO = re.search(r"^repo_url: (.+)$", MKDOCS, re.MULTILINE)[1]
+RAW = REPO.replace("github.com", "raw.githubusercontent.com")
 
 
-def test_the_component_learns_the_sentence():
-    names = run_block('add_pipe("lstm_ner")')
-    doc = names["nlp"](names["text"])
-    entities = [(0, 2, "NAME"), (3, 7, "ORG"), (7, 9, "TITLE")]
-    assert found(doc) == entities
-    names = run_block('attrs["scores"]', names)
-    assert list(names["group"]) == list(names["doc"].ents)
-    assert list(names["analyses"][0].entities) == entities
-    assert len(names["analyses"]) == 3
-    scores = names["group"].attrs["scores"]
-    assert names["probabilities"][0] == pytest.approx(scores[1], abs=1e-5)
-    assert sum(names["probabilities"]) <= 1
-
-
-def test_looking_inside(capsys):
-    names = run_block('add_pipe("lstm_ner")')
-    names = run_block("open_gates", names)
-    assert names["gates"].layers[0].forget_gate.shape == (2, len(names["text"]), 128)
-    assert len(names["why"].entities) == 3
-    assert abs(names["follows"].correlation) > 0.5
-    assert "ORG" in capsys.readouterr().out
-
-
-def test_the_layers_run():
-    names = run_block("from spacy_lstm_ner.layers import")
-    assert names["Y"].data.shape == (7, 64)
-    assert names["dX"].data.shape == (7, 16)
+def test_it_fits_on_a_page():
+    assert len(TEXT.splitlines()) <= 150
 
 
 def test_two_commands_do_all_the_set_up():
-    commands = re.findall(r"^pip install .+ && .+$", README, re.MULTILINE)
+    commands = re.findall(r"^pip install .+ && .+$", TEXT, re.MULTILINE)
     assert commands == [
         'pip install -e ".[project]" && python -m spacy project run all',
         'pip install -e ".[tests]" && python -m pytest',
     ]
 
 
-def test_every_file_that_is_linked_exists():
-    for target in re.findall(r"\]\(([^)#:]+)\)", README):
-        assert (REPOSITORY / target).exists(), target
+def local_file(url):
+    """The file of the repository that an address of the project shows."""
+    for prefix, folder in (
+        (f"{REPO}/blob/main/", REPOSITORY),
+        (f"{RAW}/main/", REPOSITORY),
+        (SITE, DOCS),
+    ):
+        if url.startswith(prefix):
+            path = folder / url.removeprefix(prefix)
+            return path.with_suffix(".md") if path.suffix == ".html" else path
+    return None
+
+
+def test_links_are_absolute_and_lead_to_files_that_exist():
+    links = re.findall(r"\]\(([^)]+)\)", TEXT)
+    assert len(links) > 10
+    own = [link for link in links if "lstm-ner" in link]
+    for link in own:
+        assert (path := local_file(link)) is not None, link
+        assert path.is_file(), link
+    others = set(links).difference(own)
+    headings = re.findall(r"^#+ (.+)$", TEXT, re.MULTILINE)
+    for link in others:
+        anchor = link.removeprefix("#")
+        assert urlsplit(link).scheme == "https" or anchor in map(str.lower, headings)
+
+
+def test_the_package_has_the_same_addresses():
+    setup = RawConfigParser()
+    setup.read(REPOSITORY / "setup.cfg", encoding="utf8")
+    assert setup["metadata"]["url"] == REPO
+    urls = dict(
+        re.split(r"\s*=\s*", line, maxsplit=1)
+        for line in setup["metadata"]["project_urls"].strip().splitlines()
+    )
+    assert urls["Documentation"] == SITE
+    for url in (urls["Changelog"], urls["Contributing"]):
+        assert local_file(url).is_file()
+
+
+def test_the_changelog_has_dated_versions():
+    text = (REPOSITORY / "CHANGELOG.md").read_text("utf8")
+    versions = re.findall(r"^## (.+)$", text, re.MULTILINE)
+    assert versions[0] == "[Unreleased]"
+    for version in versions[1:]:
+        assert re.fullmatch(r"\[\d+\.\d+\.\d+\] - \d{4}-\d\d-\d\d", version)
+    for name in re.findall(r"^## \[(.+?)\]", text, re.MULTILINE):
+        assert re.search(rf"^\[{name}\]: {REPO}/", text, re.MULTILINE), name
+    parts = set(re.findall(r"^### (.+)$", text, re.MULTILINE))
+    assert parts <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
