@@ -3,9 +3,9 @@
 - ``::: spacy_lstm_ner.NAME`` is replaced by the module where NAME is defined, since the
   public names are loaded when they are used, which mkdocstrings cannot see;
 - ``<!-- generated: … -->`` becomes what one of `GENERATORS` yields: the reference of
-  all commands, from the Typer app; the functions of an entry point group of
-  setup.cfg, as a table or with their arguments; a table of the packages and what they
-  import;
+  all commands, from the Typer app; the public names of a section, and the layers; the
+  functions of an entry point group of setup.cfg, as a table or with their arguments; a
+  table of the packages and what they import;
 - a link to a file of the repository outside of docs/ becomes one to the file on the
   public host. One to a file that does not exist fails the strict build.
 """
@@ -29,6 +29,13 @@ from draw_packages import read_packages
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = "spacy_lstm_ner"
+API_SECTIONS = {
+    "pipeline": "Entities and their scores",
+    "data": "Data",
+    "evaluation": "Evaluation",
+    "inspect": "Inspection",
+    "exceptions": "Exceptions",
+}
 PROJECT_PAGE = "reference/project.md"
 # Its warnings count for `mkdocs build --strict`.
 log = logging.getLogger("mkdocs.hooks.site")
@@ -45,11 +52,11 @@ def on_config(config: Any) -> None:
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
-    markdown = OBJECT.sub(lambda match: _public_object(match[1], match[2]), markdown)
     markdown = GENERATED.sub(
         lambda match: "\n".join(GENERATORS[match[1]](*filter(None, [match[2]]))),
         markdown,
     )
+    markdown = OBJECT.sub(lambda match: _public_object(match[1], match[2]), markdown)
     if page.file.src_uri == PROJECT_PAGE:
         # Headings of what `spacy project document` writes are below that of the page.
         head, *generated = markdown.split("<!-- WEASEL")
@@ -89,7 +96,9 @@ def _without_other_hosts(output: str, worker: str) -> str:
 
 def _public_object(name: str, options: str) -> str:
     """What mkdocstrings is to show for a public name, with an anchor of that name."""
-    value = getattr(importlib.import_module(PACKAGE), name)
+    package = importlib.import_module(PACKAGE)
+    source = package if name in package.__all__ else package.layers
+    value = getattr(source, name)
     while inspect.isclass(value) and value.__module__ == f"{PACKAGE}.inspect":
         # A result that a notebook displays: its documentation is that of its base.
         value = value.__bases__[0]
@@ -116,6 +125,52 @@ def _repository_link(match: re.Match, page: Any, config: Any) -> str:
         log.warning("%s links to %s, which does not exist", page.file.src_uri, path)
     kind = "tree" if (ROOT / path).is_dir() else "blob"
     return f"]({config.repo_url.rstrip('/')}/{kind}/main/{path}{anchor})"
+
+
+def public_names(section: str) -> Iterator[str]:
+    """The public names that belong to a section of the page of the Python API."""
+    package = importlib.import_module(PACKAGE)
+    names = [n for n in package.__all__ if _section(getattr(package, n)) == section]
+    if names:
+        yield f"## {API_SECTIONS[section]}\n"
+        yield from map(_heading_3, names)
+
+
+def _section(value: Any) -> str:
+    """By the package in which something is defined."""
+    module = getattr(value, "__module__", "")
+    if value is importlib.import_module(PACKAGE).LSTMEntityRecognizer:
+        return ""  # it has a page of its own
+    module = module.removeprefix(f"{PACKAGE}.")
+    first = module.partition(".")[0]
+    return {"pages.report": "evaluation", "pages.render": "inspect"}.get(
+        module, {"tags": "pipeline", "interpret": "inspect"}.get(first, first)
+    )
+
+
+def layer_reference() -> Iterator[str]:
+    """The public layers, by kind."""
+    layers = importlib.import_module(f"{PACKAGE}.layers")
+    kinds: dict[str, list[str]] = {}
+    for name in layers.__all__:
+        module = getattr(layers, name).__module__.rpartition(".")[2]
+        kind = (
+            "Recurrent layers"
+            if "lstm" in module or "rnn" in module
+            else "Conditional random field"
+            if module == "crf"
+            else "Embeddings"
+        )
+        kinds.setdefault(kind, []).append(name)
+    for kind in ("Recurrent layers", "Conditional random field", "Embeddings"):
+        yield f"## {kind}\n"
+        # A layer before its cell.
+        names = sorted(kinds[kind], key=lambda name: (len(name), name))
+        yield from map(_heading_3, names)
+
+
+def _heading_3(name: str) -> str:
+    return f"::: {PACKAGE}.{name}\n    options:\n      heading_level: 3\n"
 
 
 def _entry_points(group: str) -> Iterator[tuple[str, str, Any]]:
@@ -237,5 +292,7 @@ GENERATORS: dict[str, Callable[..., Iterator[str]]] = {
     "commands": command_reference,
     "packages": package_table,
     "functions": registered_functions,
-    "names": registered_names,
+    "entry_points": registered_names,
+    "names": public_names,
+    "layers": layer_reference,
 }
