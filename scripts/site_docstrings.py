@@ -10,6 +10,7 @@ with fields, such as named tuples, the comments of the fields (``#: …`` above 
 """
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import griffe
@@ -27,8 +28,8 @@ class SpacyDocstrings(griffe.Extension):
             if not member.is_alias:
                 self._read(member)  # type: ignore[arg-type]
         if obj.is_class or obj.is_function:
-            sections = read_docstring(obj) if obj.docstring else []
-            if obj.is_class and (attributes := read_attributes(obj)):
+            sections, described = read_docstring(obj) if obj.docstring else ([], {})
+            if obj.is_class and (attributes := read_attributes(obj, described)):
                 sections.append(griffe.DocstringSectionAttributes(attributes))
             if sections:
                 docstring = obj.docstring or griffe.Docstring("", parent=obj)
@@ -37,14 +38,19 @@ class SpacyDocstrings(griffe.Extension):
                 obj.docstring = docstring
 
 
-def read_docstring(obj: griffe.Object) -> list[griffe.DocstringSection]:
-    """The sections of a docstring: text, arguments, results and exceptions."""
+def read_docstring(
+    obj: griffe.Object,
+) -> tuple[list[griffe.DocstringSection], dict[str, str]]:
+    """The sections of a docstring: text, arguments, results and exceptions; and what a
+    docstring of a class says about fields that are no arguments."""
     known = {parameter.name: parameter for parameter in _parameters(obj)}
+    fields = {name for name, _ in _attributes(obj)} if obj.is_class else set()
+    described: dict[str, str] = {}
     text: list[str] = []
     items: list[tuple[str, str | None, list[str]]] = []
     for line in obj.docstring.value.splitlines():
         match = ITEM.fullmatch(line)
-        if match and (match["name"] in (*known, *KEYWORDS)):
+        if match and match["name"] in (*known, *fields, *KEYWORDS):
             items.append((match["name"], match["type"], [match["text"] or ""]))
         elif items and (line.startswith("    ") or not line.strip()):
             items[-1][2].append(line.strip())
@@ -67,7 +73,9 @@ def read_docstring(obj: griffe.Object) -> list[griffe.DocstringSection]:
         elif name == "YIELDS":
             yields.append(
                 griffe.DocstringYield(
-                    name="", description=description, annotation=type_
+                    name="",
+                    description=description,
+                    annotation=type_ or _returned(obj),
                 )
             )
         elif name == "RAISES":
@@ -75,6 +83,8 @@ def read_docstring(obj: griffe.Object) -> list[griffe.DocstringSection]:
                 griffe.DocstringRaise(annotation=error.strip(), description=description)
                 for error in (type_ or "").split(",")
             )
+        elif name not in known:
+            described[name] = description
         else:
             parameters.append(
                 griffe.DocstringParameter(
@@ -92,22 +102,24 @@ def read_docstring(obj: griffe.Object) -> list[griffe.DocstringSection]:
     ):
         if found:
             sections.append(kind(found))  # type: ignore[arg-type]
-    return sections
+    return sections, described
 
 
-def read_attributes(cls: griffe.Object) -> list[griffe.DocstringAttribute]:
-    """The fields of a class that its comments explain, and its properties."""
+def read_attributes(
+    cls: griffe.Object, described: dict[str, str]
+) -> list[griffe.DocstringAttribute]:
+    """The fields of a class that its docstring or comments explain, and its properties.
+    Fields that are arguments are explained there."""
     attributes = []
-    members = {**cls.inherited_members, **cls.members}
-    for name, member in members.items():
-        if name.startswith("_") or not member.is_attribute:
-            continue
-        target = member.final_target if member.is_alias else member
-        description = (
+    arguments = {parameter.name for parameter in _parameters(cls)}
+    for name, target in _attributes(cls):
+        description = described.get(name) or (
             target.docstring.value if target.docstring else _comment_of(target)
         )
         is_field = target.value is None or "class-attribute" not in target.labels
-        if description or (is_field and target.annotation is not None):
+        if description or (
+            is_field and target.annotation is not None and name not in arguments
+        ):
             attributes.append(
                 griffe.DocstringAttribute(
                     name=name,
@@ -116,6 +128,13 @@ def read_attributes(cls: griffe.Object) -> list[griffe.DocstringAttribute]:
                 )
             )
     return attributes
+
+
+def _attributes(cls: griffe.Object) -> Iterator[tuple[str, griffe.Attribute]]:
+    """The public fields and properties of a class and its bases."""
+    for name, member in {**cls.inherited_members, **cls.members}.items():
+        if not name.startswith("_") and member.is_attribute:
+            yield name, member.final_target if member.is_alias else member
 
 
 def _comment_of(attribute: griffe.Object) -> str:
@@ -132,6 +151,12 @@ def _comment_of(attribute: griffe.Object) -> str:
 
 
 def _parameters(obj: griffe.Object) -> list[griffe.Parameter]:
+    if obj.is_class and any("dataclass" in str(d.value) for d in obj.decorators):
+        return [
+            griffe.Parameter(name, annotation=field.annotation, default=field.value)
+            for name, field in _attributes(obj)
+            if field.annotation is not None and "property" not in field.labels
+        ]
     try:
         return list(obj.parameters)  # type: ignore[attr-defined]
     except (AttributeError, KeyError):

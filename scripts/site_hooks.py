@@ -141,6 +141,8 @@ def _section(value: Any) -> str:
     module = getattr(value, "__module__", "")
     if value is importlib.import_module(PACKAGE).LSTMEntityRecognizer:
         return ""  # it has a page of its own
+    if inspect.isclass(value) and issubclass(value, Exception):
+        return "exceptions"
     module = module.removeprefix(f"{PACKAGE}.")
     first = module.partition(".")[0]
     return {"pages.report": "evaluation", "pages.render": "inspect"}.get(
