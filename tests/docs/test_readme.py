@@ -77,3 +77,14 @@ def test_the_changelog_has_dated_versions():
         assert re.search(rf"^\[{name}\]: {REPO}/", text, re.MULTILINE), name
     parts = set(re.findall(r"^### (.+)$", text, re.MULTILINE))
     assert parts <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+
+
+def test_places_for_additions_exist():
+    """The table "Where things go" names files and folders of the repository."""
+    text = (REPOSITORY / "CONTRIBUTING.md").read_text("utf8")
+    table = text.partition("\n| to add | go to |\n")[2].partition("\n\n")[0]
+    places = re.findall(r"`([\w/]+(?:\.\w+|/))`", table)
+    assert len(places) > 20
+    for place in places:
+        roots = (REPOSITORY, REPOSITORY / "spacy_lstm_ner")
+        assert any((root / place).exists() for root in roots), place
