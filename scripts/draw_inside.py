@@ -1,8 +1,9 @@
-"""Draw the figures of the tutorial, docs/inside/*.svg, each in English and in Chinese.
+"""Draw the figures of the tutorial, docs/tutorial/inside/*.svg, in English and
+in Chinese.
 
-What they show is computed by the code of docs/inside.md: it is run first, as a reader
-would, and its variables are drawn. The files are committed, since the tutorial shows
-them. Change them here or there, never by hand.
+What they show is computed by the code of docs/tutorial/inside.md: it is run first, as a
+reader would, and its variables are drawn. The files are committed, since the tutorial
+shows them. Change them here or there, never by hand.
 """
 
 import contextlib
@@ -384,13 +385,16 @@ def draw_figures(names: dict[str, Any], out: Path) -> None:
 @exit_on_error()
 def draw_inside(
     out: Annotated[
-        Path, typer.Argument(help="Folder for the files", show_default="docs/inside")
-    ] = DOCS / "inside",
+        Path,
+        typer.Argument(
+            help="Folder for the files", show_default="docs/tutorial/inside"
+        ),
+    ] = DOCS / "tutorial" / "inside",
 ) -> None:
     """Draw the figures of the tutorial, from the values that its code computes."""
     out = out.resolve()
     os.chdir(DOCS.parent)  # where the tutorial is run
-    draw_figures(run_code(DOCS / "inside.md"), out)
+    draw_figures(run_code(DOCS / "tutorial" / "inside.md"), out)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
-"""Draw the two pictures of the README: docs/lstm_cell.svg and docs/lstm_stack.svg.
+"""Draw two pictures of the documentation, lstm_cell.svg and lstm_stack.svg in
+docs/images.
 
-The files are committed, since the README shows them. Change them here, never by hand.
+The files are committed, since the pages show them. Change them here, never by hand.
 """
 
 import re
@@ -256,10 +257,10 @@ def draw_stack() -> str:
 @exit_on_error()
 def draw_pictures(
     out: Annotated[
-        Path, typer.Argument(help="Folder for the files", show_default="docs")
-    ] = DOCS,
+        Path, typer.Argument(help="Folder for the files", show_default="docs/images")
+    ] = DOCS / "images",
 ) -> None:
-    """Draw the pictures of the README: one step of the cell, and the whole stack."""
+    """Draw one step of the cell, and the whole model."""
     with AtomicSet() as files:
         for name, svg in (("lstm_cell", draw_cell()), ("lstm_stack", draw_stack())):
             new = files.add(out / f"{name}.svg")

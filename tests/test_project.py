@@ -16,7 +16,7 @@ import srsly
 from spacy_lstm_ner.evaluation.training_log import read_log
 
 from .conftest import REPOSITORY
-from .test_readme import BLOCKS
+from .docs.pages import README, blocks
 
 # Enough for the whole way; far too little to learn much.
 SHORT = "--training.max_steps=30 --training.eval_frequency=30"
@@ -31,7 +31,8 @@ def project(tmp_path_factory):
 def copy_project(folder: Path) -> Path:
     for name in ("configs", "examples", "scripts", "assets/sample"):
         shutil.copytree(REPOSITORY / name, folder / name)
-    for name in ("project.yml", "README.md", "assets/README.md"):
+    for name in ("project.yml", "docs/reference/project.md"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(REPOSITORY / name, folder / name)
     return folder
 
@@ -117,11 +118,12 @@ def test_one_seed_gives_the_same_weights_byte_for_byte(ran):
     assert once != weights("other", 4)
 
 
-def test_readme_part_is_what_project_document_writes(project):
-    before = (project / "README.md").read_text("utf8")
+def test_the_list_of_commands_is_what_project_document_writes(project):
+    page = project / "docs/reference/project.md"
+    before = page.read_text("utf8")
     code, output = run(project, "run", "document")
     assert code == 0, output
-    assert (project / "README.md").read_text("utf8") == before
+    assert page.read_text("utf8") == before
 
 
 PROJECT = srsly.read_yaml(REPOSITORY / "project.yml")
@@ -226,7 +228,7 @@ def test_the_installed_wheel_finds_what_the_readme_says(tmp_path_factory):
     python = environment / "bin" / "python"
     packages = [REPOSITORY, wheel]
     subprocess.run([python, "-m", "pip", "install", "-q", *packages], check=True)
-    (code,) = [block for block in BLOCKS if "zh_lstm_ner" in block]
+    (code,) = [b.code for b in blocks(README, "python") if "zh_lstm_ner" in b.code]
     result = subprocess.run(
         [python, "-c", f"import sys; sys.modules['torch'] = None\n{code}"],
         capture_output=True,

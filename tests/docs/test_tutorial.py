@@ -9,10 +9,10 @@ from xml.etree import ElementTree
 
 import pytest
 
-from .conftest import REPOSITORY
+from ..conftest import REPOSITORY
 
 DOCS = REPOSITORY / "docs"
-ENGLISH, CHINESE = DOCS / "inside.md", DOCS / "inside.zh.md"
+ENGLISH, CHINESE = DOCS / "tutorial/inside.md", DOCS / "tutorial/inside.zh.md"
 TUTORIALS = pytest.mark.parametrize("path", [ENGLISH, CHINESE], ids=["en", "zh"])
 SVG = "{http://www.w3.org/2000/svg}"
 FIGURES = ["valve", "brackets", "reach", "memory", "directions", "units"]
@@ -118,7 +118,7 @@ def test_links_lead_somewhere(path):
     for target in re.findall(r"\]\((.+?)\)", text):
         file, _, anchor = target.partition("#")
         if file:
-            assert (DOCS / file).exists(), target
+            assert (path.parent / file).exists(), target
         else:
             assert anchor in anchors, target
 
@@ -136,7 +136,7 @@ def drawn(script, names, tmp_path_factory):
 def test_figure_is_what_the_script_draws(drawn, name, ending):
     svgs = [
         (folder / f"{name}{ending}").read_text("utf8")
-        for folder in (DOCS / "inside", drawn)
+        for folder in (DOCS / "tutorial/inside", drawn)
     ]
     if name == "units":
         # Other machines train a little differently: same picture, other shades.
@@ -155,7 +155,7 @@ def test_figure_is_what_the_script_draws(drawn, name, ending):
 @pytest.mark.parametrize("ending", [".svg", ".zh.svg"])
 @pytest.mark.parametrize("name", FIGURES)
 def test_figure_is_well_formed_and_described(name, ending):
-    root = ElementTree.parse(DOCS / "inside" / f"{name}{ending}").getroot()
+    root = ElementTree.parse(DOCS / "tutorial/inside" / f"{name}{ending}").getroot()
     assert root.tag == f"{SVG}svg"
     for part in ("title", "desc"):
         assert root.findtext(f"{SVG}{part}")
@@ -164,6 +164,6 @@ def test_figure_is_well_formed_and_described(name, ending):
 
 
 def test_no_figure_is_left_over(drawn):
-    assert {path.name for path in (DOCS / "inside").iterdir()} == {
+    assert {path.name for path in (DOCS / "tutorial/inside").iterdir()} == {
         path.name for path in drawn.iterdir()
     }

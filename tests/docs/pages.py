@@ -1,0 +1,57 @@
+"""The pages of the documentation and their code blocks."""
+
+import re
+import textwrap
+from pathlib import Path
+from typing import NamedTuple
+
+from ..conftest import REPOSITORY
+
+README = REPOSITORY / "README.md"
+DOCS = REPOSITORY / "docs"
+PAGES = [README, REPOSITORY / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
+
+_FENCE = re.compile(
+    r"(?:^ *<!-- not run: (?P<reason>.+?) -->\n)?"
+    r"^(?P<indent> *)```(?P<language>\w*)\n(?P<code>.*?)^(?P=indent)```$",
+    re.MULTILINE | re.DOTALL,
+)
+
+
+class Block(NamedTuple):
+    """A fenced code block of a page."""
+
+    language: str
+    code: str
+    line: int
+    #: Why the block is not run, from a comment above it.
+    reason: str | None
+
+
+def name_of(page: Path) -> str:
+    return page.relative_to(REPOSITORY).as_posix()
+
+
+def blocks(page: Path, language: str) -> list[Block]:
+    """RETURNS: The blocks of a page in a language, in order."""
+    text = page.read_text("utf8")
+    return [
+        Block(
+            match["language"],
+            textwrap.dedent(match["code"]),
+            text.count("\n", 0, match.start("code")),
+            match["reason"],
+        )
+        for match in _FENCE.finditer(text)
+        if match["language"] == language
+    ]
+
+
+def expected_output(code: str) -> str:
+    """RETURNS: The comment lines at the end of a block, after an empty line; "" where
+    there are none."""
+    *_, last = code.strip().split("\n\n")
+    lines = last.splitlines()
+    if not all(line.startswith("# ") for line in lines):
+        return ""
+    return "".join(f"{line.removeprefix('# ')}\n" for line in lines)

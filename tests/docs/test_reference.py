@@ -1,0 +1,43 @@
+"""The tables of the reference that are written by hand."""
+
+import json
+import re
+
+from spacy.language import Language
+from spacy.util import load_config
+
+from .pages import DOCS
+
+
+def test_settings_of_the_component_have_their_defaults():
+    defaults = dict(Language.get_factory_meta("lstm_ner").default_config)
+    del defaults["scorer"], defaults["model"]  # sections of their own
+    text = (DOCS / "reference/component.md").read_text("utf8")
+    rows = re.findall(r"^\| `(\w+)` \| `(.+?)` \|", text, re.MULTILINE)
+    documented = {name: value for name, value in rows if name != "model"}
+    assert documented == {k: json.dumps(v) for k, v in defaults.items()}
+
+
+def test_settings_of_the_model_have_their_defaults():
+    """Those of the configs with and without a lexicon."""
+    text = (DOCS / "guides/configs.md").read_text("utf8")
+    rows = dict(re.findall(r"^\| `([\w.]+)`.*? \| (.+?) \|", text, re.MULTILINE))
+
+    configs = DOCS.parent / "configs"
+    for number, name in enumerate(("lstm_ner", "no_lexicon")):
+        config = load_config(configs / f"{name}.cfg").interpolate()
+        tok2vec = config["components"]["lstm_ner"]["model"]["tok2vec"]
+        values = {
+            f"{part}.{key}": value
+            for part in ("embed", "encode")
+            for key, value in tok2vec[part].items()
+        }
+        for setting, shown in rows.items():
+            if setting not in values or (setting == "embed.lexicon_width" and number):
+                continue
+            both = shown.replace("`", "").split("; without a lexicon ")
+            assert both[min(number, len(both) - 1)] == json.dumps(values[setting])
+    training = config["training"]
+    assert rows["training.dropout"] == json.dumps(training["dropout"])
+    assert rows["training.batcher.size"] == json.dumps(training["batcher"]["size"])
+    assert rows["training.max_epochs"] == "{max_epochs}, {patience}".format(**training)
