@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from .layers import LSTMCell as LSTMCell
     from .layers import RNNCell as RNNCell
     from .layers import TorchLSTM as TorchLSTM
-    from .pages.report import write_report as write_report
+    from .pages.report_page import write_report as write_report
     from .pipeline import Analysis as Analysis
     from .pipeline import Decoding as Decoding
     from .pipeline import LSTMEntityRecognizer as LSTMEntityRecognizer
@@ -80,7 +80,7 @@ _MODULES = {
     "Calibration": "evaluation.evaluate",
     "find_errors": "evaluation.error_analysis",
     "Findings": "evaluation.error_analysis",
-    "write_report": "pages.report",
+    "write_report": "pages.report_page",
     # Inspection
     "open_gates": "inspect",
     "Gates": "inspect",

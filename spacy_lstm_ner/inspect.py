@@ -17,8 +17,8 @@ from typing import Any
 
 from . import interpret
 from .interpret.ranking import RankedUnit, rank_units
-from .pages.attribution import why_page
-from .pages.gates import MOST_UNITS, gates_page
+from .pages.attribution_page import why_page
+from .pages.gates_page import MOST_UNITS, gates_page
 from .pages.page import frame
 from .pages.render import render
 

@@ -36,7 +36,7 @@ from spacy_lstm_ner.evaluation.report import Report as PageReport
 from spacy_lstm_ner.layers import CRF
 from spacy_lstm_ner.layers.viterbi import best_paths
 from spacy_lstm_ner.pages.entities import entities_html
-from spacy_lstm_ner.pages.report import report_page
+from spacy_lstm_ner.pages.report_page import report_page
 from spacy_lstm_ner.pipeline.brackets import best_path_keeping_brackets, bracket_pairs
 from spacy_lstm_ner.tags import Span as Entity
 from spacy_lstm_ner.tags import TagSet, spans_from_tags

@@ -102,13 +102,13 @@ def errors_cli(
     from spacy.cli._util import setup_gpu
 
     from ..evaluation.error_analysis import check_kinds, find_errors
-    from ..evaluation.error_output import (
+    from ..util.atomic import check_writable
+    from .error_output import (
         print_doubts,
         print_errors,
         print_table,
         write_findings,
     )
-    from ..util.atomic import check_writable
 
     msg = Printer()
     setup_gpu(gpu_id, silent=gpu_id < 0)

@@ -58,7 +58,7 @@ def gates_cli(
 
     from ..data.corpus import read_examples
     from ..inspect import explain, open_gates, rank_units
-    from ..pages.gates import MOST_EXPLAINED, MOST_UNITS, gates_page
+    from ..pages.gates_page import MOST_EXPLAINED, MOST_UNITS, gates_page
     from ..pipeline.loading import load_pipeline
     from ..util.atomic import atomic_write, check_writable
     from ..util.progress import with_progress

@@ -51,7 +51,7 @@ def report_cli(
     """  # noqa: E501
     from spacy.cli._util import setup_gpu
 
-    from ..pages.report import write_report
+    from ..pages.report_page import write_report
     from ..util.atomic import check_writable
 
     msg = Printer()

@@ -16,7 +16,7 @@ from ..pipeline import Analysis, Decoding, LSTMEntityRecognizer
 from ..tags import ScoredSpan, Span
 from ..util.cancellation import checkpoint
 from ..util.progress import with_progress
-from .component import find_component, fresh, prepared
+from .access import find_component, fresh, prepared
 
 # Characters for private use: no text has them, and so no model knows them.
 UNKNOWN = "\ue000\ue001\ue002"

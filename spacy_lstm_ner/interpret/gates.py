@@ -9,7 +9,7 @@ from thinc.types import Floats2d, Ints1d
 from ..layers.recording import States, record_states
 from ..model.units import in_characters
 from ..tags import ScoredSpan
-from .component import (
+from .access import (
     find_component,
     fresh,
     lstm_cells,

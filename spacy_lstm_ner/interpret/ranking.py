@@ -10,7 +10,7 @@ from spacy.tokens import Doc
 from thinc.types import Floats2d
 
 from ..layers.recording import States, record_states
-from .component import find_component, lstm_cells, prepared
+from .access import find_component, lstm_cells, prepared
 
 _BATCH = 64
 

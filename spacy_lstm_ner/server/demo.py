@@ -10,9 +10,9 @@ from spacy.tokens import Doc
 
 from ..exceptions import RequestError
 from ..inspect import explain, open_gates
-from ..pages.demo import demo_page
+from ..pages.demo_page import demo_page
 from ..pages.entities import Entity, hue
-from ..pages.gates import MOST_EXPLAINED, MOST_UNITS, gates_page
+from ..pages.gates_page import MOST_EXPLAINED, MOST_UNITS, gates_page
 from ..pages.render import scored_entities
 from ..pipeline import recognizers
 from ..util.cancellation import checkpoint

@@ -6,7 +6,7 @@ import spacy
 
 from spacy_lstm_ner.inspect import explain
 from spacy_lstm_ner.interpret.attribution import UNKNOWN
-from spacy_lstm_ner.pages.attribution import why_page
+from spacy_lstm_ner.pages.attribution_page import why_page
 
 from ..conftest import found, loaded_again, train
 from ..pipeline.test_component import list_pattern, token_config

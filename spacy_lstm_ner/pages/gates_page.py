@@ -12,7 +12,7 @@ from ..interpret.attribution import Explanation
 from ..interpret.gates import Gates
 from ..interpret.ranking import RankedUnit
 from ..interpret.words import DIRECTIONS, NAMES, step_in_words, tags_in_words
-from .attribution import why_html
+from .attribution_page import why_html
 from .entities import confidence, entities_html, hue
 from .page import asset, code_point, is_shapeless, lang_html, page, text_html
 

@@ -16,8 +16,8 @@ from spacy_lstm_ner.inspect import (
     rank_units,
     render,
 )
-from spacy_lstm_ner.pages.attribution import why_page
-from spacy_lstm_ner.pages.gates import MOST_UNITS, gates_page
+from spacy_lstm_ner.pages.attribution_page import why_page
+from spacy_lstm_ner.pages.gates_page import MOST_UNITS, gates_page
 
 from ..browser import PHONE, fits_the_width
 from ..conftest import SAMPLE, SMALL_MODEL, train

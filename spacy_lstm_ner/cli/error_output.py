@@ -9,11 +9,11 @@ from typing import Any
 
 from wasabi import Printer
 
+from ..evaluation.error_analysis import KINDS, Findings
+from ..evaluation.predictions import Record, outside
 from ..tags import Span
 from ..util.atomic import atomic_write
 from ..util.text import printable
-from .error_analysis import KINDS, Findings
-from .predictions import Record, outside
 
 # So many characters are shown before and after an entity,
 _AROUND = 12
