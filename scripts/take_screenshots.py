@@ -78,7 +78,7 @@ def _find(page: Any, text: str) -> None:
 
 def _report(page: Any, report: Path, out: Path) -> None:
     page.goto(report.resolve().as_uri())
-    page.get_by_role("heading", name="Training", exact=True).evaluate(
+    page.get_by_role("heading", name="Learning curves").evaluate(
         "heading => heading.scrollIntoView()"
     )
     page.screenshot(path=out / "report.png")

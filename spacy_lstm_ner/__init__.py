@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from .data.corpus import BIOCorpus as BIOCorpus
     from .data.options import ReadingOptions as ReadingOptions
     from .data.summary import FileSummary as FileSummary
-    from .evaluation.error_analysis import Findings as Findings
+    from .evaluation.calibrate import Calibration as Calibration
+    from .evaluation.calibrate import calibrate as calibrate
+    from .evaluation.error_analysis import ErrorAnalysis as ErrorAnalysis
     from .evaluation.error_analysis import find_errors as find_errors
-    from .evaluation.evaluate import Calibration as Calibration
-    from .evaluation.evaluate import calibrate as calibrate
     from .evaluation.evaluate import evaluate as evaluate
     from .exceptions import DamagedComponent as DamagedComponent
     from .exceptions import DataError as DataError
@@ -76,10 +76,10 @@ _MODULES = {
     "Finding": "data.check",
     # Evaluation
     "evaluate": "evaluation.evaluate",
-    "calibrate": "evaluation.evaluate",
-    "Calibration": "evaluation.evaluate",
+    "calibrate": "evaluation.calibrate",
+    "Calibration": "evaluation.calibrate",
     "find_errors": "evaluation.error_analysis",
-    "Findings": "evaluation.error_analysis",
+    "ErrorAnalysis": "evaluation.error_analysis",
     "write_report": "pages.report_page",
     # Inspection
     "open_gates": "inspect",

@@ -1,26 +1,29 @@
-"""Look inside a trained `lstm_ner`, in a notebook or in Python.
+"""Inspection of a trained `lstm_ner`, in a notebook or in Python.
 
-    open_gates      what its LSTM does with a text: gates, cell and hidden states; the
+    open_gates      what its LSTM computes for a text: gates, cell and hidden states,
                     emission scores, the best path, the entities
-    explain         why it predicts an entity: the attribution of each character,
-                    and the best analysis without the entity
+    explain         why it predicts an entity: the contribution of each character, and
+                    the best analysis without the entity
     rank_units      which hidden units follow the entities of a type
-    render          the entities of a document, with their probabilities
+    render          the entities of documents, with their probabilities
 
-The results display themselves in a notebook. `spacy_lstm_ner.interpret` computes them,
-`spacy_lstm_ner.pages` draws them.
+Notebooks display the results of `open_gates`, `explain` and `render` as pages.
+`spacy_lstm_ner.interpret` computes them, `spacy_lstm_ner.pages` draws them.
 """
 
 import html
-from functools import wraps
-from typing import Any
+from collections.abc import Iterable
+
+from spacy.language import Language
+from spacy.tokens import Doc
 
 from . import interpret
 from .interpret.ranking import RankedUnit, rank_units
-from .pages.attribution_page import why_page
-from .pages.gates_page import MOST_UNITS, gates_page
-from .pages.page import frame
-from .pages.render import render
+from .pages.attribution_page import attribution_page
+from .pages.entities import entities_html, scored_entities
+from .pages.gates_page import MAX_UNITS, gates_page
+from .pages.page import iframe, page
+from .pipeline.annotating import SPANS_KEY
 
 __all__ = [
     "Explanation",
@@ -37,23 +40,106 @@ class Gates(interpret.Gates):
     """`interpret.Gates` that a notebook displays as a page."""
 
     def _repr_html_(self) -> str:
-        if len(self.places) > MOST_UNITS:
-            return f"<p>{html.escape(repr(self))}: up to {MOST_UNITS:,} are drawn.</p>"
-        return frame(gates_page(self), "The gates of the LSTM")
+        if len(self.offsets) > MAX_UNITS:
+            text = f"{self!r} has more than {MAX_UNITS:,} units and is not drawn."
+            return f"<p>{html.escape(text)}</p>"
+        return iframe(gates_page(self), "LSTM gates")
 
 
 class Explanation(interpret.Explanation):
     """`interpret.Explanation` that a notebook displays as a page."""
 
     def _repr_html_(self) -> str:
-        return frame(why_page(self), "Why these entities")
+        return iframe(attribution_page(self), "Attribution")
 
 
-@wraps(interpret.open_gates)
-def open_gates(*args: Any, **kwargs: Any) -> Gates:
-    return Gates(*interpret.open_gates(*args, **kwargs))
+class Rendered:
+    """A page that a notebook displays. `str` returns it as HTML.
+
+    html (str): The page.
+    """
+
+    def __init__(self, html: str):
+        self.html = html
+
+    def __str__(self) -> str:
+        return self.html
+
+    def _repr_html_(self) -> str:
+        return iframe(self.html, "Entities", height=200)
 
 
-@wraps(interpret.explain)
-def explain(*args: Any, **kwargs: Any) -> Explanation:
-    return Explanation(*interpret.explain(*args, **kwargs))
+def open_gates(
+    nlp: Language, text: str | Doc, *, component: str | None = None
+) -> Gates:
+    """Record the gates of the LSTM of a pipeline while it processes a text, in a single
+    pass. The text is processed as a whole, without windows.
+
+        gates = open_gates(nlp, "王芳任北京大学教授。")
+        gates.layers[0].forget_gate[0, 3]  # forward, fourth character
+
+    nlp (Language): The pipeline.
+    text (str | Doc): The text; or a Doc, of which only the tokens are used.
+    component (str | None): Name of the component; default: the first `lstm_ner`.
+    RETURNS (Gates): The gates and states of the LSTM, the emission scores and the
+        predicted entities.
+    RAISES (ValueError): If there is no such component, it is not trained or has no
+        LSTM, or the text is empty.
+    """
+    return Gates._make(interpret.open_gates(nlp, text, component=component))
+
+
+def explain(
+    nlp: Language,
+    text: str | Doc,
+    *,
+    component: str | None = None,
+    progress: bool = False,
+) -> Explanation:
+    """Attribute the predicted entities of a text to its characters, by *occlusion*
+    (Zeiler & Fergus, 2014): each character (token) in turn is replaced by one that the
+    model does not know; the results of three of these are averaged. The contribution of
+    the character is the resulting decrease in the log-odds of an entity. A text of n
+    characters takes as long as 3 n² characters: some seconds for 300.
+
+    nlp (Language): The pipeline.
+    text (str | Doc): The text; or a Doc, of which only the tokens are used.
+    component (str | None): Name of the component; default: the first `lstm_ner`.
+    progress (bool): Whether to show a progress bar if it takes long.
+    RETURNS (Explanation): The contribution of each unit to each entity, and the best
+        analysis without the entity.
+    RAISES (ValueError): If there is no such component, or it is not trained.
+    """
+    return Explanation._make(
+        interpret.explain(nlp, text, component=component, progress=progress)
+    )
+
+
+def render(
+    docs: Doc | Iterable[Doc], *, spans_key: str = SPANS_KEY, threshold: float = 0.0
+) -> Rendered:
+    """Draw the entities of documents with their probabilities, similar to displaCy.
+    Notebooks display the result; `str` returns it as HTML.
+
+        render(nlp("王芳任北京大学教授。"))
+
+    docs (Doc | Iterable[Doc]): One or several documents.
+    spans_key (str): The setting `spans_key` of the component: the key in `doc.spans` of
+        the probabilities. Entities without a probability are drawn without.
+    threshold (float): Omit entities with a lower probability.
+    RETURNS (Rendered): The page.
+    """
+    docs = [docs] if isinstance(docs, Doc) else docs
+    texts = [
+        entities_html(
+            doc.text,
+            [
+                entity
+                for entity in scored_entities(doc, spans_key)
+                if entity[3] is None or entity[3] >= threshold
+            ],
+            lang=doc.lang_,
+        )
+        for doc in docs
+    ]
+    return Rendered(page("Entities", "\n<hr>\n".join(texts)))

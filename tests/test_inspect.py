@@ -1,4 +1,4 @@
-"""Entities drawn in a notebook."""
+"""Results that notebooks display; the entities of documents."""
 
 import spacy
 

@@ -72,7 +72,8 @@ def test_all_makes_corpus_pipeline_figures_and_wheel(ran):
 def test_the_report_has_curves_and_figures_of_test(ran):
     page = (ran / "reports/sample.html").read_text("utf8")
     assert "F1 on test" in page and "Learning rate" in page
-    assert "Pretraining: loss of a guess" in page and "of that, pretraining" in page
+    assert "Pretraining: loss per masked character" in page
+    assert "of which pretraining" in page
     log = read_log(ran / "training/sample/lstm_ner/seed-0/log.jsonl")
     assert [line["step"] for line in log.evaluations] == [0, 30]
     assert [line["steps"] for line in log.pretrainings] == [5]

@@ -23,15 +23,13 @@ from spacy_lstm_ner.data.literals import parse_json, parse_literal
 from spacy_lstm_ner.data.options import ReadingOptions
 from spacy_lstm_ner.data.problems import ProblemLog
 from spacy_lstm_ner.data.split import split_records
-from spacy_lstm_ner.evaluation.annotation import (
-    Annotated,
-    Surfaces,
-    annotated_text,
-    count_uses,
-)
-from spacy_lstm_ner.evaluation.error_analysis import compare, find_errors
-from spacy_lstm_ner.evaluation.label_issues import find_doubts
-from spacy_lstm_ner.evaluation.predictions import Record, judged
+from spacy_lstm_ner.evaluation.annotation import AnnotatedText, annotated_text
+from spacy_lstm_ner.evaluation.error_analysis import find_errors
+from spacy_lstm_ner.evaluation.label_issues import find_label_issues
+from spacy_lstm_ner.evaluation.matching import match_entities
+from spacy_lstm_ner.evaluation.mentions import SurfaceForms, count_labels
+from spacy_lstm_ner.evaluation.predictions import evaluable
+from spacy_lstm_ner.evaluation.records import Record
 from spacy_lstm_ner.evaluation.report import Report as PageReport
 from spacy_lstm_ner.layers import CRF
 from spacy_lstm_ner.layers.viterbi import best_paths
@@ -177,24 +175,24 @@ def record_of(n):
     text = TEXT * n
     gold = [Entity(i, i + 2, "A") for i in range(0, 7 * n, 7)]
     found = [Entity(i + 1, i + 3, "A") for i in range(0, 7 * n, 7)]
-    return Record(1, Annotated(text, gold), found, mentions=[(5, 6)] * n)
+    return Record(1, AnnotatedText(text, gold), found, mentions=[(5, 6)] * n)
 
 
 @case(3_000)
 def comparing(n, folder):
     record = record_of(n)
     return lambda: (
-        compare(record),
-        find_doubts([record], {}, max_support=1),
-        judged(record.annotated, record.predicted),
+        match_entities(record),
+        find_label_issues([record], {}, max_plausibility=1),
+        evaluable(record.annotated, record.predicted),
     )
 
 
 @case(2_000)
 def uses(n, folder):
-    annotated = Annotated("长" * n, [Entity(0, 1, "A")])
-    surfaces = Surfaces(["长" * 100, "长" * n])
-    return lambda: count_uses([annotated], surfaces)
+    annotated = AnnotatedText("长" * n, [Entity(0, 1, "A")])
+    forms = SurfaceForms(["长" * 100, "长" * n])
+    return lambda: count_labels([annotated], forms)
 
 
 @case(2_000)
@@ -206,7 +204,7 @@ def errors_of_a_pipeline(n, folder):
     docs[0].ents = [Span(docs[0], i, i + 2, "A") for i in range(0, 2 * n, 2)]
     DocBin(docs=docs).to_disk(folder / f"{n}.spacy")
     path = folder / f"{n}.spacy"
-    return lambda: find_errors(nlp, path, train=path, max_support=1)
+    return lambda: find_errors(nlp, path, train=path, max_plausibility=1)
 
 
 @case(300)
@@ -244,8 +242,8 @@ def a_report(n, folder):
         doc.ents = [Span(doc, i, i + 2, "A") for i in range(0, len(doc), 4)]
     path = folder / f"{n}.spacy"
     DocBin(docs=docs).to_disk(path)
-    findings = find_errors(nlp, path, max_support=1)
-    report = PageReport("model", "data", findings, "", {}, "characters")
+    analysis = find_errors(nlp, path, max_plausibility=1)
+    report = PageReport("model", "data", analysis, "", {}, "characters")
     return lambda: report_page(report)
 
 

@@ -35,7 +35,7 @@ def calibrate_cli(
     """
     from spacy.cli._util import setup_gpu
 
-    from ..evaluation.evaluate import calibrate
+    from ..evaluation.calibrate import calibrate
 
     msg = Printer()
     setup_gpu(gpu_id, silent=gpu_id < 0)

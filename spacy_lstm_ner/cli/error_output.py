@@ -1,4 +1,4 @@
-"""What `python -m spacy lstm-ner errors` prints and writes."""
+"""The output of the command `errors`: what it prints, and the JSON Lines file."""
 
 import json
 from collections import Counter
@@ -9,30 +9,30 @@ from typing import Any
 
 from wasabi import Printer
 
-from ..evaluation.error_analysis import KINDS, Findings
-from ..evaluation.predictions import Record, outside
+from ..evaluation.error_analysis import ErrorAnalysis
+from ..evaluation.excerpt import make_excerpt
+from ..evaluation.label_issues import LabelCounts
+from ..evaluation.matching import ERROR_KINDS
+from ..evaluation.records import Record, no_entity
 from ..tags import Span
 from ..util.atomic import atomic_write
 from ..util.text import printable
 
-# So many characters are shown before and after an entity,
-_AROUND = 12
-# and so many of the entity itself.
-_LONGEST = 60
+# Maximum number of characters before and after an entity, and of the entity.
+_CONTEXT, _MAX_LENGTH = 12, 60
 
 
-def print_table(findings: Findings, msg: Printer) -> None:
-    """Print how many entities of each type are right, and how many errors there are of
-    each kind."""
-    counts = Counter((error.own.label, error.kind) for error in findings.errors)
+def print_table(analysis: ErrorAnalysis, msg: Printer) -> None:
+    """Print the number of correct entities and of errors of each kind, by label."""
+    counts = Counter((error.entity.label, error.kind) for error in analysis.errors)
     rows = [
         (
             label,
-            findings.gold[label],
-            findings.right[label],
-            *(counts[label, kind] for kind in KINDS),
+            analysis.gold[label],
+            analysis.correct[label],
+            *(counts[label, kind] for kind in ERROR_KINDS),
         )
-        for label in sorted({*findings.gold, *(label for label, _ in counts)})
+        for label in sorted({*analysis.gold, *(label for label, _ in counts)})
     ]
     total = [sum(column) for column in list(zip(*rows, strict=True))[1:]]
     msg.table(
@@ -40,180 +40,198 @@ def print_table(findings: Findings, msg: Printer) -> None:
             (printable(label), *(f"{n:,}" for n in numbers))
             for label, *numbers in (*rows, ("all", *total))
         ],
-        header=("Entities", "gold", "right", *KINDS),
+        header=("Entities", "gold", "correct", *ERROR_KINDS),
         aligns=("l", *("r" for _ in total)),
         divider=True,
     )
 
 
 def print_errors(
-    findings: Findings,
+    analysis: ErrorAnalysis,
     *,
     limit: int = 0,
     types: Collection[str] = (),
     kinds: Collection[str] = (),
 ) -> None:
-    """Print errors with their context, by type and kind.
+    """Print errors in their context, by label and kind.
 
-    findings (Findings): The errors.
-    limit (int): Print only so many of each type and kind. 0 for all.
-    types (Collection[str]): Print only errors of these types; empty for all.
-    kinds (Collection[str]): Print only errors of these kinds; empty for all.
+    analysis (ErrorAnalysis): The errors.
+    limit (int): Print only the first `limit` errors of each label and kind. 0: all.
+    types (Collection[str]): Print only errors of these labels; empty: all.
+    kinds (Collection[str]): Print only errors of these kinds; empty: all.
     """
     for (label, kind), group in groupby(
-        findings.errors, key=lambda error: (error.own.label, error.kind)
+        analysis.errors, key=lambda error: (error.entity.label, error.kind)
     ):
         if (types and label not in types) or (kinds and kind not in kinds):
             continue
         errors = list(group)
-        title = f"{printable(label)}, {KINDS[kind]}"
-        print(_title(title, len(errors), limit))
+        title = f"{printable(label)}, {ERROR_KINDS[kind]}"
+        print(_heading(title, len(errors), limit))
         for error in errors[: limit or None]:
             record = error.record
-            place = error.gold or error.own
-            print(f"  #{record.number} {_context(record, place.start, place.end)}")
+            span = error.gold or error.entity
+            print(f"  #{record.number} {_in_context(record, *span[:2])}")
             gold = [error.gold] if error.gold else []
             predicted = [error.predicted] if error.predicted else []
-            facts = [
-                _facts("gold", record, gold, error.p_gold),
-                _facts("predicted", record, predicted, error.p_predicted),
+            parts = [
+                _entity_list("gold", record, gold, error.p_gold),
+                _entity_list("predicted", record, predicted, error.p_predicted),
             ]
             if error.shared:
-                facts.append(f"this {error.shared} one is in another error, too")
-            print(f"      {'; '.join(facts)}")
+                parts.append(f"the {error.shared} entity is part of another error")
+            print(f"      {'; '.join(parts)}")
         print()
 
 
-def print_doubts(
-    findings: Findings, *, limit: int = 0, types: Collection[str] = ()
+def print_label_issues(
+    analysis: ErrorAnalysis, *, limit: int = 0, types: Collection[str] = ()
 ) -> None:
-    """Print annotation that is probably wrong, and what speaks against it.
+    """Print label issues, with the evidence.
 
-    findings (Findings): The doubts.
-    limit (int): Print only so many. 0 for all.
-    types (Collection[str]): Print only those in which one of these types is annotated
-        or predicted; empty for all.
+    analysis (ErrorAnalysis): The label issues.
+    limit (int): Print only the first `limit` issues. 0: all.
+    types (Collection[str]): Print only issues in which an entity with one of these
+        labels is annotated or predicted; empty: all.
     """
-    doubts = [
-        doubt
-        for doubt in findings.doubts
+    issues = [
+        issue
+        for issue in analysis.label_issues
         if not types
-        or any(span.label in types for span in (*doubt.annotated, *doubt.predicted))
+        or any(span.label in types for span in (*issue.annotated, *issue.predicted))
     ]
-    if not doubts:
+    if not issues:
         return
-    print(_title("Annotation that is probably wrong", len(doubts), limit))
-    for doubt in doubts[: limit or None]:
-        record = doubt.record
-        p = record.p.get(outside((doubt.start, doubt.end)))
-        print(f"  #{record.number} {_context(record, doubt.start, doubt.end)}")
+    print(_heading("Label issues", len(issues), limit))
+    for issue in issues[: limit or None]:
+        record = issue.record
+        p = record.p.get(no_entity((issue.start, issue.end)))
+        print(f"  #{record.number} {_in_context(record, issue.start, issue.end)}")
         print(
-            f"      {_facts('annotated', record, doubt.annotated, p)}; "
-            f"{_facts('predicted', record, doubt.predicted, p)}"
+            f"      {_entity_list('annotated', record, issue.annotated, p)}; "
+            f"{_entity_list('predicted', record, issue.predicted, p)}"
         )
-        for use in doubt.uses:
-            print(f"      {use.in_words(printable(use.text), show=printable)}")
+        for counts in issue.training:
+            print(f"      {describe_counts(counts)}")
     print()
 
 
-def write_findings(findings: Findings, path: Path) -> None:
-    """Write all errors and doubts as lines of JSON, whole or not at all.
+def describe_counts(labels: LabelCounts) -> str:
+    """Describe how a text is annotated in the training data, for example "王芳 in the
+    training data: NAME 12, no entity 1, ORG 0"."""
+    names = [label for label, _ in labels.counts.most_common()]
+    names += [labels.label] if labels.label not in names else []
+    listed = (
+        f"{printable(name or 'no entity')} {labels.counts[name]:,}" for name in names
+    )
+    return f"{printable(labels.text)} in the training data: {', '.join(listed)}"
 
-    A line has "is", "error" or "doubt"; "record", its number in the data, from 1; and
-    "text". Entities are {"start", "end", "label", "text"}, in characters of the text.
 
-    An error has "type" and "kind"; "gold" and "predicted", an entity or null, with
-    their probabilities "p_gold" and "p_predicted" (of there being no entity, where it
-    is null); and "shared": which of the two belongs to another error, or null.
+def write_analysis(analysis: ErrorAnalysis, path: Path) -> None:
+    """Write all errors and label issues to a JSON Lines file, atomically.
 
-    A doubt has "start", "end" and "support"; the entities "annotated" and "predicted"
-    there, each with its probability "p"; and "training": for each text in question, as
-    what it is annotated "here", and how often as what in the training data ("counts");
-    an empty label stands for no entity.
+    Each line has "is": "error" or "label_issue"; "record", its number in the data, from
+    1; and "text". Entities are {"start", "end", "label", "text"}, with offsets in
+    characters of the text.
 
-    Probabilities are null where the pipeline cannot tell them.
+    An error has "type" (the label by which it is counted) and "kind"; "gold" and
+    "predicted", an entity or null, with their probabilities "p_gold" and "p_predicted"
+    (or, if the entity is null, the probability that there is no entity); and "shared":
+    "gold" or "predicted" if this entity belongs to another error, otherwise null.
 
-    findings (Findings): What to write.
+    A label issue has "start", "end" and "plausibility"; the entities "annotated" and
+    "predicted" there, each with its probability "p"; and "training": for each text in
+    question its label "here", and the "counts" of its labels in the training data. An
+    empty label stands for no entity.
+
+    Unknown probabilities are null.
+
+    analysis (ErrorAnalysis): The errors and the label issues.
     path (Path): The file.
     """
     with atomic_write(path) as new, new.open("w", encoding="utf8") as file:
-        for line in _lines(findings):
+        for line in _json_lines(analysis):
             # srsly would escape Chinese, and round small probabilities to 0.
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
 
 
-def _lines(findings: Findings) -> Iterator[dict[str, Any]]:
-    for error in findings.errors:
+def _json_lines(analysis: ErrorAnalysis) -> Iterator[dict[str, Any]]:
+    for error in analysis.errors:
         record = error.record
         yield {
             "is": "error",
             "record": record.number,
-            "type": error.own.label,
+            "type": error.entity.label,
             "kind": error.kind,
-            "gold": _plain(record, error.gold),
+            "gold": _json_entity(record, error.gold) if error.gold else None,
             "p_gold": error.p_gold,
-            "predicted": _plain(record, error.predicted),
+            "predicted": (
+                _json_entity(record, error.predicted) if error.predicted else None
+            ),
             "p_predicted": error.p_predicted,
             "shared": error.shared,
             "text": record.text,
         }
-    for doubt in findings.doubts:
-        record = doubt.record
+    for issue in analysis.label_issues:
+        record = issue.record
         yield {
-            "is": "doubt",
+            "is": "label_issue",
             "record": record.number,
-            "start": doubt.start,
-            "end": doubt.end,
-            "support": doubt.support,
-            "annotated": [_with_p(record, span) for span in doubt.annotated],
-            "predicted": [_with_p(record, span) for span in doubt.predicted],
+            "start": issue.start,
+            "end": issue.end,
+            "plausibility": issue.plausibility,
+            "annotated": [
+                {**_json_entity(record, span), "p": record.p.get(span)}
+                for span in issue.annotated
+            ],
+            "predicted": [
+                {**_json_entity(record, span), "p": record.p.get(span)}
+                for span in issue.predicted
+            ],
             "training": [
-                {"text": use.text, "here": use.label, "counts": dict(use.counts)}
-                for use in doubt.uses
+                {"text": text, "here": label, "counts": dict(counts)}
+                for text, label, counts in issue.training
             ],
             "text": record.text,
         }
 
 
-def _plain(record: Record, span: Span | None) -> dict[str, Any] | None:
-    if span is None:
-        return None
+def _json_entity(record: Record, span: Span) -> dict[str, Any]:
     return {**span._asdict(), "text": record.text[span.start : span.end]}
 
 
-def _with_p(record: Record, span: Span) -> dict[str, Any]:
-    return {**(_plain(record, span) or {}), "p": record.p.get(span)}
-
-
-def _title(title: str, number: int, limit: int) -> str:
+def _heading(title: str, number: int, limit: int) -> str:
     shown = f", {limit:,} shown" if 0 < limit < number else ""
     return f"{title}: {number:,}{shown}"
 
 
-def _facts(who: str, record: Record, spans: list[Span], p_nothing: float | None) -> str:
-    """What someone says of a place, and how probable that is to the pipeline."""
-    said = [
-        (f"{printable(span.label)} {_short(record, *span[:2])}", record.p.get(span))
-        for span in spans
-    ] or [("nothing", p_nothing)]
-    listed = (what if p is None else f"{what} {p:.2f}" for what, p in said)
-    return f"{who} {', '.join(listed)}"
-
-
-def _context(record: Record, start: int, end: int) -> str:
-    """The entity in brackets, and some of the text before and after it."""
-    text = record.text
-    first, last = max(0, start - _AROUND), end + _AROUND
-    before = "…" * (first > 0) + printable(text[first:start])
-    after = printable(text[end:last]) + "…" * (last < len(text))
-    return f"{before}[{_short(record, start, end)}]{after}"
-
-
-def _short(record: Record, start: int, end: int) -> str:
-    if end - start <= _LONGEST:
-        return printable(record.text[start:end])
-    half = _LONGEST // 2
-    text = record.text
-    return (
-        f"{printable(text[start : start + half])}…{printable(text[end - half : end])}"
+def _entity_list(
+    title: str, record: Record, spans: list[Span], p_no_entity: float | None
+) -> str:
+    """Entities with their probabilities, or "nothing" and its probability."""
+    items = []
+    for span in spans:
+        _, text, _ = _in_parts(record, span.start, span.end)
+        items.append((f"{printable(span.label)} {text}", record.p.get(span)))
+    listed = (
+        item if p is None else f"{item} {p:.2f}"
+        for item, p in items or [("nothing", p_no_entity)]
     )
+    return f"{title} {', '.join(listed)}"
+
+
+def _in_context(record: Record, start: int, end: int) -> str:
+    """An entity in brackets, and some of the text before and after it."""
+    before, entity, after = _in_parts(record, start, end)
+    return f"{before}[{entity}]{after}"
+
+
+def _in_parts(record: Record, start: int, end: int) -> tuple[str, str, str]:
+    """An excerpt, safe to print: the text before an entity, the entity, and the text
+    after it."""
+    excerpt = make_excerpt(
+        record.text, start, end, context=_CONTEXT, max_length=_MAX_LENGTH
+    )
+    i, j = excerpt.offset(start), excerpt.offset(end)
+    before, entity, after = excerpt.text[:i], excerpt.text[i:j], excerpt.text[j:]
+    return printable(before), printable(entity), printable(after)

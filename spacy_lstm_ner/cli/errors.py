@@ -29,8 +29,8 @@ def errors_cli(
         Opt(
             "--kind",
             "-k",
-            help="Show only this kind of error: boundary, type, both, missed or "
-            "invented; can be repeated",
+            help="Show only this kind of error: boundary, type, boundary_and_type, "
+            "missed or spurious; can be repeated",
         ),
     ] = None,
     limit: Annotated[
@@ -72,17 +72,17 @@ def errors_cli(
     """List prediction errors and probably wrong annotation.
 
     Each error is of one kind. boundary: the label is correct, a boundary is not. type:
-    the label is wrong. both: a boundary and the label are wrong. missed: no entity was
-    predicted there. invented: no entity is annotated there. A table counts them. It is
-    followed by the errors of each type and kind in their context, the most confident
-    ones first. #7 is the seventh record. The numbers are probabilities, if the pipeline
-    has a component lstm_ner.
+    the label is wrong. boundary_and_type: a boundary and the label are wrong. missed:
+    no entity was predicted there. spurious: no entity is annotated there. A table
+    counts them. It is followed by the errors of each type and kind in their context,
+    the most confident ones first. #7 is the seventh record. The numbers are
+    probabilities, if the pipeline has a component lstm_ner.
 
     Label issues are listed last: annotation that the pipeline considers very
     improbable, or that differs from most annotation of the same text in the training
-    data (--train), or both. The plausibility of an annotation is the geometric mean of
-    its probability and the share of all occurrences of the text that are annotated in
-    the same way. The least plausible comes first.
+    data (--train), or both. The plausibility of an annotation is the square root of its
+    probability times the share of all occurrences of the text that are annotated in the
+    same way. The least plausible comes first.
 
     In the JSON Lines file, offsets are in characters of "text", from 0; an empty label
     in "training" means no entity; null means absent or unknown.
@@ -101,31 +101,36 @@ def errors_cli(
     """  # noqa: E501
     from spacy.cli._util import setup_gpu
 
-    from ..evaluation.error_analysis import check_kinds, find_errors
+    from ..evaluation.error_analysis import find_errors
+    from ..evaluation.matching import error_kinds
     from ..util.atomic import check_writable
     from .error_output import (
-        print_doubts,
         print_errors,
+        print_label_issues,
         print_table,
-        write_findings,
+        write_analysis,
     )
 
     msg = Printer()
     setup_gpu(gpu_id, silent=gpu_id < 0)
-    check_kinds(kinds or [])
+    kinds = error_kinds(kinds or [])
     if output is not None:
         check_writable(output, data, train)
-    findings = find_errors(
-        model, data, train=train, max_support=max_plausibility, progress=not quiet
+    analysis = find_errors(
+        model,
+        data,
+        train=train,
+        max_plausibility=max_plausibility,
+        progress=not quiet,
     )
-    findings.check_types(types or [])
+    analysis.check_types(types or [])
     # Written first: printing fails if the reader of the output has gone.
     if output is not None:
-        write_findings(findings, output)
-    print_table(findings, msg)
-    if not findings.has_p:
+        write_analysis(analysis, output)
+    print_table(analysis, msg)
+    if not analysis.has_probabilities:
         msg.info("No component lstm_ner: no probabilities, errors in document order")
-    print_errors(findings, limit=limit, types=types or [], kinds=kinds or [])
-    print_doubts(findings, limit=label_issues, types=types or [])
+    print_errors(analysis, limit=limit, types=types or [], kinds=kinds)
+    print_label_issues(analysis, limit=label_issues, types=types or [])
     if output is not None:
         print_written(msg, output)

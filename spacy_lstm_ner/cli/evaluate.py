@@ -36,17 +36,18 @@ def evaluate_cli(
     """
     from spacy.cli._util import setup_gpu
 
-    from ..evaluation.evaluate import evaluate, print_figures, write_figures
+    from ..evaluation.evaluate import evaluate
     from ..util.atomic import check_writable
+    from .score_output import print_scores, write_scores
 
     msg = Printer()
     setup_gpu(gpu_id, silent=gpu_id < 0)
     if output is not None:
         check_writable(output, data)
-    figures = evaluate(model, data, limit=limit)
+    scores = evaluate(model, data, limit=limit)
     # Written first: printing fails if the reader of the output has gone.
     if output is not None:
-        write_figures(figures, output)
-    print_figures(figures, msg)
+        write_scores(scores, output)
+    print_scores(scores, msg)
     if output is not None:
         print_written(msg, output)

@@ -58,7 +58,7 @@ def gates_cli(
 
     from ..data.corpus import read_examples
     from ..inspect import explain, open_gates, rank_units
-    from ..pages.gates_page import MOST_EXPLAINED, MOST_UNITS, gates_page
+    from ..pages.gates_page import MAX_ATTRIBUTED, MAX_UNITS, gates_page
     from ..pipeline.loading import load_pipeline
     from ..util.atomic import atomic_write, check_writable
     from ..util.progress import with_progress
@@ -69,14 +69,14 @@ def gates_cli(
     text = _read_standard_input().strip() if text == "-" else text
     nlp = load_pipeline(model)
     gates = open_gates(nlp, text, component=component)
-    n = len(gates.places)
-    if n > MOST_UNITS:
+    n = len(gates.offsets)
+    if n > MAX_UNITS:
         raise ValueError(
-            f"The text has {n:,} characters, and a page shows at most {MOST_UNITS:,}: "
+            f"The text has {n:,} characters, and a page shows at most {MAX_UNITS:,}: "
             f"use a part of the text."
         )
-    if why and n > MOST_EXPLAINED:
-        msg.info(f"More than {MOST_EXPLAINED} characters: entities are not explained")
+    if why and n > MAX_ATTRIBUTED:
+        msg.info(f"More than {MAX_ATTRIBUTED} characters: entities are not explained")
         why = False
     ranking = None
     if corpus is not None:

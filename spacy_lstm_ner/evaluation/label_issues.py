@@ -1,179 +1,177 @@
-"""Annotation that is probably wrong.
+"""Label issues: annotation that is probably wrong.
 
-There are two witnesses: the pipeline, and how the same text is annotated in the
-training data. What the annotation says of a place, an entity or that there is none, has
-the *support*
+There are two sources of evidence: the pipeline, and the annotation of the same text in
+the training data. An annotation, that a span is an entity or that it is none, has the
+*plausibility*
 
     sqrt(p + 0.000001) · (n + 1) / (N + 1)
 
-where p is how probable that is to the pipeline, and of N times that the text stands in
-the training data it is annotated in this way n times (this one is counted in, so a text
-that is not there says nothing). It is between 0 and 1, and doubtful where it is small.
+where p is its probability according to the pipeline, and n of the N occurrences of the
+text in the training data are annotated in the same way. The annotation itself is added
+to both counts, so a text that does not occur there is no evidence. The plausibility is
+between 0 and 1, and small for label issues.
 
-Of p the square root is taken since networks are too certain of what they say; below a
-millionth one p is as good as another. A witness who says nothing has the factor 1: a
-pipeline without probabilities, or no training data. The pipeline is a witness only if
-it was not trained on this very annotation.
+The square root is taken because neural networks are overconfident; below one millionth,
+differences in p are meaningless. A source that is not available has the factor 1: a
+pipeline without probabilities, or no training data. The pipeline is evidence only if it
+was not trained on the same annotation.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from math import sqrt
 from typing import NamedTuple
 
 from ..tags import Span
-from .predictions import Record, outside, overlapping
+from .records import Record, no_entity, overlapping
 
-# Below this a probability tells nothing more.
-_LEAST_P = 1e-6
+# Added to each probability.
+_SMOOTHING = 1e-6
 
 
-class Doubt(NamedTuple):
-    """A place where the annotation is probably wrong."""
+class LabelCounts(NamedTuple):
+    """How the occurrences of a text are annotated in the training data."""
+
+    text: str
+    #: The label of the annotation in question; empty for no entity.
+    label: str
+    #: The number of occurrences in the training data by label.
+    counts: Counter[str]
+
+
+class LabelIssue(NamedTuple):
+    """A region of a text whose annotation is probably wrong."""
 
     record: Record
     start: int
     end: int
-    #: What the annotation says there, and what the pipeline says.
+    #: The gold and the predicted entities in the region.
     annotated: list[Span]
     predicted: list[Span]
-    #: That of the entity, or of the stretch without one, which has least.
-    support: float
+    #: The smallest plausibility of an annotation in the region.
+    plausibility: float
     #: How the texts in question are annotated in the training data.
-    uses: list["Use"]
+    training: list[LabelCounts]
 
 
-class Use(NamedTuple):
-    """How a text is annotated in the training data."""
+class _Annotation(NamedTuple):
+    """The annotation of a span, and the incorrect predictions that overlap it."""
 
-    text: str
-    label: str  # that it has here; empty for no entity
-    counts: Counter[str]  # how often it has which label there
-
-    def in_words(self, text: str, show: Callable[[str], str] = str) -> str:
-        """RETURNS (str): The same in words, with another way to show the text, and one
-        to show labels."""
-        labels = [label for label, _ in self.counts.most_common()]
-        labels += [self.label] if self.label not in labels else []
-        listed = (
-            f"{show(label or 'no entity')} {self.counts[label]:,}" for label in labels
-        )
-        return f"{text} in the training data: {', '.join(listed)}"
-
-
-class _Claim(NamedTuple):
-    """What the annotation says of a place, and the wrong predictions on it."""
-
-    place: Span  # with an empty label: there is no entity
-    against: list[Span]
-    support: float
+    span: Span  # with an empty label if it is no entity
+    conflicts: list[Span]
+    plausibility: float
 
     @property
     def start(self) -> int:
-        return min(span.start for span in (self.place, *self.against))
+        return min(span.start for span in (self.span, *self.conflicts))
 
     @property
     def end(self) -> int:
-        return max(span.end for span in (self.place, *self.against))
+        return max(span.end for span in (self.span, *self.conflicts))
 
 
-def support(
-    p: float | None, uses: Counter[str], label: str, *, counted: bool = False
+def plausibility(
+    p: float | None, counts: Counter[str], label: str, *, counted: bool = False
 ) -> float:
-    """What speaks for an annotation: see the top of this file.
+    """Compute the plausibility of an annotation: see the docstring of this module.
 
-    p (float | None): How probable it is to the pipeline, if that can be told.
-    uses (Counter[str]): How often the text has which label in the training data.
-    label (str): The label that it has here; empty for none.
-    counted (bool): This annotation is in the training data, and was counted.
-    RETURNS (float): From 0, nothing, to 1.
+    p (float | None): Its probability according to the pipeline; None if it is unknown.
+    counts (Counter[str]): The number of occurrences of the text in the training data by
+        label.
+    label (str): The label of the annotation; empty for no entity.
+    counted (bool): Whether the counts include this annotation, because it is part of
+        the training data.
+    RETURNS (float): The plausibility, from 0 to 1.
     """
-    # Rounded down to 1 since a place that was predicted was not searched for.
-    here = max(uses[label], 1) if counted else uses[label] + 1
-    everywhere = max(uses.total(), here) if counted else uses.total() + 1
-    return (1.0 if p is None else min(sqrt(p + _LEAST_P), 1.0)) * here / everywhere
+    # A predicted entity that is not a known text was not counted where it is no entity.
+    n = max(counts[label], 1) if counted else counts[label] + 1
+    total = max(counts.total(), n) if counted else counts.total() + 1
+    return (1.0 if p is None else min(sqrt(p + _SMOOTHING), 1.0)) * n / total
 
 
-def find_doubts(
+def find_label_issues(
     records: Iterable[Record],
-    uses: Mapping[str, Counter[str]],
+    label_counts: Mapping[str, Counter[str]],
     *,
     counted: bool = False,
-    max_support: float = 0.05,
-) -> list[Doubt]:
-    """Find annotation that is probably wrong. Doubtful annotations that overlap, or
-    are disputed by the same prediction, become one.
+    max_plausibility: float = 0.05,
+) -> list[LabelIssue]:
+    """Find annotation that is probably wrong. Implausible annotations that overlap, or
+    that conflict with the same prediction, are one issue.
 
     records (Iterable[Record]): The texts.
-    uses (Mapping[str, Counter[str]]): How often each text has which label in the
-        training data.
-    counted (bool): The records are the training data, and were counted there.
-    max_support (float): What has more support than this is left out.
-    RETURNS (list[Doubt]): Those with the least support first.
+    label_counts (Mapping[str, Counter[str]]): For each text, the number of occurrences
+        in the training data by label: see `count_labels`.
+    counted (bool): Whether the records are the training data themselves.
+    max_plausibility (float): The maximum plausibility of label issues.
+    RETURNS (list[LabelIssue]): The issues, the least plausible first.
     """
-    doubts: list[Doubt] = []
+    issues: list[LabelIssue] = []
     for record in records:
-        claims = [
-            claim
-            for claim in _claims(record, uses, counted)
-            if claim.support <= max_support
+        implausible = [
+            annotation
+            for annotation in _annotations(record, label_counts, counted)
+            if annotation.plausibility <= max_plausibility
         ]
-        doubts.extend(_doubt(record, together, uses) for together in _regions(claims))
-    return sorted(doubts, key=lambda doubt: doubt.support)
+        issues.extend(
+            _issue(record, group, label_counts) for group in _groups(implausible)
+        )
+    return sorted(issues, key=lambda issue: issue.plausibility)
 
 
-def _claims(
-    record: Record, uses: Mapping[str, Counter[str]], counted: bool
-) -> Iterator[_Claim]:
-    """Everything that the annotation of a text says of entities."""
+def _annotations(
+    record: Record, label_counts: Mapping[str, Counter[str]], counted: bool
+) -> Iterator[_Annotation]:
+    """Yield the annotation of gold entities, of spurious predictions and of mentions:
+    the latter two are annotated as no entity."""
     gold = set(record.gold)
     wrong = [span for span in record.predicted if span not in gold]
-    marks = record.annotated.marked(record.gold)
-    invented = [span for span in wrong if not any(marks[span.start : span.end])]
-    # What was predicted there tells more than a part of it.
-    found = record.annotated.marked(record.predicted)
-    mentions = [(s, e) for s, e in record.mentions if not any(found[s:e])]
-    empty = [outside(place) for place in (*invented, *mentions)]
-    for place in (*record.gold, *empty):
-        text = record.text[place.start : place.end]
-        p = record.p.get(place)
-        yield _Claim(
-            place,
-            overlapping(wrong, place),
-            support(p, uses.get(text, Counter()), place.label, counted=counted),
+    in_gold = record.annotated.mask(record.gold)
+    spurious = [span for span in wrong if not any(in_gold[span.start : span.end])]
+    # A predicted entity is better evidence than a mention inside of it.
+    in_predicted = record.annotated.mask(record.predicted)
+    mentions = [(s, e) for s, e in record.mentions if not any(in_predicted[s:e])]
+    unlabeled = [no_entity(span) for span in (*spurious, *mentions)]
+    for span in (*record.gold, *unlabeled):
+        counts = label_counts.get(record.text[span.start : span.end], Counter())
+        p = record.p.get(span)
+        yield _Annotation(
+            span,
+            overlapping(wrong, span),
+            plausibility(p, counts, span.label, counted=counted),
         )
 
 
-def _regions(claims: Iterable[_Claim]) -> Iterator[list[_Claim]]:
-    """Claims that overlap, or whose wrong predictions do."""
-    together: list[_Claim] = []
+def _groups(annotations: Iterable[_Annotation]) -> Iterator[list[_Annotation]]:
+    """Yield groups of annotations that overlap, with their conflicting predictions."""
+    group: list[_Annotation] = []
     end = 0
-    for claim in sorted(claims, key=lambda claim: (claim.start, claim.end)):
-        if together and claim.start >= end:
-            yield together
-            together, end = [], 0
-        together.append(claim)
-        end = max(end, claim.end)
-    if together:
-        yield together
+    for annotation in sorted(annotations, key=lambda a: (a.start, a.end)):
+        if group and annotation.start >= end:
+            yield group
+            group, end = [], 0
+        group.append(annotation)
+        end = max(end, annotation.end)
+    if group:
+        yield group
 
 
-def _doubt(
-    record: Record, claims: list[_Claim], uses: Mapping[str, Counter[str]]
-) -> Doubt:
-    start = min(claim.start for claim in claims)
-    end = max(claim.end for claim in claims)
-    region = (start, end)
-    in_question = dict.fromkeys(
-        (record.text[claim.place.start : claim.place.end], claim.place.label)
-        for claim in claims
+def _issue(
+    record: Record, group: list[_Annotation], label_counts: Mapping[str, Counter[str]]
+) -> LabelIssue:
+    region = min(a.start for a in group), max(a.end for a in group)
+    texts = dict.fromkeys(
+        (record.text[a.span.start : a.span.end], a.span.label) for a in group
     )
-    return Doubt(
+    return LabelIssue(
         record,
-        start,
-        end,
+        *region,
         overlapping(record.gold, region),
         overlapping(record.predicted, region),
-        min(claim.support for claim in claims),
-        [Use(t, label, uses[t]) for t, label in in_question if uses.get(t)],
+        min(annotation.plausibility for annotation in group),
+        [
+            LabelCounts(text, label, label_counts[text])
+            for text, label in texts
+            if label_counts.get(text)
+        ],
     )

@@ -1,7 +1,4 @@
-"""How a training went, and what came of it: `python -m spacy lstm-ner report`.
-
-What a report says is found here; what it looks like stands in pages/report.py.
-"""
+"""The content of a report on a pipeline: `pages.report_page` shows it."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -14,29 +11,32 @@ from spacy.scorer import PRFScore
 from thinc.api import Config
 
 from ..pipeline.loading import load_pipeline
-from .error_analysis import Error, Findings, find_errors
-from .scorer import Bin, calibration
-from .training_log import Log, read_log, unit, versions
+from .error_analysis import ErrorAnalysis, find_errors
+from .inputs import require_files
+from .matching import Error
+from .scorer import CalibrationBin, calibration_curve
+from .training_log import TrainingLog, package_versions, read_log, unit_name
 
 
 @dataclass
 class Report:
-    """What a report says."""
+    """The content of a report."""
 
-    #: The folder or package of the pipeline, and the file that it was tried on.
+    #: The folder or package of the pipeline, and the file that it is evaluated on.
     pipeline: str
     data: str
-    findings: Findings
+    analysis: ErrorAnalysis
+    #: The config that the pipeline was trained with.
     config: str
-    #: Of what is installed now.
+    #: The versions of the packages that are installed now.
     versions: dict[str, str]
     #: What the tokens of the pipeline are: "characters" or "tokens".
     unit: str
     #: The language of the pipeline, as spaCy names it.
     lang: str = ""
-    log: Log | None = None
-    #: Figures of other data, as `evaluate` writes them.
-    figures: dict[str, Any] | None = None
+    log: TrainingLog | None = None
+    #: The scores on test data, as `evaluate` writes them.
+    test_scores: dict[str, Any] | None = None
 
 
 def make_report(
@@ -47,102 +47,122 @@ def make_report(
     metrics: str | Path | None = None,
     progress: bool = False,
 ) -> Report:
-    """Collect what a report says.
-
-    Arguments and errors are those of `pages.report.write_report`.
+    """Collect the content of a report. The arguments and errors are those of
+    `pages.report_page.write_report`.
 
     RETURNS (Report): The report.
     """
-    # What takes no time fails first.
-    read = read_log(Path(log)) if log else None
-    figures = read_figures(Path(metrics)) if metrics else None
+    # What takes little time is checked first.
+    training_log = read_log(Path(log)) if log else None
+    test_scores = read_scores(Path(metrics)) if metrics else None
     data = Path(data)
-    if not data.exists():
-        raise OSError(f"{data}: no such file")
+    require_files(data)
     nlp = load_pipeline(model)
-    if read:
-        check_log(read, nlp, f"{log}")
+    if training_log:
+        check_log(training_log, nlp, f"{log}")
     return Report(
         pipeline=str(model),
         data=str(data),
-        findings=find_errors(nlp, data, progress=progress),
-        # That of the log is the one that trained.
-        config=read.header["config"] if read else nlp.config.interpolate().to_str(),
-        versions=versions(),
-        unit=unit(nlp),
+        analysis=find_errors(nlp, data, progress=progress),
+        # The settings of a saved pipeline may have been changed after training.
+        config=(
+            training_log.header["config"]
+            if training_log
+            else nlp.config.interpolate().to_str()
+        ),
+        versions=package_versions(),
+        unit=unit_name(nlp),
         lang=nlp.lang or "",
-        log=read,
-        figures=figures,
+        log=training_log,
+        test_scores=test_scores,
     )
 
 
-def check_log(log: Log, nlp: Language, path: str) -> None:
-    """RAISES (ValueError): For a log of the training of another pipeline."""
+def check_log(log: TrainingLog, nlp: Language, path: str) -> None:
+    """Check that a training log belongs to a pipeline, by the names of its components.
+
+    RAISES (ValueError): If it does not.
+    """
     components = Config().from_str(log.header["config"]).get("components", {})
     if set(components) != set(nlp.config["components"]):
         raise ValueError(
-            f"{path} is the log of another pipeline: it has {', '.join(components)}, "
-            f"and this one {', '.join(nlp.config['components'])}."
+            f"{path} is the log of another pipeline: its components are "
+            f"{', '.join(components)}, and those of this pipeline "
+            f"{', '.join(nlp.config['components'])}."
         )
 
 
-def read_figures(path: Path) -> dict[str, Any]:
-    """Read figures that `evaluate` wrote.
+def read_scores(path: Path) -> dict[str, Any]:
+    """Read scores that `lstm-ner evaluate` has written.
 
     path (Path): The file.
-    RETURNS (dict[str, Any]): The figures.
-    RAISES (OSError, ValueError): For a file that cannot be read or has no such figures.
+    RETURNS (dict[str, Any]): The scores.
+    RAISES (OSError, ValueError): If the file cannot be read or contains no scores.
     """
     try:
-        figures = srsly.json_loads(path.read_text("utf8"))
+        scores = srsly.json_loads(path.read_text("utf8"))
     except ValueError as error:
-        raise ValueError(f"{path}: this is not JSON: {error}") from None
-    known = isinstance(figures, dict) and isinstance(figures.get("ents_f"), int | float)
-    if not known:
-        raise ValueError(f"{path}: no figures that `lstm-ner evaluate` wrote")
-    return figures
+        raise ValueError(f"{path}: invalid JSON: {error}") from None
+    if not isinstance(scores, dict) or not isinstance(
+        scores.get("ents_f"), int | float
+    ):
+        raise ValueError(
+            f"{path}: no scores (ents_f): use a file written by `lstm-ner evaluate`"
+        )
+    return scores
 
 
-def scores(findings: Findings) -> dict[str, PRFScore]:
-    """RETURNS (dict[str, PRFScore]): Precision, recall and F1 of each type, in the
-    order of their names; and at last those of all entities, under ""."""
+def scores_by_type(analysis: ErrorAnalysis) -> dict[str, PRFScore]:
+    """Compute precision, recall and F1.
+
+    analysis (ErrorAnalysis): The errors.
+    RETURNS (dict[str, PRFScore]): The scores of each type in alphabetical order, and
+        those of all entities last, with the key "".
+    """
     predicted = Counter(
-        span.label for record in findings.records for span in record.predicted
+        span.label for record in analysis.records for span in record.predicted
     )
     counts = {
-        label: (findings.right[label], predicted[label], findings.gold[label])
-        for label in sorted({*findings.gold, *predicted})
+        label: (analysis.correct[label], predicted[label], analysis.gold[label])
+        for label in sorted({*analysis.gold, *predicted})
     }
-    counts[""] = findings.right.total(), predicted.total(), findings.gold.total()
+    counts[""] = (
+        analysis.correct.total(),
+        predicted.total(),
+        analysis.gold.total(),
+    )
     return {
-        label: PRFScore(tp=right, fp=found - right, fn=gold - right)
-        for label, (right, found, gold) in counts.items()
+        label: PRFScore(tp=correct, fp=n_predicted - correct, fn=n_gold - correct)
+        for label, (correct, n_predicted, n_gold) in counts.items()
     }
 
 
-#: In `confusion`: what was found with the right type and a wrong boundary; what was not
-#: found; and, as a row, what was predicted without a gold entity of its own. They are
-#: no labels, since a label is a string.
-BOUNDARY, MISSED, INVENTED = range(3)
+#: Rows and columns of `confusion_matrix` beside the labels: a column for entities that
+#: were predicted with the correct label and a wrong boundary, a column for missed ones,
+#: and a row for spurious ones. They are integers because any string can be a label.
+BOUNDARY, MISSED, SPURIOUS = range(3)
 
 
-def confusion(findings: Findings) -> Counter[tuple[str | int, str | int]]:
-    """Which types are taken for which.
+def confusion_matrix(
+    analysis: ErrorAnalysis,
+) -> Counter[tuple[str | int, str | int]]:
+    """Count which labels are predicted for the gold entities of each label.
 
-    Each gold entity counts once, so the counts of a row sum up to those of its type:
-    under its own type where it is right; under another one where it was found with that
-    type, at its place or one that overlaps it; or else under BOUNDARY or MISSED. What
-    was predicted and is no gold entity's is in the row INVENTED.
+    Each gold entity is counted once, so a row sums up to the number of gold entities of
+    its label. The column is the label itself for correct entities; another label if
+    that was predicted for the entity or for an overlapping one; otherwise BOUNDARY or
+    MISSED. The row SPURIOUS counts predicted entities that match no gold entity.
 
-    RETURNS (Counter[tuple[str | int, str | int]]): By the gold and the predicted type.
+    analysis (ErrorAnalysis): The errors.
+    RETURNS (Counter[tuple[str | int, str | int]]): The counts by row and column.
     """
     counts: Counter[tuple[str | int, str | int]] = Counter()
-    for label, n in findings.right.items():
+    for label, n in analysis.correct.items():
         counts[label, label] += n
-    for error in findings.errors:
+    for error in analysis.errors:
         gold, predicted = error.gold, error.predicted
         if gold is None or error.shared == "gold":
-            counts[INVENTED, error.own.label] += 1
+            counts[SPURIOUS, error.entity.label] += 1
         elif predicted is None:
             counts[gold.label, MISSED] += 1
         elif gold.label == predicted.label:
@@ -152,25 +172,32 @@ def confusion(findings: Findings) -> Counter[tuple[str | int, str | int]]:
     return counts
 
 
-def reliability(findings: Findings) -> list[Bin]:
-    """RETURNS (list[Bin]): How many of the predicted entities of like probability are
-    right; empty where the pipeline tells no probabilities."""
-    p: list[float] = []
-    is_right: list[bool] = []
-    for record in findings.records:
+def entity_calibration(analysis: ErrorAnalysis) -> list[CalibrationBin]:
+    """Compute the calibration curve of the predicted entities.
+
+    analysis (ErrorAnalysis): The errors.
+    RETURNS (list[CalibrationBin]): The curve; empty without probabilities.
+    """
+    probabilities: list[float] = []
+    is_correct: list[bool] = []
+    for record in analysis.records:
         gold = set(record.gold)
-        known = [span for span in record.predicted if span in record.scores]
-        p.extend(record.scores[span] for span in known)
-        is_right.extend(span in gold for span in known)
-    return calibration(p, is_right)
+        scored = [span for span in record.predicted if span in record.scores]
+        probabilities.extend(record.scores[span] for span in scored)
+        is_correct.extend(span in gold for span in scored)
+    return calibration_curve(probabilities, is_correct)
 
 
-def worst(findings: Findings) -> list[Error]:
-    """RETURNS (list[Error]): The errors, those first of which the pipeline is most
-    certain; without probabilities, as they come in the data."""
+def most_confident_errors(analysis: ErrorAnalysis) -> list[Error]:
+    """Sort errors by confidence.
 
-    def order(error: Error) -> tuple:
+    analysis (ErrorAnalysis): The errors.
+    RETURNS (list[Error]): The errors, the most confident first; without probabilities,
+        in the order of the data.
+    """
+
+    def sort_key(error: Error) -> tuple:
         p = error.p_predicted
-        return 0.0 if p is None else -p, error.record.number, error.own.start
+        return 0.0 if p is None else -p, error.record.number, error.entity.start
 
-    return sorted(findings.errors, key=order)
+    return sorted(analysis.errors, key=sort_key)

@@ -1,4 +1,4 @@
-"""Token-level figures beside spaCy's entity figures; what scores are worth."""
+"""Scores of entities and of BIO tags, and the calibration error of probabilities."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -9,23 +9,23 @@ from spacy.scorer import get_ner_prf
 from spacy.training import Example
 
 from ..model.units import share_labels
-from ..pipeline.annotating import entity_scores
+from ..pipeline import entity_scores
 from ..tags import OUTSIDE
 
 
 def ner_score(
     examples: Iterable[Example], *, spans_key: str | None = None, **kwargs: Any
 ) -> dict[str, Any]:
-    """Score entities as spaCy's `ner` does, and BIO tags token by token.
+    """Score entities, as spaCy's `ner` does, and the BIO tags of tokens.
 
-    The tags of all tokens that have a gold annotation are compared. The macro figures
-    are means over all tags that the gold or the predicted tokens have, "O" included,
-    each tag counting the same.
+    Tags are compared for all tokens that have a gold annotation. Macro averages are
+    means over all tags that occur in the gold or in the predicted annotation, "O"
+    included.
 
     examples (Iterable[Example]): The examples to score.
-    spans_key (str | None): The span group with the probabilities of the entities.
-    RETURNS (dict[str, Any]): ents_p, ents_r, ents_f, ents_per_type, and bio_acc,
-        bio_macro_p, bio_macro_r, bio_macro_f; each None where nothing is annotated.
+    spans_key (str | None): The key in `doc.spans` of the probabilities of the entities.
+    RETURNS (dict[str, Any]): ents_p, ents_r, ents_f, ents_per_type, bio_acc,
+        bio_macro_p, bio_macro_r and bio_macro_f; each is None if nothing is annotated.
         With a spans_key also ents_ece: see `calibration_error`.
     """
     examples = list(examples)
@@ -36,7 +36,8 @@ def ner_score(
 
 
 def score_bio_tags(examples: Iterable[Example]) -> dict[str, float | None]:
-    """Accuracy and macro figures over the BIO tags of tokens: see `ner_score`."""
+    """Compute the accuracy and the macro averages of the BIO tags of tokens: see
+    `ner_score`."""
     pairs: Counter[tuple[str, str]] = Counter()
     for example in examples:
         share_labels(example)
@@ -59,10 +60,11 @@ def score_bio_tags(examples: Iterable[Example]) -> dict[str, float | None]:
     correct = {tag: pairs[tag, tag] for tag in tags}
     total = sum(pairs.values())
 
-    def macro(figures: Iterable[float]) -> float:
-        return sum(figures) / len(tags)
+    def macro(values: Iterable[float]) -> float:
+        return sum(values) / len(tags)
 
-    # A tag that is never predicted has the precision 0, and so on.
+    # The precision of a tag that is never predicted is 0, and so is the recall of one
+    # that is never annotated.
     return {
         "bio_acc": sum(correct.values()) / total,
         "bio_macro_p": macro(correct[t] / (predicted_count[t] or 1) for t in tags),
@@ -76,18 +78,19 @@ def score_bio_tags(examples: Iterable[Example]) -> dict[str, float | None]:
 def calibration_error(
     examples: Iterable[Example], spans_key: str, *, bins: int = 10
 ) -> float | None:
-    """The expected calibration error (Naeini et al., 2015): how far the probabilities
-    of the predicted entities are from the share of them that is right, on average over
-    bins of like probability, each bin counting by its entities.
+    """Compute the expected calibration error (Naeini et al., 2015): the mean difference
+    between the probabilities of predicted entities and the fraction of them that is
+    correct, over bins of similar probability, weighted by their size.
 
     examples (Iterable[Example]): Examples with predictions.
-    spans_key (str): The span group of the predicted entities and their scores.
-    bins (int): How many, all as wide.
-    RETURNS (float | None): The error, 0 at best and 1 at worst; None where there are no
+    spans_key (str): The key in `doc.spans` of the predicted entities and their
+        probabilities.
+    bins (int): The number of bins, which have the same width.
+    RETURNS (float | None): The error, from 0 (best) to 1; None if there are no
         predictions on annotated tokens.
     """
-    scores: list[float] = []
-    is_right: list[bool] = []
+    probabilities: list[float] = []
+    is_correct: list[bool] = []
     for example in examples:
         doc = example.predicted
         x2y, iob = example.alignment.x2y, example.reference.to_array("ENT_IOB")
@@ -95,65 +98,74 @@ def calibration_error(
             (ent.start_char, ent.end_char, ent.label_) for ent in example.reference.ents
         }
         for ent, score in zip(doc.ents, entity_scores(doc, spans_key), strict=True):
-            # What is not annotated there (0), as spaCy's own scorer has it: gold that
-            # fits other tokens is annotation, too.
+            # Whether the annotation is missing is decided by the tokens of the
+            # reference, as in spaCy's scorer: gold entities that fit other tokens than
+            # those of the pipeline are annotation as well.
             tokens = x2y[ent.start : ent.end]
-            known = len(tokens) and iob[tokens[0] : tokens[-1] + 1].all()
-            if known and score is not None:
-                scores.append(score)
-                is_right.append((ent.start_char, ent.end_char, ent.label_) in gold)
-    return expected_error(calibration(scores, is_right, bins=bins))
+            is_annotated = len(tokens) and iob[tokens[0] : tokens[-1] + 1].all()
+            if is_annotated and score is not None:
+                probabilities.append(score)
+                is_correct.append((ent.start_char, ent.end_char, ent.label_) in gold)
+    return expected_calibration_error(
+        calibration_curve(probabilities, is_correct, bins=bins)
+    )
 
 
-class Bin(NamedTuple):
-    """Predictions of like probability."""
+class CalibrationBin(NamedTuple):
+    """Predictions of similar probability."""
 
-    #: Their probabilities are from here up to there.
+    #: The lower and upper limit of their probabilities.
     low: float
     high: float
-    number: int
-    #: Their probabilities, and how many of them are right, on average.
-    probability: float
-    right: float
+    #: The number of predictions.
+    size: int
+    mean_probability: float
+    fraction_correct: float
 
 
-def calibration(
-    scores: Sequence[float], is_right: Sequence[bool], *, bins: int = 10
-) -> list[Bin]:
-    """How many predictions of like probability are right.
+def calibration_curve(
+    probabilities: Sequence[float], is_correct: Sequence[bool], *, bins: int = 10
+) -> list[CalibrationBin]:
+    """Compute the fraction of correct predictions as a function of their probability.
 
-    scores (Sequence[float]): Their probabilities.
-    is_right (Sequence[bool]): Which of them are right.
-    bins (int): How many, all as wide.
-    RETURNS (list[Bin]): The bins that have predictions, from low to high.
+    probabilities (Sequence[float]): The probabilities of the predictions.
+    is_correct (Sequence[bool]): Whether each of them is correct.
+    bins (int): The number of bins, which have the same width.
+    RETURNS (list[CalibrationBin]): The bins that are not empty, in ascending order.
     """
-    bin_of = np.minimum((np.array(scores) * bins).astype("int64"), bins - 1)
-    number, probability, right = (
+    bin_of = np.minimum((np.array(probabilities) * bins).astype("int64"), bins - 1)
+    count, p, correct = (
         np.bincount(bin_of, weights, minlength=bins)
-        for weights in (None, scores, np.array(is_right, dtype="float64"))
+        for weights in (None, probabilities, np.array(is_correct, dtype="float64"))
     )
     return [
-        Bin(i / bins, (i + 1) / bins, int(n), float(p / n), float(r / n))
-        for i, (n, p, r) in enumerate(zip(number, probability, right, strict=True))
+        CalibrationBin(i / bins, (i + 1) / bins, int(n), float(s / n), float(c / n))
+        for i, (n, s, c) in enumerate(zip(count, p, correct, strict=True))
         if n
     ]
 
 
-def expected_error(bins: list[Bin]) -> float | None:
-    """The expected calibration error of `calibration_error`; None where there are no
-    predictions."""
-    if not bins:
+def expected_calibration_error(curve: list[CalibrationBin]) -> float | None:
+    """Compute the expected calibration error of a calibration curve: see
+    `calibration_error`.
+
+    curve (list[CalibrationBin]): The bins.
+    RETURNS (float | None): The error; None if there are no predictions.
+    """
+    if not curve:
         return None
-    surplus = sum(one.number * abs(one.probability - one.right) for one in bins)
-    return surplus / sum(one.number for one in bins)
+    total = sum(
+        one.size * abs(one.mean_probability - one.fraction_correct) for one in curve
+    )
+    return total / sum(one.size for one in curve)
 
 
 def make_ner_scorer():
-    """`spacy-lstm-ner.ner_scorer.v1`: `ner_score`."""
+    """`spacy-lstm-ner.ner_scorer.v1`: return the scorer `ner_score`."""
     return ner_score
 
 
 def _bio(biluo_tag: str) -> str:
-    """spaCy's BILUO tag as a BIO tag."""
+    """Convert a BILUO tag of spaCy to a BIO tag."""
     prefix, _, label = biluo_tag.partition("-")
     return f"{ {'U': 'B', 'L': 'I'}.get(prefix, prefix) }-{label}" if label else OUTSIDE

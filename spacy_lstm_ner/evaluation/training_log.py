@@ -1,9 +1,9 @@
-"""The log of a training, from which the report draws its curves.
+"""The training log, which contains the learning curves of the report.
 
-It is a file with lines of JSON. The first one, the header, says how the pipeline is
-trained; each evaluation adds one, and so does the pretraining of a component. A line is
-there as soon as it is known, so a training that still runs, or was interrupted, has a
-log, too.
+It is a JSON Lines file. The first line, the header, describes how the pipeline is
+trained; each evaluation, and the pretraining of each component, adds a line. Lines are
+written immediately, so the log can be read while training is running or after it was
+interrupted.
 """
 
 import json
@@ -23,7 +23,7 @@ from ..data.compatibility import check_labels
 from ..model.pretraining import Pretraining
 from ..pipeline import recognizers
 
-#: What the header of a log says that it is.
+#: The format that the header of a log names.
 FORMAT = "spacy-lstm-ner.ReportLogger.v1"
 _PACKAGES = ("spacy-lstm-ner", "spacy", "thinc", "numpy")
 
@@ -31,44 +31,45 @@ LogStep = Callable[[dict[str, Any] | None], None]
 Setup = Callable[[Language, IO, IO], tuple[LogStep, Callable[[], None]]]
 
 
-class Log(NamedTuple):
-    """The log of a training."""
+class TrainingLog(NamedTuple):
+    """The content of a training log."""
 
-    #: Has "config", a string; "versions", a dict; and "unit": what the tokens are that
-    #: are counted, "characters" or "tokens".
+    #: "config", a string; "versions", a dict; and "unit", what the counted tokens are:
+    #: "characters" or "tokens".
     header: dict[str, Any]
-    #: Each has "step", "epoch", "score", "losses", "scores", "learn_rate", "tokens" so
-    #: far, "seconds" since the start, and "speed" in tokens a second. What is not
-    #: known is null.
+    #: For each evaluation "step", "epoch", "score", "losses", "scores", "learn_rate",
+    #: "tokens" so far, "seconds" since the start, and "speed" in tokens per second.
+    #: Unknown values are None.
     evaluations: list[dict[str, Any]]
-    #: One for each component that was pretrained: "pretraining", its name; how many
-    #: "texts" it read, in how many "steps" and "seconds"; and "losses", pairs of a step
-    #: and the mean loss of a guess up to it.
+    #: For each pretrained component "pretraining", its name; the number of "texts" and
+    #: of "steps"; the duration in "seconds"; and "losses", pairs of a step and the mean
+    #: loss per masked character up to it.
     pretrainings: Sequence[dict[str, Any]] = ()
 
     @property
     def best(self) -> dict[str, Any] | None:
-        """The evaluation whose pipeline is kept as model-best: of the best ones the
-        last, since spaCy saves it anew where the score is reached again."""
+        """The evaluation of the pipeline that is saved as model-best; None if there is
+        none. Of several with the best score it is the last one, since spaCy saves the
+        pipeline again if the score is reached again."""
         scored = [line for line in self.evaluations if line["score"] is not None]
         return max(reversed(scored), key=lambda line: line["score"], default=None)
 
 
 def report_logger(path: str | Path | None = None) -> Setup:
-    """`spacy-lstm-ner.ReportLogger.v1`: writes the log of a training for `python -m
-    spacy lstm-ner report`. It prints nothing; `spacy.ChainLogger.v1` sets it beside a
-    logger that does.
+    """`spacy-lstm-ner.ReportLogger.v1`: write a training log for `python -m spacy
+    lstm-ner report`. It prints nothing; combine it with a logger that does, using
+    `spacy.ChainLogger.v1`.
 
-    path (str | Path | None): The file. What another training wrote there is replaced.
-        None: the logger does nothing.
-    RETURNS (Setup): What spaCy's training calls.
-    RAISES (OSError): As training begins, where the file cannot be written.
-    RAISES (ValueError): As training begins, where the data has labels that a component
-        does not know which goes on training.
+    path (str | Path | None): The file; the log of an earlier training is replaced.
+        None: write no log.
+    RETURNS (Setup): The function that spaCy calls to set up the logger.
+    RAISES (OSError): At the start of training, if the file cannot be written.
+    RAISES (ValueError): At the start of training, if the data contains labels that a
+        trained component does not know.
     """
 
     def setup(nlp: Language, stdout: IO, stderr: IO) -> tuple[LogStep, Callable]:
-        # Here since spaCy has no other place that is called as training begins.
+        # spaCy has no other hook that is called at the start of training.
         check_labels(nlp)
         if not path:
             return lambda info: None, lambda: None
@@ -81,27 +82,27 @@ def report_logger(path: str | Path | None = None) -> Setup:
 
         write(_header(nlp))
         training = nlp.config.interpolate()["training"]
-        # spaCy does not hand over its optimizer: this is a twin.
+        # spaCy does not pass its optimizer to loggers: this is a copy of it.
         optimizer = registry.resolve({"of": training["optimizer"]})["of"]
-        watch = _Watch()
-        done = dict(_pretrainings(nlp))
+        meter = _SpeedMeter()
+        logged = dict(_pretrainings(nlp))
 
         def log_pretraining() -> float:
-            """Where the step began with pretraining; gives the seconds that it took."""
-            new = {k: v for k, v in _pretrainings(nlp) if v is not done.get(k)}
-            done.update(new)
+            """Log new pretraining, and return its duration in seconds."""
+            new = {k: v for k, v in _pretrainings(nlp) if v is not logged.get(k)}
+            logged.update(new)
             for name, pretraining in new.items():
                 write({"pretraining": name, **_numbers_of(pretraining)})
             return sum(pretraining.seconds for pretraining in new.values())
 
         def log_step(info: dict[str, Any] | None) -> None:
-            # spaCy has already set the rate of the next step.
+            # The schedules of spaCy's optimizer were stepped before this call.
             learn_rate = getattr(optimizer, "learn_rate", None)
             if hasattr(optimizer, "step_schedules"):
                 optimizer.step_schedules()
             pretraining_seconds = log_pretraining()
             if info is None:
-                watch.step(left_out=pretraining_seconds)
+                meter.step(excluded=pretraining_seconds)
                 return
             write(
                 {
@@ -112,11 +113,11 @@ def report_logger(path: str | Path | None = None) -> Setup:
                     "scores": _numbers(info["other_scores"]),
                     "learn_rate": _numbers(learn_rate),
                     "tokens": info["words"],
-                    "seconds": round(watch.seconds, 3),
-                    "speed": watch.speed(info["words"]),
+                    "seconds": round(meter.seconds, 3),
+                    "speed": meter.speed(info["words"]),
                 }
             )
-            watch.evaluated(info["words"])
+            meter.evaluated(info["words"])
 
         finalize = file.close
         return log_step, finalize
@@ -124,11 +125,12 @@ def report_logger(path: str | Path | None = None) -> Setup:
     return setup
 
 
-class _Watch:
-    """Measures the speed of training between two evaluations, without the pretraining.
-    The step that is followed by an evaluation is left out, since it is not told when
-    the one ends and the other begins; it is taken to have as many tokens as the
-    others."""
+class _SpeedMeter:
+    """Measures the speed of training between evaluations, without pretraining.
+
+    A step with an evaluation is excluded, since loggers are not called between the step
+    and the evaluation. It is assumed to have as many tokens as the others.
+    """
 
     def __init__(self) -> None:
         self._start = self._since = self._until = perf_counter()
@@ -136,22 +138,23 @@ class _Watch:
 
     @property
     def seconds(self) -> float:
+        """Seconds since the start of training."""
         return perf_counter() - self._start
 
-    def step(self, *, left_out: float = 0.0) -> None:
-        """After a step without an evaluation.
+    def step(self, *, excluded: float = 0.0) -> None:
+        """Record the end of a step without an evaluation.
 
-        left_out (float): So many seconds of it were something else.
+        excluded (float): Seconds of the step that are not counted.
         """
         self._steps += 1
-        self._since += left_out
+        self._since += excluded
         self._until = perf_counter()
 
     def speed(self, tokens: int) -> float | None:
-        """After an evaluation.
+        """Return the speed since the last evaluation.
 
-        tokens (int): How many were read since the start.
-        RETURNS (float | None): Tokens a second; None where each step was evaluated.
+        tokens (int): Number of tokens since the start of training.
+        RETURNS (float | None): Tokens per second; None if each step is evaluated.
         """
         seconds = self._until - self._since
         if not self._steps or not seconds:
@@ -160,7 +163,10 @@ class _Watch:
         return round((tokens - self._tokens) * share / seconds, 1)
 
     def evaluated(self, tokens: int) -> None:
-        """From here on the next steps are measured."""
+        """Record the end of an evaluation, from which on the next steps are measured.
+
+        tokens (int): Number of tokens since the start of training.
+        """
         self._steps, self._tokens = 0, tokens
         self._since = self._until = perf_counter()
 
@@ -169,13 +175,13 @@ def _header(nlp: Language) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "config": nlp.config.interpolate().to_str(),
-        "versions": versions(),
-        "unit": unit(nlp),
+        "versions": package_versions(),
+        "unit": unit_name(nlp),
     }
 
 
 def _pretrainings(nlp: Language) -> Iterator[tuple[str, Pretraining]]:
-    """How the pretraining of components went that have had theirs."""
+    """Yield the pretraining of each component that was pretrained."""
     for name, component in recognizers(nlp).items():
         if component.pretraining is not None:
             yield name, component.pretraining
@@ -190,21 +196,22 @@ def _numbers_of(pretraining: Pretraining) -> dict[str, Any]:
     }
 
 
-def versions() -> dict[str, str]:
-    """RETURNS (dict[str, str]): What a pipeline is trained and run with."""
+def package_versions() -> dict[str, str]:
+    """Return the installed versions of Python and of the packages that affect a
+    pipeline."""
     packages = {name: version(name) for name in _PACKAGES}
     return {**packages, "Python": platform.python_version()}
 
 
-def unit(nlp: Language) -> str:
-    """What the tokens of a pipeline are, for people: "characters" or "tokens"."""
+def unit_name(nlp: Language) -> str:
+    """Return what the tokens of a pipeline are: "characters" or "tokens"."""
     by_character = getattr(nlp.tokenizer, "segmenter", None) == "char"
     return "characters" if by_character else "tokens"
 
 
 def _numbers(value: Any) -> Any:
-    """A number, or what there is of numbers in a dict of dicts. NumPy's and CuPy's
-    become Python's; JSON has none that are not finite."""
+    """Convert a number, or the numbers in nested dicts, for JSON. Non-finite numbers
+    and other values become None or are removed from the dict."""
     if isinstance(value, dict):
         found = {str(key): _numbers(part) for key, part in value.items()}
         return {key: part for key, part in found.items() if part not in (None, {})}
@@ -214,39 +221,39 @@ def _numbers(value: Any) -> Any:
     return None
 
 
-def read_log(path: Path) -> Log:
-    """Read the log of a training.
+def read_log(path: Path) -> TrainingLog:
+    """Read a training log.
 
     path (Path): The file.
-    RETURNS (Log): What is in it. A last line that was not written to its end, as of a
-        training that was killed, is left out.
-    RAISES (OSError, ValueError): For a file that cannot be read, or is not such a log.
+    RETURNS (TrainingLog): The log. An incomplete last line, as after a training that
+        was killed, is ignored.
+    RAISES (OSError, ValueError): If the file cannot be read, or is not a training log.
         The message names the line.
     """
-    *whole, _ = path.read_bytes().split(b"\n")
-    parsed = [
-        _parsed(line, f"{path}:{number}") for number, line in enumerate(whole, start=1)
-    ]
+    *complete, _ = path.read_bytes().split(b"\n")
+    parsed = [_parse(line, f"{path}:{i}") for i, line in enumerate(complete, start=1)]
     header, *lines = parsed or [{}]
     if header.get("format") != FORMAT or not header.keys() >= _HEADER:
-        raise ValueError(f"{path}:1: this is not the header that {FORMAT} writes")
+        raise ValueError(f"{path}:1: not the header of a log of {FORMAT}")
     evaluations: list[dict[str, Any]] = []
     pretrainings: list[dict[str, Any]] = []
     for number, line in enumerate(lines, start=2):
         of_pretraining = "pretraining" in line
         _check(line, _PRETRAINING if of_pretraining else _EVALUATION, path, number)
         (pretrainings if of_pretraining else evaluations).append(line)
-    return Log(header, evaluations, pretrainings)
+    return TrainingLog(header, evaluations, pretrainings)
 
 
 def _check(line: dict[str, Any], keys: dict[str, Any], path: Path, number: int) -> None:
     if missing := keys.keys() - line.keys():
-        raise ValueError(f"{path}:{number}: no {', '.join(sorted(missing))}")
+        raise ValueError(f"{path}:{number}: missing {', '.join(sorted(missing))}")
     for key, types in keys.items():
         if not isinstance(line[key], types):
-            raise ValueError(f"{path}:{number}: {key} cannot be {line[key]!r}")
+            raise ValueError(f"{path}:{number}: invalid {key}: {line[key]!r}")
     if keys is _PRETRAINING and not all(map(_is_point, line["losses"])):
-        raise ValueError(f"{path}:{number}: losses are not pairs of a step and a loss")
+        raise ValueError(
+            f"{path}:{number}: invalid losses: not pairs of a step and a loss"
+        )
 
 
 def _is_point(value: Any) -> bool:
@@ -280,11 +287,11 @@ _PRETRAINING: dict[str, Any] = {
 }
 
 
-def _parsed(line: bytes, place: str) -> dict[str, Any]:
+def _parse(line: bytes, location: str) -> dict[str, Any]:
     try:
         value = json.loads(line)
     except ValueError:
-        raise ValueError(f"{place}: this line is not JSON") from None
+        raise ValueError(f"{location}: invalid JSON") from None
     if not isinstance(value, dict):
-        raise ValueError(f"{place}: this line is not an object of JSON")
+        raise ValueError(f"{location}: not a JSON object")
     return value

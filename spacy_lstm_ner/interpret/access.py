@@ -1,4 +1,4 @@
-"""The component `lstm_ner` of a pipeline, and what runs before it."""
+"""Access to a component `lstm_ner` of a pipeline, its inputs and its LSTM cells."""
 
 from collections.abc import Iterable
 
@@ -13,28 +13,36 @@ from ..pipeline import LSTMEntityRecognizer, recognizers
 def find_component(
     nlp: Language, name: str | None = None
 ) -> tuple[str, LSTMEntityRecognizer]:
-    """A component `lstm_ner` of a pipeline: the one of this name, or the first.
+    """Return a component `lstm_ner` of a pipeline, with its name.
 
-    RAISES (ValueError): Where there is none.
+    nlp (Language): The pipeline.
+    name (str | None): The name of the component. None: the first one.
+    RETURNS (tuple[str, LSTMEntityRecognizer]): Its name and the component.
+    RAISES (ValueError): If there is none.
     """
-    found = recognizers(nlp)
-    if not found:
+    components = recognizers(nlp)
+    if not components:
         raise ValueError(
-            f"The pipeline has no component lstm_ner, only {nlp.pipe_names}: nothing "
-            f"else can be looked into."
+            f"The pipeline has no component lstm_ner, only {nlp.pipe_names}: other "
+            f"components cannot be inspected."
         )
     if name is None:
-        return next(iter(found.items()))
-    if name not in found:
+        return next(iter(components.items()))
+    if name not in components:
         raise ValueError(
-            f"{name!r} is no component lstm_ner of the pipeline: there are {[*found]}."
+            f"The pipeline has no component lstm_ner with the name {name!r}: use one "
+            f"of {[*components]}."
         )
-    return name, found[name]
+    return name, components[name]
 
 
-def fresh(nlp: Language, text: str | Doc) -> Doc:
-    """A text as the tokenizer makes it; of a Doc only its tokens are taken, since what
-    is annotated already would not be found any more."""
+def unannotated_doc(nlp: Language, text: str | Doc) -> Doc:
+    """Return a Doc without annotation, since preset entities would not be predicted.
+
+    nlp (Language): The pipeline.
+    text (str | Doc): A text, which is tokenized, or a Doc, whose tokens are used.
+    RETURNS (Doc): The Doc.
+    """
     if isinstance(text, str):
         return nlp.make_doc(text)
     words = [token.text for token in text]
@@ -42,8 +50,14 @@ def fresh(nlp: Language, text: str | Doc) -> Doc:
     return Doc(nlp.vocab, words=words, spaces=spaces)
 
 
-def prepared(nlp: Language, docs: Iterable[Doc], name: str) -> list[Doc]:
-    """Documents as the component of this name gets them."""
+def run_preceding_pipes(nlp: Language, docs: Iterable[Doc], name: str) -> list[Doc]:
+    """Run the components of a pipeline that precede a component.
+
+    nlp (Language): The pipeline.
+    docs (Iterable[Doc]): The input of the pipeline.
+    name (str): The name of the component.
+    RETURNS (list[Doc]): The input of the component.
+    """
     docs, names = list(docs), nlp.pipe_names
     # In one batch, so that a shared tok2vec runs once.
     size = max(1, len(docs))
@@ -51,9 +65,13 @@ def prepared(nlp: Language, docs: Iterable[Doc], name: str) -> list[Doc]:
 
 
 def lstm_cells(nlp: Language, ner: LSTMEntityRecognizer) -> list[Model]:
-    """The LSTM cells of a component, and of the tok2vec that it shares with others.
+    """Return the LSTM cells of a component, including those of a tok2vec that it shares
+    with others.
 
-    RAISES (ValueError): Where there are none.
+    nlp (Language): The pipeline.
+    ner (LSTMEntityRecognizer): The component.
+    RETURNS (list[Model]): The cells, in the order of the layers.
+    RAISES (ValueError): If there are none.
     """
     nodes = list(ner.model.walk())
     for _, pipe in nlp.pipeline:
@@ -62,7 +80,7 @@ def lstm_cells(nlp: Language, ner: LSTMEntityRecognizer) -> list[Model]:
     cells = [node for node in nodes if node.name == "lstm_cell"]
     if not cells:
         raise ValueError(
-            f"[{ner.name}] The model has no LSTM to look into: set "
-            f'@architectures = "spacy-lstm-ner.LSTMEncoder.v1" as its encoder.'
+            f"[{ner.name}] The model contains no LSTM: use the encoder "
+            f'@architectures = "spacy-lstm-ner.LSTMEncoder.v1".'
         )
     return cells

@@ -1,5 +1,5 @@
-"""Why an entity was found: what each character adds to it, and what would have been
-found instead."""
+"""Attribution: the contribution of each character to an entity, and the best analysis
+without the entity."""
 
 from collections.abc import Iterator
 from itertools import chain
@@ -16,53 +16,60 @@ from ..pipeline import Analysis, Decoding, LSTMEntityRecognizer
 from ..tags import ScoredSpan, Span
 from ..util.cancellation import checkpoint
 from ..util.progress import with_progress
-from .access import find_component, fresh, prepared
+from .access import find_component, run_preceding_pipes, unannotated_doc
 
-# Characters for private use: no text has them, and so no model knows them.
+#: Private-use characters, which occur in no text, so that no model knows them.
 UNKNOWN = "\ue000\ue001\ue002"
-# Of the whole text so many analyses are told.
-_ANALYSES = 5
-# So many units are put out of sight at once.
-_PLACES = 16
-# Probabilities are told apart from 0 and 1 up to here.
-_NEAREST = 1e-9
+# Maximum number of analyses of a text.
+_MAX_ANALYSES = 5
+# Number of units that are replaced in one batch.
+_BATCH_SIZE = 16
+# Probabilities are clipped to this distance from 0 and 1.
+_EPSILON = 1e-9
 
 
-class Why(NamedTuple):
-    """Why one entity was found."""
+class EntityAttribution(NamedTuple):
+    """The attribution of an entity."""
 
-    entity: ScoredSpan  # in characters of the text
-    #: (n,) what each unit adds: by how much the log-odds of the entity are lower where
-    #: an unknown character stands in its place. Negative: without it the entity would
-    #: be more probable.
-    added: Floats1d
-    #: The best analysis without this entity; None where there is none.
+    #: The entity, in characters of the text, with its probability.
+    entity: ScoredSpan
+    #: (n,) the contribution of each unit: the decrease in the log-odds of the entity if
+    #: the unit is replaced by an unknown one. If it is negative, the entity would be
+    #: more probable without the unit.
+    contributions: Floats1d
+    #: The best analysis without the entity; None if there is none.
     runner_up: Analysis | None
-    #: How much more probable the best analysis is than that one, as the logarithm of
-    #: the ratio.
+    #: The logarithm of the probability of the best analysis divided by that of the
+    #: runner-up; None if there is none.
     margin: float | None
+
+    @property
+    def added(self) -> Floats1d:
+        """The former name of `contributions`."""
+        return self.contributions
 
 
 class Explanation(NamedTuple):
-    """Why a component finds what it finds in a text."""
+    """The attribution of all entities that a component predicts in a text."""
 
     text: str
-    #: (n,) where each unit begins and ends in the text.
-    places: list[tuple[int, int]]
+    #: (n,) the start and end of each unit, in characters of the text.
+    offsets: list[tuple[int, int]]
     #: The best analyses, the most probable first, at most 5.
     analyses: list[Analysis]
-    #: One for each entity that was found.
-    entities: list[Why]
+    #: The attribution of each predicted entity.
+    entities: list[EntityAttribution]
     #: The language of the pipeline, as spaCy names it.
     lang: str = ""
 
     @property
     def margin(self) -> float | None:
-        """The logarithm of how many times the best analysis is more probable than the
-        second best; None where there is no other."""
+        """The logarithm of the probability of the best analysis divided by that of the
+        second best; None if there is no other."""
         if len(self.analyses) < 2:
             return None
-        return _log_ratio(self.analyses[0], self.analyses[1])
+        best, second = self.analyses[:2]
+        return float(np.log(best.probability) - np.log(second.probability))
 
 
 def explain(
@@ -72,87 +79,76 @@ def explain(
     component: str | None = None,
     progress: bool = False,
 ) -> Explanation:
-    """Tell why a pipeline finds what it finds: by *occlusion*, as Zeiler & Fergus
-    (2014) do with pictures. Each character (token) in turn is put out of sight: one
-    stands there that the model does not know (three of these, whose results are
-    averaged). What the probability of an entity loses by it, the character has added.
-    A text of n characters takes as long as 3 n² characters: some seconds for 300.
-
-    nlp (Language): The pipeline.
-    text (str | Doc): The text; or a Doc, whose tokens are taken, but not what is
-        annotated there.
-    component (str | None): Name of the component; default: the first `lstm_ner`.
-    progress (bool): Show a progress bar if it takes long.
-    RETURNS (Explanation): What each unit adds to each entity, and what would have been
-        found instead.
-    RAISES (ValueError): Where there is no such component, or it is not trained.
-    """
+    """Attribute the predicted entities of a text to its characters by occlusion: see
+    `spacy_lstm_ner.inspect.explain`."""
     name, ner = find_component(nlp, component)
-    doc = fresh(nlp, text)
-    places = ner.state.units.offsets(doc)
-    (read,) = prepared(nlp, [fresh(nlp, doc)], name)
-    (analyses,) = ner.n_best([read], _ANALYSES)
-    (decoding,) = ner.decode([read])
-    entities = list(in_characters(ner.state.units, read, decoding.spans))
-    added = np.zeros((len(places), len(entities)))
+    doc = unannotated_doc(nlp, text)
+    offsets = ner.state.units.offsets(doc)
+    (ner_doc,) = run_preceding_pipes(nlp, [unannotated_doc(nlp, doc)], name)
+    (analyses,) = ner.n_best([ner_doc], _MAX_ANALYSES)
+    (decoding,) = ner.decode([ner_doc])
+    entities = list(in_characters(ner.state.units, ner_doc, decoding.spans))
+    contributions = np.zeros((len(offsets), len(entities)))
     if entities:
-        asked = [entity[:3] for entity in entities]
-        (scores,) = ner.probabilities([read], [asked], whole=True)
-        for k in with_progress(range(0, len(places), _PLACES), progress, "Why"):
+        spans = [entity[:3] for entity in entities]
+        (scores,) = ner.probabilities([ner_doc], [spans], whole=True)
+        log_odds = _log_odds(np.array(scores))
+        starts = range(0, len(offsets), _BATCH_SIZE)
+        for k in with_progress(starts, progress, "Attribution"):
             checkpoint()
-            some = slice(k, k + _PLACES)
-            without = _scores_without(nlp, name, ner, doc, places[some], asked)
-            added[some] = _log_odds(np.array(scores)) - without
-    runners_up = _runners_up(ner, read, decoding, entities, analyses[0])
+            batch = slice(k, k + _BATCH_SIZE)
+            occluded = _occluded_log_odds(nlp, name, ner, doc, offsets[batch], spans)
+            contributions[batch] = log_odds - occluded
+    runners_up = _runners_up(ner, ner_doc, decoding, entities, analyses[0])
     return Explanation(
         doc.text,
-        places,
+        offsets,
         analyses,
         [
-            Why(entity, column, *runner_up)
+            EntityAttribution(entity, column, *runner_up)
             for entity, column, runner_up in zip(
-                entities, added.T, runners_up, strict=True
+                entities, contributions.T, runners_up, strict=True
             )
         ],
         nlp.lang or "",
     )
 
 
-def _scores_without(
+def _occluded_log_odds(
     nlp: Language,
     name: str,
     ner: LSTMEntityRecognizer,
     doc: Doc,
-    places: list[tuple[int, int]],
-    asked: list[tuple[int, int, str]],
+    offsets: list[tuple[int, int]],
+    spans: list[tuple[int, int, str]],
 ) -> Floats2d:
-    """(places, entities) the log-odds of entities where the unit in each place is out
-    of sight."""
-    hidden = (_without_unit(nlp, ner, doc, *place) for place in places)
-    docs = prepared(nlp, chain.from_iterable(hidden), name)
-    scores = np.array(ner.probabilities(docs, [asked] * len(docs), whole=True))
-    by_unit = _log_odds(scores).reshape((len(places), len(UNKNOWN), len(asked)))
+    """(units, entities) the log-odds of entities if each of some units is replaced,
+    averaged over the unknown characters."""
+    occluded = (_occluded_docs(nlp, ner, doc, *unit) for unit in offsets)
+    docs = run_preceding_pipes(nlp, chain.from_iterable(occluded), name)
+    scores = np.array(ner.probabilities(docs, [spans] * len(docs), whole=True))
+    by_unit = _log_odds(scores).reshape((len(offsets), len(UNKNOWN), len(spans)))
     return by_unit.mean(axis=1)
 
 
-def _without_unit(
+def _occluded_docs(
     nlp: Language, ner: LSTMEntityRecognizer, doc: Doc, start: int, end: int
 ) -> Iterator[Doc]:
-    """The same text with unknown characters in this place."""
+    """Yield copies of a document with unknown characters in place of a unit."""
     text = doc.text
     for char in UNKNOWN:
         unknown = char * (end - start)
         if ner.state.unit == "char":
             yield nlp.make_doc(text[:start] + unknown + text[end:])
         else:
-            # Other characters could make other tokens.
+            # The tokenizer could split the changed text into other tokens.
             words = [unknown if token.idx == start else token.text for token in doc]
             spaces = [bool(token.whitespace_) for token in doc]
             yield Doc(nlp.vocab, words=words, spaces=spaces)
 
 
 def _log_odds(p: np.ndarray) -> np.ndarray:
-    p = p.clip(_NEAREST, 1 - _NEAREST)
+    p = p.clip(_EPSILON, 1 - _EPSILON)
     return np.log(p) - np.log1p(-p)
 
 
@@ -163,25 +159,24 @@ def _runners_up(
     entities: list[ScoredSpan],
     best: Analysis,
 ) -> Iterator[tuple[Analysis | None, float | None]]:
-    """For each entity the best analysis without it, and how far it is behind."""
+    """Yield, for each entity, the best analysis without it and the margin."""
     if not entities:
         return
     crf, units = ner.model.get_ref("crf"), ner.state.units
     emissions = Ragged(decoding.emissions, np.array([len(decoding.path)]))
     (best_score,) = path_scores(crf, emissions, decoding.path)
-    placed = [s for s in decoding.spans if any(in_characters(units, doc, [s]))]
-    asked = ner.tags.segments([span[:3] for span in placed])
-    paths, scores = best_paths_without_segments(crf, emissions, ner.tags.rules, asked)
+    spans = [s for s in decoding.spans if any(in_characters(units, doc, [s]))]
+    segments = ner.tags.segments([span[:3] for span in spans])
+    paths, scores = best_paths_without_segments(
+        crf, emissions, ner.tags.rules, segments
+    )
     for entity, path, score in zip(entities, paths, scores, strict=True):
-        spans = ner.new_spans(doc, ner.tags.spans_from_ids(path))
-        others = tuple(in_characters(units, doc, spans))
-        # With white space at an edge it would be the same one again.
+        others = tuple(
+            in_characters(units, doc, ner.new_spans(doc, ner.tags.spans_from_ids(path)))
+        )
+        # The segment may differ only in whitespace at its edges: the same entity.
         if np.isneginf(score) or Span(*entity[:3]) in others:
             yield None, None
             continue
         margin = float(best_score - score) / ner.temperature
         yield Analysis(best.probability * float(np.exp(-margin)), others), margin
-
-
-def _log_ratio(one: Analysis, other: Analysis) -> float:
-    return float(np.log(one.probability) - np.log(other.probability))

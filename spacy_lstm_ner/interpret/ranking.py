@@ -1,4 +1,4 @@
-"""Which hidden units follow the entities of a type."""
+"""Hidden units ranked by how closely they follow the entities of a type."""
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -10,19 +10,19 @@ from spacy.tokens import Doc
 from thinc.types import Floats2d
 
 from ..layers.recording import States, record_states
-from .access import find_component, lstm_cells, prepared
+from .access import find_component, lstm_cells, run_preceding_pipes
 
-_BATCH = 64
+_BATCH_SIZE = 64
 
 
 class RankedUnit(NamedTuple):
-    """A hidden unit, and how well it tells entities of a type from all else."""
+    """A hidden unit, and how closely it follows the entities of a type."""
 
     label: str
     layer: int  # from 0
-    direction: int  # 0: reads forwards, 1: backwards
+    direction: int  # 0: forward, 1: backward
     unit: int  # from 0, within its direction
-    correlation: float  # -1 to 1
+    correlation: float  # from -1 to 1
 
 
 def rank_units(
@@ -32,27 +32,27 @@ def rank_units(
     state: str = "hidden",
     component: str | None = None,
 ) -> dict[str, list[RankedUnit]]:
-    """Rank hidden units by how well they follow the entities of each type: by Pearson's
-    correlation of their value with being inside of such an entity (1) or not (0), over
-    all characters (tokens) of a corpus.
+    """Rank the hidden units of an LSTM by how closely they follow the entities of each
+    type: by the absolute value of Pearson's correlation between the value of a unit and
+    being inside an entity of the type (1) or not (0), over all characters (tokens) of a
+    corpus.
 
         corpus = DocBin().from_disk("corpus/dev.spacy").get_docs(nlp.vocab)
         rank_units(nlp, corpus)["ORG"][0]
 
-    nlp (Language): The pipeline, which reads the texts anew.
-    docs (Doc | Iterable[Doc]): The corpus: annotated, to see what the units have to do
-        with the truth; or read by the pipeline, to see what they have to do with its
-        output.
-    state (str): Which value of a unit: "hidden" or "cell", or one of the gates, as they
-        are named in `Gates.layers`.
+    nlp (Language): The pipeline.
+    docs (Doc | Iterable[Doc]): The corpus, with gold entities, or with the entities
+        that a pipeline has predicted. The pipeline processes its texts again.
+    state (str): The value of a unit: "hidden" or "cell", or a gate, as in
+        `Gates.layers`.
     component (str | None): Name of the component; default: the first `lstm_ner`.
-    RETURNS (dict[str, list[RankedUnit]]): For each type all units, the largest
-        correlation first, whatever its sign.
-    RAISES (ValueError): For a state that there is not, a corpus without entities, or a
-        pipeline as `open_gates` refuses it.
+    RETURNS (dict[str, list[RankedUnit]]): All hidden units for each type, those with
+        the largest absolute correlation first.
+    RAISES (ValueError): If there is no such state or component, the component is not
+        trained or has no LSTM, or the corpus contains no entities.
     """
     if state not in States._fields:
-        raise ValueError(f"No state {state!r}: there are {', '.join(States._fields)}.")
+        raise ValueError(f"Unknown state {state!r}: use {', '.join(States._fields)}.")
     name, ner = find_component(nlp, component)
     cells = lstm_cells(nlp, ner)
     units = ner.state.units
@@ -60,22 +60,23 @@ def rank_units(
     shapes: list[tuple[int, int]] = []
     docs = [docs] if isinstance(docs, Doc) else docs
     annotated = (doc for doc in docs if doc.text)
-    while batch := list(islice(annotated, _BATCH)):
+    while batch := list(islice(annotated, _BATCH_SIZE)):
         with record_states(cells) as layers:
-            read = prepared(nlp, [nlp.make_doc(doc.text) for doc in batch], name)
-            ner.decode(read)
+            new_docs = [nlp.make_doc(doc.text) for doc in batch]
+            new_docs = run_preceding_pipes(nlp, new_docs, name)
+            ner.decode(new_docs)
         values = [getattr(layer, state) for layer in layers]
         shapes = [(len(v), v.shape[2]) for v in values]
-        # All units of all layers side by side: (N, units).
+        # (N, units) all hidden units of all layers.
         x = np.hstack([direction for value in values for direction in value])
         sums = sums or _Sums(x.shape[1])
         start = 0
-        for doc, new in zip(batch, read, strict=True):
-            places = units.offsets(new)
-            sums.add(x[start : start + len(places)], _inside(doc, places))
-            start += len(places)
+        for doc, new in zip(batch, new_docs, strict=True):
+            offsets = units.offsets(new)
+            sums.add(x[start : start + len(offsets)], _inside(doc, offsets))
+            start += len(offsets)
     if sums is None or not sums.labels:
-        raise ValueError("There are no entities in the corpus to rank units by.")
+        raise ValueError("The corpus contains no entities to rank hidden units by.")
     owners = [
         (layer, direction, unit)
         for layer, (directions, width) in enumerate(shapes)
@@ -94,13 +95,13 @@ def rank_units(
     }
 
 
-def _inside(doc: Doc, places: list[tuple[int, int]]) -> dict[str, np.ndarray]:
-    """(n,) bool for each label: which units have a character in such an entity."""
+def _inside(doc: Doc, offsets: list[tuple[int, int]]) -> dict[str, np.ndarray]:
+    """(n,) bool for each label: whether a unit has a character in such an entity."""
     characters: dict[str, np.ndarray] = {}
     for ent in doc.ents:
         mask = characters.setdefault(ent.label_, np.zeros(len(doc.text) + 1))
         mask[ent.start_char : ent.end_char] = 1
-    starts, ends = np.array(places).T
+    starts, ends = np.array(offsets).T
     inside = {}
     for label, mask in characters.items():
         before = np.concatenate(([0], mask.cumsum()))
@@ -109,7 +110,8 @@ def _inside(doc: Doc, places: list[tuple[int, int]]) -> dict[str, np.ndarray]:
 
 
 class _Sums:
-    """What correlations are computed from, so that a corpus need not fit in memory."""
+    """Sums from which correlations are computed, so that a corpus of any size can be
+    processed in batches."""
 
     def __init__(self, width: int):
         self.n = 0
@@ -134,7 +136,8 @@ class _Sums:
             xy += x[mask].sum(axis=0)
 
     def correlations(self) -> Iterator[tuple[str, np.ndarray]]:
-        """For each label (units,). A unit that never changes has 0."""
+        """Yield for each label (units,) the correlations; 0 for a unit that never
+        changes."""
         variance = self.xx - self.x**2 / self.n
         for label in self.labels:
             y = self.counts[label]

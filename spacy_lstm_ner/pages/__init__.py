@@ -1,5 +1,5 @@
-"""Pages of HTML that need nothing but a browser.
+"""Pages: results as HTML.
 
-Each is one file: no network, no fonts, no scripts from elsewhere. Text of users is text
-and never markup, and a page says in its policy that no script but its own may run.
+Each page is a single file that loads nothing from the network. Text from users is
+always escaped, and the content security policy of a page allows no script but its own.
 """

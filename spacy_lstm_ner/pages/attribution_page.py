@@ -1,114 +1,137 @@
-"""Why entities were found, as a page or a part of one."""
+"""The attribution of entities, as a page or as a section of one."""
 
-from ..interpret.attribution import Explanation, Why
+import math
+
+from ..interpret.attribution import EntityAttribution, Explanation
+from ..interpret.words import signed
 from ..pipeline import Analysis
-from .entities import confidence, mark_html
-from .page import lang_html, page, text_html
+from .elements import lang_html, note_html, text_html
+from .entities import mark_html, probability_text
+from .page import page
 
-# What adds this much to the log-odds, or takes it, has the strongest colour.
+# A contribution of this size to the log-odds has the strongest color.
 _STRONG = 8.0
+# Relative to that, smaller contributions have no color.
+_MIN_STRENGTH = 0.03
+# Maximum number of contributions that are listed, and the smallest of them.
+_MAX_LISTED, _MIN_LISTED = 8, 0.005
 
 
-def why_page(explanation: Explanation) -> str:
-    """A page that tells why the entities of a text were found."""
-    return page("Why these entities", why_html(explanation))
+def attribution_page(explanation: Explanation) -> str:
+    """Return the attribution of the entities of a text as an HTML page."""
+    return page("Attribution", attribution_html(explanation))
 
 
-def why_html(explanation: Explanation) -> str:
-    """The same as a part of a page: for each entity the text, with a colour for what
-    each character adds, and the runner-up."""
+def attribution_html(explanation: Explanation) -> str:
+    """Return the attribution as a section of a page: for each entity the text, colored
+    by contribution, and the best analysis without the entity."""
+    second = _second_analysis(explanation)
     if not explanation.entities:
-        return "<h2>Why</h2><p>No entity was found.</p>" + _second(explanation)
-    parts = ["<h2>Why these entities</h2>", _second(explanation), _KEY]
-    parts += [_entity(explanation, why) for why in explanation.entities]
-    return "\n".join(parts)
+        return f"<h2>Attribution</h2><p>No entities were predicted.</p>{second}"
+    entities = (_entity(explanation, entity) for entity in explanation.entities)
+    return "\n".join(["<h2>Attribution</h2>", second, _KEY, *entities])
 
 
-_KEY = """<p class="note">The colour of a character says what it adds to the entity: by
-how much its log-odds are lower if an unknown character stands there.
-<span class="adds" style="--much: 80%">It adds</span>
-<span class="takes" style="--much: 80%">it takes away</span>. The numbers of those that
-add most stand below.</p>"""
+_KEY = note_html(
+    "The color of a character shows its contribution to the entity: the decrease in "
+    "the log-odds of the entity if the character is replaced by an unknown one. "
+    '<span class="positive" style="--strength: 80%">Positive</span> '
+    '<span class="negative" style="--strength: 80%">negative</span>. '
+    "The largest contributions are listed below the text."
+)
 
 
-def _second(explanation: Explanation) -> str:
+def _second_analysis(explanation: Explanation) -> str:
     margin = explanation.margin
     if margin is None:
-        return "<p>There is no other way to read the text.</p>"
-    first, second = explanation.analyses[:2]
+        return "<p>There is no other analysis of the text.</p>"
+    best, second = explanation.analyses[:2]
     return (
-        f"<p>The whole text: the best analysis has the probability "
-        f"{confidence(first.probability)}; the next one "
-        f"{confidence(second.probability)} (margin {margin:.2f}). It differs in: "
-        f"{_difference(explanation, second, first)}.</p>"
+        f"<p>Probability of the best analysis of the text: "
+        f"{probability_text(best.probability)}; of the second best: "
+        f"{probability_text(second.probability)} (margin {margin:.2f}), with "
+        f"{_difference(explanation, second, best)}.</p>"
     )
 
 
-def _entity(explanation: Explanation, why: Why) -> str:
-    text, (start, end, label, score) = explanation.text, why.entity
-    lang = lang_html(explanation.lang)
-    pieces, done = [], 0
-    for (first, last), added in zip(explanation.places, why.added, strict=True):
-        pieces.append(text_html(text[done:first]))
-        kind = "adds" if added > 0 else "takes"
-        much = min(1.0, abs(float(added)) / _STRONG)
-        inside = " own" if start <= first < end else ""
-        piece = text_html(text[first:last])
-        if much >= 0.03 or inside:
-            pieces.append(
-                f'<span class="{kind}{inside}" style="--much: {much:.0%}" '
-                f'title="{_signed(added)}">{piece}</span>'
-            )
-        else:
-            pieces.append(piece)
-        done = last
-    pieces.append(text_html(text[done:]))
-    most = sorted(
-        zip(explanation.places, why.added.tolist(), strict=True),
-        key=lambda placed: -abs(placed[1]),
-    )[:8]
-    listed = ", ".join(
-        f"<span{lang}>{text_html(text[first:last])}</span> {_signed(added)}"
-        for (first, last), added in most
-        if abs(added) >= 0.005
-    )
-    if why.runner_up is None:
-        runner_up = "No analysis is without it."
+def _entity(explanation: Explanation, attribution: EntityAttribution) -> str:
+    start, end, label, score = attribution.entity
+    lang = explanation.lang
+    mark = mark_html(explanation.text[start:end], label, score, lang=lang)
+    contributions = _list_contributions(explanation, attribution)
+    if attribution.runner_up is None:
+        runner_up = "There is no analysis without this entity."
     else:
         best = explanation.analyses[0]
+        margin = attribution.margin or 0.0
         runner_up = (
-            f"The best analysis without it is {_times(why.margin or 0.0)} less probable"
-            f" (margin {why.margin:.2f}). It differs in: "
-            f"{_difference(explanation, why.runner_up, best)}."
+            f"The best analysis without this entity is {_ratio(margin)} times less "
+            f"probable (margin {margin:.2f}), with "
+            f"{_difference(explanation, attribution.runner_up, best)}."
         )
     return (
-        f"<section class='why'><h3>"
-        f"{mark_html(text[start:end], label, score, lang=explanation.lang)}</h3>"
-        f"<div class='text'{lang}>{''.join(pieces)}</div>"
-        f"<p>{listed or 'No single character matters.'}</p><p>{runner_up}</p></section>"
+        f"<section class='attribution'><h3>{mark}</h3>"
+        f"<div class='text'{lang_html(lang)}>{_colored(explanation, attribution)}</div>"
+        f"<p>{contributions or 'No single character has an effect.'}</p>"
+        f"<p>{runner_up}</p></section>"
+    )
+
+
+def _colored(explanation: Explanation, attribution: EntityAttribution) -> str:
+    """The text, each unit of which has the color of its contribution."""
+    text, (start, end, *_) = explanation.text, attribution.entity
+    parts, done = [], 0
+    for (first, last), contribution in zip(
+        explanation.offsets, attribution.contributions.tolist(), strict=True
+    ):
+        parts.append(text_html(text[done:first]))
+        unit = text_html(text[first:last])
+        strength = min(1.0, abs(contribution) / _STRONG)
+        inside = " inside" if start <= first < end else ""
+        if strength >= _MIN_STRENGTH or inside:
+            kind = "positive" if contribution > 0 else "negative"
+            unit = (
+                f'<span class="{kind}{inside}" style="--strength: {strength:.0%}" '
+                f'title="{signed(contribution)}">{unit}</span>'
+            )
+        parts.append(unit)
+        done = last
+    parts.append(text_html(text[done:]))
+    return "".join(parts)
+
+
+def _list_contributions(
+    explanation: Explanation, attribution: EntityAttribution
+) -> str:
+    """The largest contributions."""
+    largest = sorted(
+        zip(explanation.offsets, attribution.contributions.tolist(), strict=True),
+        key=lambda unit: -abs(unit[1]),
+    )[:_MAX_LISTED]
+    return ", ".join(
+        f"<span{lang_html(explanation.lang)}>"
+        f"{text_html(explanation.text[start:end])}</span> {signed(contribution)}"
+        for (start, end), contribution in largest
+        if abs(contribution) >= _MIN_LISTED
     )
 
 
 def _difference(explanation: Explanation, analysis: Analysis, best: Analysis) -> str:
-    """What an analysis has in place of the best one."""
+    """How an analysis differs from the best one."""
 
-    def mark(start: int, end: int, label: str) -> str:
-        text = explanation.text[start:end]
-        return mark_html(text, label, None, lang=explanation.lang)
+    def marks(entities: list) -> str:
+        return ", ".join(
+            mark_html(explanation.text[start:end], label, None, lang=explanation.lang)
+            for start, end, label in entities
+        )
 
     new = [e for e in analysis.entities if e not in best.entities]
-    gone = [e for e in best.entities if e not in analysis.entities]
-    said = [mark(*entity) for entity in new]
-    if gone:
-        places = ", ".join(mark(*entity) for entity in gone)
-        said.append(f"{'instead of' if said else 'no'} {places}")
-    return " ".join(said)
+    missing = [e for e in best.entities if e not in analysis.entities]
+    if new and missing:
+        return f"{marks(new)} instead of {marks(missing)}"
+    return marks(new) if new else f"no {marks(missing)}"
 
 
-def _times(margin: float) -> str:
-    times = 2.718281828**margin
-    return f"{times:.1f} times" if times < 100 else f"{times:,.0f} times"
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.2f}".replace("-", "−")
+def _ratio(margin: float) -> str:
+    ratio = math.exp(min(margin, 700.0))  # it overflows above 709
+    return f"{ratio:.1f}" if ratio < 100 else f"{ratio:,.0f}"

@@ -1,7 +1,7 @@
-"""Charts as SVG inside a page.
+"""Charts, as SVG in a page.
 
-They take their colours from the page, so they follow it into dark mode, and no text of
-users goes into them: legends and values are HTML, beside them.
+They use the colors of the page, also in dark mode. They contain no text from users:
+legends and tables of values are HTML.
 """
 
 import html
@@ -10,59 +10,63 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..evaluation.scorer import Bin
+from ..evaluation.scorer import CalibrationBin
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-#: So many lines can be told apart by colour; from there on they are dashed.
-COLOURS = 8
+#: Number of colors. Further lines have the same colors and are dashed.
+COLORS = 8
 _MARKS = "os^vDPX*"
 _DASHES = ("-", "--", ":", "-.")
-# Width and height of a chart in points: on a phone, text stays as large as it is set.
+# Width and height of a chart in points: small enough for a phone to show text in its
+# size.
 _SIZE = (330.0, 215.0)
 _FONT_SIZE = 10.5
-# Stand-ins, to be replaced by colours of the page.
+# Placeholders, which are replaced by the colors of the page.
 _INK, _LINE = "#010101", "#020202"
-_SERIES = [f"#0300{i:02x}" for i in range(COLOURS)]
+_SERIES = [f"#0300{i:02x}" for i in range(COLORS)]
 
 
 class Line(NamedTuple):
-    """What is drawn: values over steps. None leaves a gap."""
+    """A line of a chart: values by step. None leaves a gap."""
 
     steps: list[int]
     values: list[float | None]
 
 
 def require_matplotlib() -> None:
-    """RAISES (ImportError): Without matplotlib. The message says what to install."""
+    """Check that matplotlib is installed.
+
+    RAISES (ImportError): If it is not. The message says what to install.
+    """
     try:
         import matplotlib  # noqa: F401
     except ImportError:
         raise ImportError(
-            'The report draws with matplotlib: pip install "spacy-lstm-ner[project]"'
+            'The report needs matplotlib: pip install "spacy-lstm-ner[project]"'
         ) from None
 
 
 def line_chart(
     name: str,
-    said: str,
+    description: str,
     lines: Sequence[Line],
     *,
     best: int | None,
     unit: str = "",
     logarithmic: bool = False,
 ) -> str:
-    """Draw lines over the steps of a training.
+    """Draw lines over training steps.
 
-    name (str): A name for the chart, its own on the page.
-    said (str): What it shows, for screen readers.
-    lines (Sequence[Line]): The lines; the i-th one looks like `key(i)`.
-    best (int | None): The step to mark.
-    unit (str): What is drawn, at the axis.
-    logarithmic (bool): Give each factor the same space, if all values are above 0.
-    RETURNS (str): The chart as SVG.
+    name (str): The name of the chart, which must be unique on the page.
+    description (str): A description for screen readers.
+    lines (Sequence[Line]): The lines; `legend_key(i)` draws the key of the i-th one.
+    best (int | None): A step to mark.
+    unit (str): Label of the y-axis.
+    logarithmic (bool): Whether to use a logarithmic scale, if all values are positive.
+    RETURNS (str): The chart, as SVG.
     """
     figure, (axes,) = _panels(1)
     if best is not None:
@@ -72,10 +76,10 @@ def line_chart(
         axes.plot(
             line.steps,
             values,
-            color=_SERIES[i % COLOURS],
-            linestyle=_DASHES[i // COLOURS % len(_DASHES)],
+            color=_SERIES[i % COLORS],
+            linestyle=_DASHES[i // COLORS % len(_DASHES)],
             marker=_MARKS[i % len(_MARKS)],
-            # A dozen marks tell lines apart; more would hide them.
+            # A dozen markers are enough to distinguish lines; more would hide them.
             markevery=(0, max(1, len(values) // 12)),
             markersize=4,
             linewidth=1.6,
@@ -89,50 +93,52 @@ def line_chart(
     axes.locator_params(axis="x", nbins=6, integer=True)
     axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.yaxis.set_major_formatter("{x:,.10g}")
-    return _svg(figure, name, said)
+    return _svg(figure, name, description)
 
 
-def reliability_chart(name: str, said: str, bins: Sequence[Bin]) -> str:
-    """Draw how many of the predictions of like probability are right, and, below, how
-    many there are.
+def calibration_chart(
+    name: str, description: str, curve: Sequence[CalibrationBin]
+) -> str:
+    """Draw a calibration curve and, below it, a histogram of the probabilities.
 
-    name (str): A name for the chart, its own on the page.
-    said (str): What it shows, for screen readers.
-    bins (Sequence[Bin]): The predictions.
-    RETURNS (str): The chart as SVG.
+    name (str): The name of the chart, which must be unique on the page.
+    description (str): A description for screen readers.
+    curve (Sequence[CalibrationBin]): The calibration curve.
+    RETURNS (str): The chart, as SVG.
     """
     figure, (above, below) = _panels(2, ratios=(3, 1), height=1.5)
-    middles = [(one.low + one.high) / 2 for one in bins]
-    width = 0.92 * (bins[0].high - bins[0].low) if bins else 0.1
+    middles = [(one.low + one.high) / 2 for one in curve]
+    width = 0.92 * (curve[0].high - curve[0].low) if curve else 0.1
     above.plot([0, 1], [0, 1], color=_INK, linewidth=1, linestyle=(0, (2, 3)))
-    above.bar(middles, [one.right for one in bins], width, color=_SERIES[0], alpha=0.45)
+    fractions = [one.fraction_correct for one in curve]
+    above.bar(middles, fractions, width, color=_SERIES[0], alpha=0.45)
     above.plot(
-        [one.probability for one in bins],
-        [one.right for one in bins],
+        [one.mean_probability for one in curve],
+        fractions,
         color=_SERIES[1],
         marker="o",
         markersize=5,
         linestyle="",
     )
-    above.set_ylabel("share that is right")
+    above.set_ylabel("fraction correct")
     above.set(xlim=(0, 1), ylim=(0, 1.02))
     above.tick_params(labelbottom=False)
-    below.bar(middles, [one.number for one in bins], width, color=_SERIES[7])
+    below.bar(middles, [one.size for one in curve], width, color=_SERIES[7])
     below.set(xlim=(0, 1), xlabel="probability", ylabel="entities")
     below.yaxis.set_major_formatter("{x:,.0f}")
     below.locator_params(axis="y", nbins=3, integer=True)
-    return _svg(figure, name, said)
+    return _svg(figure, name, description)
 
 
-def key(i: int) -> str:
-    """How the i-th line of a chart looks, for a legend."""
-    dashes = ("", "5 3", "1 3", "5 3 1 3")[i // COLOURS % len(_DASHES)]
+def legend_key(i: int) -> str:
+    """Return the key of the i-th line of a chart for its legend, as SVG."""
+    dashes = ("", "5 3", "1 3", "5 3 1 3")[i // COLORS % len(_DASHES)]
     mark = _KEY_MARKS[i % len(_MARKS)]
-    colour = f"var(--series-{i % COLOURS})"
+    color = f"var(--series-{i % COLORS})"
     return (
         '<svg viewBox="-16 -6 32 12" aria-hidden="true">'
-        f'<path d="M-16 0H16" stroke="{colour}" stroke-width="2" '
-        f'stroke-dasharray="{dashes}"/><path d="{mark}" fill="{colour}"/></svg> '
+        f'<path d="M-16 0H16" stroke="{color}" stroke-width="2" '
+        f'stroke-dasharray="{dashes}"/><path d="{mark}" fill="{color}"/></svg> '
     )
 
 
@@ -152,11 +158,11 @@ _KEY_MARKS = (
 def _panels(
     rows: int, *, ratios: Sequence[float] = (1,), height: float = 1
 ) -> "tuple[Figure, list[Axes]]":
-    """An empty chart, and its panels from above."""
+    """Return an empty chart and its panels, from top to bottom."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    colours = dict.fromkeys(
+    colors = dict.fromkeys(
         (
             "text.color",
             "axes.labelcolor",
@@ -167,7 +173,7 @@ def _panels(
         _INK,
     )
     settings: Any = {
-        **colours,
+        **colors,
         "font.size": _FONT_SIZE,
         "axes.labelsize": _FONT_SIZE,
         "xtick.labelsize": _FONT_SIZE,
@@ -189,13 +195,13 @@ def _panels(
     return figure, list(panels.flat)
 
 
-def _svg(figure: "Figure", name: str, said: str) -> str:
-    """A chart as SVG that can stand in a page beside others."""
+def _svg(figure: "Figure", name: str, description: str) -> str:
+    """Convert a chart to SVG that can be part of a page with other charts."""
     from matplotlib import rc_context
 
     file = io.StringIO()
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    # Text stays text, and the same chart is the same bytes.
+    # Text is kept as text, and the output is deterministic.
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": "spacy-lstm-ner"}):
         figure.savefig(file, format="svg", metadata=nothing)
     # Only the element: its styles are in charts.css, and its font is that of the page.
@@ -208,11 +214,11 @@ def _svg(figure: "Figure", name: str, said: str) -> str:
     svg = re.sub(r" font-family: [^;\"]*;?", "", svg)
     svg = re.sub(r"font: ([\d.]+px) [^;\"]*", r"font-size: \1", svg)
     svg = re.sub(r">\s+<", "><", svg)
-    # The elements of two charts must not have the same names.
+    # The ids of elements must be unique on the page.
     svg = re.sub(r'(\bid="|"#|url\(#)', rf"\g<1>{name}-", svg)
-    colours = {_INK: "currentColor", _LINE: "var(--line)"}
-    colours |= {colour: f"var(--series-{i})" for i, colour in enumerate(_SERIES)}
-    for stand_in, colour in colours.items():
-        svg = svg.replace(stand_in, colour)
-    said = html.escape(said)
-    return svg.replace("<svg", f'<svg role="img" aria-label="{said}"', 1)
+    colors = {_INK: "currentColor", _LINE: "var(--line)"}
+    colors |= {color: f"var(--series-{i})" for i, color in enumerate(_SERIES)}
+    for placeholder, color in colors.items():
+        svg = svg.replace(placeholder, color)
+    label = html.escape(description)
+    return svg.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)

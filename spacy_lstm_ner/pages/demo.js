@@ -1,13 +1,13 @@
 "use strict";
-// Sends texts to the server and shows what it finds. What users type, and what their files
-// hold, goes onto the page as text and never as HTML.
+// Sends texts to the server and shows the predicted entities. Texts of users and of files are
+// added to the page as text and never as HTML.
 
 const data = JSON.parse(document.getElementById("data").textContent);
 const $ = (id) => document.getElementById(id);
-const LIVE = 2000; // characters that are read while they are typed
-const PAUSE = 250; // milliseconds without a key, after which they are
+const MAX_LIVE = 2000; // maximum number of characters that are processed while typing
+const PAUSE = 250; // milliseconds without a key before that
 
-// ---- Texts. The server counts characters (code points), strings are in UTF-16.
+// ---- Texts. The server counts characters (code points); JavaScript strings are UTF-16.
 
 function size(text) {
   let n = 0;
@@ -20,23 +20,24 @@ const many = (n, one, more = `${one}s`) => `${count(n)} ${n === 1 ? one : more}`
 const characters = (n) => many(n, "character");
 const entities = (n) => many(n, "entity", "entities");
 
-// What has no shape, or turns the direction of text, as page.py has it.
-const SHAPELESS =
+// Control characters and characters that change the direction of text: `is_control` in
+// util/text.py.
+const CONTROL =
   /((?:(?![\n\t])[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069])+)/u;
 
-// Text for the page, in which nothing is hidden.
+// Text for the page, in which control characters are visible.
 function visible(text) {
   const part = document.createDocumentFragment();
-  text.split(SHAPELESS).forEach((piece, k) => {
+  text.split(CONTROL).forEach((piece, k) => {
     if (k % 2 === 0) part.append(piece);
-    else for (const char of piece) part.append(shapeless(char));
+    else for (const char of piece) part.append(codePoint(char));
   });
   return part;
 }
 
-function shapeless(char) {
+function codePoint(char) {
   const code = char.codePointAt(0).toString(16).toUpperCase().padStart(4, "0");
-  return element("span", { className: "shapeless" }, `U+${code}`);
+  return element("span", { className: "code-point" }, `U+${code}`);
 }
 
 function element(name, properties, ...children) {
@@ -45,7 +46,8 @@ function element(name, properties, ...children) {
   return made;
 }
 
-function confidence(score) {
+// As `probability_text` in entities.py.
+function probabilityText(score) {
   if (score > 0 && score < 0.01) return "<0.01";
   if (score > 0.99 && score < 1) return ">0.99";
   return score.toFixed(2);
@@ -53,60 +55,60 @@ function confidence(score) {
 
 // ---- The server
 
-// An answer of the server that says why there is none.
-class Refused extends Error {}
+// The server rejected a request, with a reason.
+class RequestError extends Error {}
 
-// Too many requests wait: the same one may be sent again after some seconds.
+// The server is busy: the request may be sent again after some seconds.
 class Busy extends Error {
-  constructor(said, seconds) {
-    super(said);
+  constructor(message, seconds) {
+    super(message);
     this.seconds = seconds;
   }
 }
 
-async function ask(path, question, signal) {
+async function post(path, request, signal) {
   let response, answer;
   try {
     response = await fetch(path, {
       method: "POST",
       headers: { "Content-Type": "application/json" },
-      body: JSON.stringify(question),
+      body: JSON.stringify(request),
       signal,
     });
     answer = await response.json();
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Error("The server does not answer. Is it still running in its terminal?");
+    throw new Error("The server does not respond. Check that it is still running.");
   }
   if (response.status === 503) {
     const seconds = Number(response.headers.get("Retry-After"));
     throw seconds ? new Busy(answer.error, seconds) : new Error(answer.error);
   }
-  if (!response.ok) throw new Refused(answer.error);
+  if (!response.ok) throw new RequestError(answer.error);
   return answer;
 }
 
 // ---- The text
 
-let found = null; // { points, entities, hues }: what was found, and where
-let reading = null; // ends the request that is on its way
+let found = null; // { points, entities, hues }: the characters and entities of the text
+let running = null; // aborts the current request
 
 const threshold = () => Number($("threshold").value);
-// Where there are no probabilities, nothing can be left out.
-const probable = (entity) => entity.score === null || entity.score >= threshold();
+// Entities without a probability are always shown.
+const isShown = (entity) => entity.score === null || entity.score >= threshold();
 
-async function read() {
-  reading?.abort();
-  reading = null;
+async function findEntities() {
+  running?.abort();
+  running = null;
   clearTimeout(pause);
   const text = $("text").value;
   const n = size(text);
   if (tooLong(n)) return;
-  const request = (reading = new AbortController());
+  const request = (running = new AbortController());
   $("result").setAttribute("aria-busy", "true");
-  if (n > LIVE) $("summary").textContent = "Reading…";
+  if (n > MAX_LIVE) $("summary").textContent = "Processing…";
   try {
-    const answer = await ask("entities", { texts: [text] }, request.signal);
+    const answer = await post("entities", { texts: [text] }, request.signal);
     found = { points: [...text], entities: answer.entities[0], hues: answer.hues };
     $("text-problem").textContent = "";
   } catch (error) {
@@ -114,17 +116,17 @@ async function read() {
     found = null;
     $("text-problem").textContent = error.message;
   }
-  reading = null;
+  running = null;
   $("result").setAttribute("aria-busy", "false");
   draw();
 }
 
-// Tells whether a text is too long, here and on the page.
+// Returns whether a text is too long, and says so on the page.
 function tooLong(n) {
   const isTooLong = n > data.limits.text;
   $("text-problem").textContent = isTooLong
-    ? `${characters(n)}: up to ${count(data.limits.text)} are read at once. Shorten the text, ` +
-      "or make it a file with a text a line, and open that below."
+    ? `The text has ${characters(n)}, the limit is ${count(data.limits.text)}. Use a part of it, ` +
+      "or split it into lines of a file, and choose that below."
     : "";
   return isTooLong;
 }
@@ -132,7 +134,7 @@ function tooLong(n) {
 function draw() {
   $("threshold-value").textContent = threshold().toFixed(2);
   const { points, entities: all } = found ?? { points: [], entities: [] };
-  const wanted = all.filter(probable);
+  const shown = all.filter(isShown);
   const lines = [element("div", {})];
   const add = (text) => {
     for (const piece of text.split(/(?<=\n)/)) {
@@ -141,7 +143,7 @@ function draw() {
     }
   };
   let done = 0;
-  for (const entity of wanted) {
+  for (const entity of shown) {
     add(points.slice(done, entity.start).join(""));
     lines.at(-1).append(mark(entity));
     done = entity.end;
@@ -149,23 +151,23 @@ function draw() {
   add(points.slice(done).join(""));
   $("result").classList.toggle("long", lines.length > 100);
   $("result").replaceChildren(...lines);
-  drawLabels(wanted);
+  drawLabels(shown);
   drawTable();
-  drawSummary(wanted, all.length);
+  drawSummary(shown, all.length);
 }
 
-function drawSummary(wanted, n) {
-  const said = !found ? "" : !found.points.length ? "There is no text."
-    : n ? `${count(wanted.length)} of ${entities(n)}` : "No entity was found.";
-  // Listeners hear the first ones; all of them are in the table.
-  const listed = wanted.slice(0, 10).map((entity) => `${textOf(entity)} ${caption(entity)}`);
-  const heard = listed.length ? `: ${listed.join(", ")}` : "";
-  $("summary").replaceChildren(said, element("span", { className: "said" }, visible(heard)));
+function drawSummary(shown, n) {
+  const text = !found ? "" : !found.points.length ? "The text is empty."
+    : n ? `${count(shown.length)} of ${entities(n)}` : "No entities were found.";
+  // Screen readers read the first ones; all of them are in the table.
+  const listed = shown.slice(0, 10).map((entity) => `${textOf(entity)} ${caption(entity)}`);
+  const read = listed.length ? `: ${listed.join(", ")}` : "";
+  $("summary").replaceChildren(text, element("span", { className: "screen-reader" }, visible(read)));
 }
 
-const caption = ({ label, score }) => (score === null ? label : `${label} ${confidence(score)}`);
+const caption = ({ label, score }) => (score === null ? label : `${label} ${probabilityText(score)}`);
 const textOf = (entity) => found.points.slice(entity.start, entity.end).join("");
-const coloured = (made, label) => {
+const colored = (made, label) => {
   made.style.setProperty("--hue", found.hues[label]);
   return made;
 };
@@ -176,7 +178,7 @@ function mark(entity) {
   made.append(element("span", { className: "label" }, caption(entity)));
   Object.assign(made.dataset, { label, start, end });
   if (score !== null) made.dataset.score = score.toFixed(4);
-  return coloured(made, label);
+  return colored(made, label);
 }
 
 function drawLabels(entities) {
@@ -184,17 +186,17 @@ function drawLabels(entities) {
   for (const { label } of entities) counts.set(label, (counts.get(label) ?? 0) + 1);
   const labels = [...counts].sort(([one], [other]) => (one < other ? -1 : 1));
   $("labels").replaceChildren(
-    ...labels.map(([label, n]) => coloured(element("li", {}, `${label} ${count(n)}`), label)),
+    ...labels.map(([label, n]) => colored(element("li", {}, `${label} ${count(n)}`), label)),
   );
 }
 
 function drawTable() {
   if (!$("table").open || found === null) return;
-  const rows = found.entities.filter(probable).map((entity) =>
+  const rows = found.entities.filter(isShown).map((entity) =>
     element("tr", {},
       element("td", { dir: "auto" }, visible(textOf(entity))),
       element("td", {}, entity.label),
-      element("td", {}, entity.score === null ? "not known" : confidence(entity.score)),
+      element("td", {}, entity.score === null ? "unknown" : probabilityText(entity.score)),
       element("td", {}, `${count(entity.start)} to ${count(entity.end)}`)));
   $("table").querySelector("tbody").replaceChildren(...rows);
 }
@@ -206,36 +208,36 @@ function typed() {
   noteGates();
   clearTimeout(pause);
   if (tooLong(n)) return;
-  if (n <= LIVE) pause = setTimeout(read, PAUSE);
-  else $("summary").textContent = "The text has changed since: find its entities with the button.";
+  if (n <= MAX_LIVE) pause = setTimeout(findEntities, PAUSE);
+  else $("summary").textContent = "The text has changed: press the button to find its entities.";
 }
 
-// While Chinese is put in, there are letters that are no part of the text.
+// While Chinese is entered with an input method, the text contains intermediate letters.
 $("text").addEventListener("input", (event) => event.isComposing || typed());
 $("text").addEventListener("compositionend", typed);
 $("text").addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
     event.preventDefault();
-    read();
+    findEntities();
   }
 });
-$("read").addEventListener("click", read);
+$("read").addEventListener("click", findEntities);
 $("table").addEventListener("toggle", drawTable);
 
 let drawing = false;
 $("threshold").addEventListener("input", () => {
   if (drawing) return;
-  drawing = true; // once a picture is enough
+  drawing = true; // once per frame
   requestAnimationFrame(() => {
     drawing = false;
     draw();
-    tellFile();
+    showFile();
   });
 });
 
 // ---- The gates
 
-function chosenText() {
+function selectedText() {
   const { value, selectionStart, selectionEnd } = $("text");
   const selected = selectionStart < selectionEnd;
   return { selected, text: selected ? value.slice(selectionStart, selectionEnd) : value };
@@ -243,27 +245,25 @@ function chosenText() {
 
 function noteGates() {
   if (!data.gates) return;
-  const { text, selected } = chosenText();
+  const { text, selected } = selectedText();
   const n = size(text);
-  const what = selected ? `Of what is selected, ${characters(n)}.`
-    : `Of the whole text, ${characters(n)}.`;
-  const tooMany = `${what.slice(0, -1)}: they are drawn for up to ` +
-    `${count(data.limits.gates)}. Select a part of the text.`;
-  $("gates-note").textContent = n > data.limits.gates ? tooMany : what;
+  const part = `${selected ? "Selected text" : "Whole text"}: ${characters(n)}`;
+  const tooMany = `${part}; the limit is ${count(data.limits.gates)}. Select a part of the text.`;
+  $("gates-note").textContent = n > data.limits.gates ? tooMany : part;
   $("open-gates").disabled = n === 0 || n > data.limits.gates;
-  $("why").disabled = n > data.limits.why;
+  $("attribution").disabled = n > data.limits.why;
 }
 
 async function openGates() {
-  const why = $("why").checked && !$("why").disabled;
+  const why = $("attribution").checked && !$("attribution").disabled;
   $("gates-problem").textContent = "";
   $("open-gates").disabled = true;
-  $("gates-note").textContent = "Opening…";
+  $("gates-note").textContent = "Processing…";
   let opened = false;
   try {
-    const answer = await ask("gates", { text: chosenText().text, why });
-    // The page is made by the server, in which texts are text. It stands in a sandbox
-    // besides: it cannot reach this one, nor the server.
+    const answer = await post("gates", { text: selectedText().text, why });
+    // The server has escaped all texts in the page. Besides, it is shown in a sandbox: it can
+    // access neither this page nor the server.
     $("gates").srcdoc = answer.page;
     $("gates").hidden = false;
     opened = true;
@@ -271,7 +271,7 @@ async function openGates() {
     $("gates-problem").textContent = error.message;
   }
   noteGates();
-  if (opened) $("gates-note").textContent = "They are open, below.";
+  if (opened) $("gates-note").textContent = "The gates are shown below.";
 }
 
 if (data.gates) {
@@ -280,14 +280,13 @@ if (data.gates) {
   $("text").addEventListener("select", noteGates);
 }
 
-// ---- The file
+// ---- Files
 
 const CHUNK = { texts: 64, units: 8000 }; // small, so that progress can be seen
-let file = null; // { name, lines, names, done, problem, running }: the file that is read
+let file = null; // { name, lines, names, done, problem, notes, running }: the current file
 
-// A line: `before` is what goes out again, JSON without the brace at its end, `text` what is
-// to be read; then `entities` are known, or there is an `error`. `keys` are those that the
-// line has.
+// A line: `before` is its JSON without the last brace, which is written again; `text` is the
+// text; `entities` or `error` is the result; `keys` are the keys of its JSON.
 const line = (number, record, rest) =>
   ({ number, before: JSON.stringify(record).slice(0, -1), keys: Object.keys(record), ...rest });
 const textLine = (text, number) => line(number, { text }, { text });
@@ -303,17 +302,17 @@ function jsonLine(content, number) {
   if (record === null || typeof record !== "object" || Array.isArray(record)) {
     return bad("not a JSON object");
   }
-  // As it is written, character by character: numbers may be too large for JavaScript.
+  // Kept as it is: JavaScript would round large numbers.
   const before = content.trim().slice(0, -1);
   const read = { number, before, keys: Object.keys(record) };
   if (typeof record.text !== "string") {
-    return { ...read, error: '"text" is missing, or no string' };
+    return { ...read, error: '"text" is missing or not a string' };
   }
   return { ...read, text: record.text };
 }
 
-// Under which names the results of a file go: where one of its lines has such a name itself,
-// another one, for all lines.
+// The keys of the results in a file. If a line of the file has such a key already, another one
+// is used in all lines.
 function namesOf(lines) {
   const theirs = new Set(lines.flatMap(({ keys }) => keys));
   const free = (name) => {
@@ -326,19 +325,19 @@ function namesOf(lines) {
 
 function noteNames(names) {
   return Object.entries(names).filter(([name, ours]) => name !== ours).map(([name, ours]) =>
-    `The file has "${name}" of its own, which stay: those of this page are "${ours}".`);
+    `The file already contains "${name}": the new ones are called "${ours}".`);
 }
 
-// Text of a file: Chinese ones that are not in UTF-8 are mostly in GB18030.
+// Decodes a file. Chinese files that are not in UTF-8 are usually in GB18030.
 function decode(bytes) {
   for (const encoding of ["utf-8", "gb18030"]) {
     try {
       return { content: new TextDecoder(encoding, { fatal: true }).decode(bytes), encoding };
     } catch {
-      // The next one.
+      // Try the next one.
     }
   }
-  throw new Error("The file is neither in UTF-8 nor in GB18030: save it as UTF-8.");
+  throw new Error("The file is neither UTF-8 nor GB18030: save it as UTF-8.");
 }
 
 function parse(content, name) {
@@ -350,7 +349,7 @@ function parse(content, name) {
   for (const line of parsed) {
     const n = line.text?.length > data.limits.text ? size(line.text) : 0;
     if (n > data.limits.text) {
-      line.error = `${characters(n)}, at most ${count(data.limits.text)} are read`;
+      line.error = `${characters(n)}, the limit is ${count(data.limits.text)}`;
     }
   }
   return parsed;
@@ -369,11 +368,11 @@ function* chunks(lines) {
   if (chunk.length) yield chunk;
 }
 
-// Asks again while the server is busy.
-async function askPatiently(path, question, signal) {
+// Sends a request again while the server is busy.
+async function postUntilDone(path, request, signal) {
   for (;;) {
     try {
-      return await ask(path, question, signal);
+      return await post(path, request, signal);
     } catch (error) {
       if (!(error instanceof Busy)) throw error;
       $("file-status").textContent = error.message;
@@ -386,39 +385,39 @@ async function askPatiently(path, question, signal) {
   }
 }
 
-async function readChunk(chunk, signal) {
+async function annotateChunk(chunk, signal) {
   const waiting = chunk.filter((line) => !line.error);
   if (!waiting.length) return;
   try {
     const texts = waiting.map((line) => line.text);
-    const answer = await askPatiently("entities", { texts }, signal);
+    const answer = await postUntilDone("entities", { texts }, signal);
     waiting.forEach((line, k) => {
       const points = [...line.text];
       line.entities = answer.entities[k].map(({ start, end, label, score }) =>
         ({ start, end, label, text: points.slice(start, end).join(""), score }));
     });
   } catch (error) {
-    if (!(error instanceof Refused)) throw error;
-    // One text should not spoil the others.
+    if (!(error instanceof RequestError)) throw error;
+    // Find the text that is rejected, and annotate the others.
     const half = waiting.length >> 1;
     if (half) {
-      await readChunk(waiting.slice(0, half), signal);
-      await readChunk(waiting.slice(half), signal);
+      await annotateChunk(waiting.slice(0, half), signal);
+      await annotateChunk(waiting.slice(half), signal);
     } else {
       waiting[0].error = error.message;
     }
   }
 }
 
-async function readFile(chosen) {
+async function annotateFile(chosen) {
   file?.running?.abort();
   const running = new AbortController();
   const now = (file = { name: chosen.name, lines: [], names: {}, done: 0, problem: "", notes: [], running });
   try {
     if (chosen.size > data.limits.file) {
       const megabytes = (bytes) => `${Math.ceil(bytes / 1e6)} MB`;
-      throw new Error(`The file has ${megabytes(chosen.size)}: up to ` +
-        `${megabytes(data.limits.file)} are read. Split it.`);
+      throw new Error(`The file has ${megabytes(chosen.size)}, the limit is ` +
+        `${megabytes(data.limits.file)}. Split it.`);
     }
     const { content, encoding } = decode(await chosen.arrayBuffer());
     if (encoding !== "utf-8") now.notes.push("The file is not in UTF-8: it was read as GB18030.");
@@ -426,12 +425,12 @@ async function readFile(chosen) {
     if (!now.lines.length) throw new Error("The file is empty.");
     now.names = namesOf(now.lines);
     now.notes.push(...noteNames(now.names));
-    tellFile();
+    showFile();
     for (const chunk of chunks(now.lines)) {
-      await readChunk(chunk, running.signal);
-      if (file !== now) return; // another one was chosen since
+      await annotateChunk(chunk, running.signal);
+      if (file !== now) return; // another file was chosen
       now.done += chunk.length;
-      tellFile();
+      showFile();
     }
   } catch (error) {
     if (file !== now) return;
@@ -439,11 +438,11 @@ async function readFile(chosen) {
     if (error.name === "AbortError") now.notes.push("Cancelled.");
   }
   now.running = null;
-  tellFile();
+  showFile();
 }
 
-// How far the file is, and what was found.
-function tellFile() {
+// Shows the progress and the result of the current file.
+function showFile() {
   if (file === null) return;
   const { lines, done, problem, running, notes } = file;
   $("file-progress").hidden = !running;
@@ -458,39 +457,38 @@ function tellFile() {
   $("file-status").textContent = done ? [...notes, ...summary(lines.slice(0, done))].join(" ") : notes.join(" ");
 }
 
-function summary(read) {
-  let all = 0, wanted = 0;
+function summary(lines) {
+  let all = 0, shown = 0;
   const errors = [];
-  for (const line of read) {
+  for (const line of lines) {
     if (line.error) errors.push(errorOf(line));
     for (const entity of line.entities ?? []) {
       all++;
-      if (probable(entity)) wanted++;
+      if (isShown(entity)) shown++;
     }
   }
-  const said = [`${file.name}: ${count(read.length)} of ${many(file.lines.length, "line")} read: ` +
-    `${count(wanted)} of ${entities(all)}.`];
+  const parts = [`${file.name}: ${count(lines.length)} of ${many(file.lines.length, "line")} read: ` +
+    `${count(shown)} of ${entities(all)}.`];
   if (errors.length) {
-    const shown = errors.slice(0, 5).join("; ") + (errors.length > 5 ? "; …" : "");
-    const kept = many(errors.length, "line could not be read and is", "lines could not be read and are");
-    said.push(`${kept} kept, with the reason: ${shown}.`);
+    const listed = errors.slice(0, 5).join("; ") + (errors.length > 5 ? "; …" : "");
+    parts.push(`${many(errors.length, "line")} could not be read: ${listed}.`);
   }
-  return said;
+  return parts;
 }
 
 const errorOf = ({ number, error }) => `line ${number}: ${error}`;
 
-// What goes out for a line.
-function written(line) {
+// A line of the result.
+function outputLine(line) {
   const [name, value] = line.error
     ? [file.names.error, errorOf(line)]
-    : [file.names.entities, line.entities.filter(probable)];
+    : [file.names.entities, line.entities.filter(isShown)];
   const comma = line.keys.length ? "," : "";
   return `${line.before}${comma}${JSON.stringify(name)}:${JSON.stringify(value)}}\n`;
 }
 
 function download() {
-  const lines = file.lines.slice(0, file.done).map(written);
+  const lines = file.lines.slice(0, file.done).map(outputLine);
   const url = URL.createObjectURL(new Blob(lines, { type: "application/x-ndjson" }));
   const link = element("a", { href: url, download: `${file.name.replace(/\.\w+$/, "")}.entities.jsonl` });
   link.click();
@@ -502,7 +500,7 @@ $("file").addEventListener("click", () => {
 });
 $("file").addEventListener("change", () => {
   const [chosen] = $("file").files;
-  if (chosen) readFile(chosen);
+  if (chosen) annotateFile(chosen);
 });
 $("cancel").addEventListener("click", () => file.running?.abort());
 $("download").addEventListener("click", download);
@@ -520,10 +518,10 @@ window.addEventListener("drop", (event) => {
   if (!hasFile(event)) return;
   event.preventDefault();
   document.body.classList.remove("dropping");
-  readFile(event.dataTransfer.files[0]);
+  annotateFile(event.dataTransfer.files[0]);
 });
 
-// A text that the browser kept when the page was loaded again counts, too.
+// The browser may have kept the text when the page was reloaded.
 $("text-size").textContent = many(size($("text").value), "character");
 noteGates();
-read();
+findEntities();

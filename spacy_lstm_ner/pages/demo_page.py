@@ -1,9 +1,10 @@
-"""The page to try a pipeline: `python -m spacy lstm-ner visualize`."""
+"""The demo page of a pipeline: `python -m spacy lstm-ner visualize`."""
 
 import html
 from collections.abc import Mapping, Sequence
 
-from .page import asset, page, text_html
+from .elements import text_html
+from .page import asset, page
 
 
 def demo_page(
@@ -16,24 +17,24 @@ def demo_page(
     limits: Mapping[str, int],
     no_gates: str | None,
 ) -> str:
-    """A page with a text to type, its entities, the gates of the LSTM, and files. It
-    asks the server that it comes from.
+    """Return a page to enter a text, see its entities and the gates of the LSTM, and
+    annotate files. It sends requests to its server.
 
     name (str): Name of the pipeline.
     components (Sequence[str]): Names of its components.
-    lang (str): The language of its texts, for screen readers; empty: any.
-    example (str): The text that is there first.
-    threshold (float): Where the slider is first.
-    limits (Mapping[str, int]): How much is read at once: see demo.py.
-    no_gates (str | None): Why there are no gates; None where there are some.
-    RETURNS (str): The page, in one file.
+    lang (str): The language of texts, for screen readers; empty: unknown.
+    example (str): The initial text.
+    threshold (float): The initial threshold.
+    limits (Mapping[str, int]): Maximum sizes: see `server.demo`.
+    no_gates (str | None): The reason why there are no gates; None if there are.
+    RETURNS (str): The page.
     """
     body = "\n".join(
         [
             "<h1>Find entities</h1>",
-            f'<p class="note">With {text_html(name)} '
-            f"({text_html(', '.join(components))}). What you type or open goes to the "
-            f"server of this page and nowhere else.</p>",
+            f'<p class="note">Pipeline: {text_html(name)} '
+            f"({text_html(', '.join(components))}). Texts and files are sent to the "
+            f"server of this page only.</p>",
             "<noscript><p>This page needs JavaScript.</p></noscript>",
             _text(lang, example, limits),
             _result(lang, threshold),
@@ -48,7 +49,7 @@ def demo_page(
         script=asset("demo.js"),
         data={"limits": limits, "gates": no_gates is None},
         connect=True,
-        # The page of the gates is shown in a frame.
+        # The gates are shown in a frame.
         framed=[asset("gates.js")],
     )
 
@@ -63,8 +64,8 @@ def _text(lang: str, example: str, limits: Mapping[str, int]) -> str:
 <button id="read">Find entities</button>
 <span id="text-size" class="note"></span>
 </div>
-<p class="note" id="text-note">It is read while you type; a longer one with the
-button, or Ctrl and Enter. Up to {limits["text"]:,} characters, which take some
+<p class="note" id="text-note">Entities are found while you type; in longer texts, with
+the button or Ctrl+Enter. At most {limits["text"]:,} characters, which take some
 seconds.</p>
 <p id="text-problem" class="problem" role="alert"></p>
 </section>"""
@@ -74,7 +75,7 @@ def _result(lang: str, threshold: float) -> str:
     return f"""<section aria-labelledby="result-title">
 <h2 id="result-title">Entities</h2>
 <div class="controls">
-<label for="threshold">Threshold: only what is at least this probable</label>
+<label for="threshold">Threshold: minimum probability of entities</label>
 <input type="range" id="threshold" min="0" max="1" step="0.01" value="{threshold}">
 <output id="threshold-value" for="threshold"></output>
 </div>
@@ -82,7 +83,7 @@ def _result(lang: str, threshold: float) -> str:
 <ul id="labels" aria-label="Labels"></ul>
 <div id="result" lang="{lang}" class="text" tabindex="0" role="group"
  aria-label="The text with its entities"></div>
-<details id="table"><summary>The same as a table</summary>
+<details id="table"><summary>Table of entities</summary>
 <div class="wide"><table>
 <thead><tr><th scope="col">Entity</th><th scope="col">Label</th>
 <th scope="col">Probability</th><th scope="col">Characters</th></tr></thead>
@@ -96,30 +97,30 @@ def _gates(limits: Mapping[str, int], no_gates: str | None) -> str:
     if no_gates is not None:
         return f"<section>{title}\n<p>{text_html(no_gates)}</p></section>"
     return f"""<section aria-labelledby="gates-title">{title}
-<p class="note">What its gates do, character by character. They are drawn for up to
-{limits["gates"]:,} characters: select a part of a longer text above.</p>
-<p><label><input type="checkbox" id="why"> Tell why each entity is found, too: what
-each character adds to it (up to {limits["why"]:,} characters, which take some
+<p class="note">The gates at each character of a text of at most {limits["gates"]:,}
+characters: select a part of a longer text above.</p>
+<p><label><input type="checkbox" id="attribution"> With attribution: the contribution of
+each character to each entity (at most {limits["why"]:,} characters, which take some
 seconds)</label></p>
 <div class="controls">
-<button id="open-gates" aria-describedby="gates-note">Open the gates</button>
+<button id="open-gates" aria-describedby="gates-note">Show the gates</button>
 <span id="gates-note" role="status"></span>
 </div>
 <p id="gates-problem" class="problem" role="alert"></p>
-<iframe id="gates" title="The gates of the LSTM" sandbox="allow-scripts" hidden>
+<iframe id="gates" title="LSTM gates" sandbox="allow-scripts" hidden>
 </iframe>
 </section>"""
 
 
 def _file(limits: Mapping[str, int]) -> str:
     return f"""<section aria-labelledby="file-title" id="file-part">
-<h2 id="file-title">A file of texts</h2>
-<p class="note">A .txt file with a text a line, or a .jsonl file with
-<code>{{"text": "…"}}</code> a line, up to {limits["file"] // 1_000_000} MB. You get
-a line of JSON for each, with <code>entities</code> (those above the threshold; in
-characters of the text, from 0) and all that was there before, as it was written. A
-line that cannot be read is kept, with <code>error</code>. In a file that has
-<code>entities</code> or <code>error</code> of its own these stay, and the new ones are
+<h2 id="file-title">Files</h2>
+<p class="note">A .txt file with one text per line, or a .jsonl file with one
+<code>{{"text": "…"}}</code> per line, of at most {limits["file"] // 1_000_000} MB. The
+result is a JSON Lines file: the lines of the file with <code>entities</code> (those
+above the threshold; offsets are in characters, from 0). Lines that cannot be read are
+kept, with <code>error</code>. If the file already contains <code>entities</code> or
+<code>error</code>, these are kept, and the new ones are called
 <code>lstm_ner_entities</code> and <code>lstm_ner_error</code>.</p>
 <p><label for="file">Choose a file, or drop it on this page</label>
 <input type="file" id="file" accept=".txt,.jsonl,.ndjson,text/plain"></p>
@@ -129,5 +130,5 @@ line that cannot be read is kept, with <code>error</code>. In a file that has
 </div>
 <p id="file-status" role="status"></p>
 <p id="file-problem" class="problem" role="alert"></p>
-<button id="download" hidden>Download as JSON lines</button>
+<button id="download" hidden>Download as JSON Lines</button>
 </section>"""

@@ -1,24 +1,41 @@
-"""A text with its entities marked, and how probable each is."""
+"""Texts with highlighted entities and their probabilities."""
 
 import html
 from collections.abc import Iterable, Mapping
 from zlib import crc32
 
-from .page import lang_html, text_html
+from spacy.tokens import Doc
 
-#: An entity: where it begins and ends in characters of the text, its label, and its
-#: probability, if that is known.
+from ..pipeline import entity_scores
+from .elements import lang_html, text_html
+
+#: An entity: its start and end in characters, its label, and its probability, which is
+#: None if it is unknown.
 Entity = tuple[int, int, str, float | None]
 
 
+def scored_entities(doc: Doc, spans_key: str | None) -> list[Entity]:
+    """Return the entities of a document.
+
+    doc (Doc): The document.
+    spans_key (str | None): The key in `doc.spans` of the probabilities. None: there are
+        no probabilities.
+    RETURNS (list[Entity]): The entities in the order of the text.
+    """
+    return [
+        (ent.start_char, ent.end_char, ent.label_, score)
+        for ent, score in zip(doc.ents, entity_scores(doc, spans_key), strict=True)
+    ]
+
+
 def entities_html(text: str, entities: Iterable[Entity], *, lang: str = "") -> str:
-    """A text with its entities marked, as HTML.
+    """Convert a text with entities to HTML.
 
     text (str): The text.
-    entities (Iterable[Entity]): Its entities; none may overlap.
+    entities (Iterable[Entity]): Its entities, which must not overlap.
     lang (str): Its language, as spaCy names it.
-    RETURNS (str): A `div`. Each entity is a `mark` with `data-label`, `data-start`,
-        `data-end` and `data-score`.
+    RETURNS (str): An element `div`. Each entity is a `mark` with `data-label`,
+        `data-start`, `data-end` and `data-score`.
     """
     parts, done = [], 0
     for start, end, label, score in sorted(entities, key=lambda entity: entity[:2]):
@@ -37,8 +54,15 @@ def mark_html(
     start: int = 0,
     lang: str | None = None,
 ) -> str:
-    """One entity as HTML. It needs its language where what is around it, which is None,
-    has another one."""
+    """Convert an entity to HTML.
+
+    text (str): The text of the entity.
+    label (str): Its label.
+    score (float | None): Its probability; None if it is unknown.
+    start (int): Its start in the text around it.
+    lang (str | None): Its language. None: that of the parent element.
+    RETURNS (str): An element `mark`.
+    """
     attributes = {
         "data-label": label,
         "data-start": start,
@@ -47,23 +71,24 @@ def mark_html(
         "style": f"--hue: {hue(label)}",
     }
     listed = " ".join(f'{k}="{html.escape(str(v))}"' for k, v in attributes.items())
-    said = label if score is None else f"{label} {confidence(score)}"
+    caption = label if score is None else f"{label} {probability_text(score)}"
     return (
         f"<mark {listed}{lang_html(lang)}>{text_html(text)}"
-        f'<span class="label">{text_html(said)}</span></mark>'
+        f'<span class="label">{text_html(caption)}</span></mark>'
     )
 
 
-def confidence(score: float) -> str:
-    """A probability for people: rounded, but never up to certain or down to none."""
-    if 0.0 < score < 0.01:
+def probability_text(p: float) -> str:
+    """Format a probability with two decimals. Values that would be rounded to 0 or 1
+    become "<0.01" or ">0.99"."""
+    if 0.0 < p < 0.01:
         return "<0.01"
-    if 0.99 < score < 1.0:
+    if 0.99 < p < 1.0:
         return ">0.99"
-    return f"{score:.2f}"
+    return f"{p:.2f}"
 
 
-# Labels that are often found beside each other get hues that are easy to tell apart.
+# Labels that often occur together have hues that are easy to distinguish.
 _HUES: Mapping[str, int] = {
     **dict.fromkeys(("NAME", "PER", "PERSON", "nr"), 265),
     **dict.fromkeys(("ORG", "COM"), 210),
@@ -78,5 +103,5 @@ _HUES: Mapping[str, int] = {
 
 
 def hue(label: str) -> int:
-    """The hue of a label, 0 to 359: always the same one."""
+    """Return the hue of a label, from 0 to 359, which is always the same."""
     return _HUES.get(label, crc32(label.encode("utf8", "replace")) * 137 % 360)

@@ -1,5 +1,5 @@
 "use strict";
-// Draws the values that the page carries, and tells what is under the pointer.
+// Draws the values in the page, and describes the step under the pointer.
 
 const data = JSON.parse(document.getElementById("data").textContent);
 const $ = (id) => document.getElementById(id);
@@ -7,20 +7,20 @@ const picture = $("picture");
 const n = data.units.length;
 const COLUMN = data.column; // pixels
 const TAG = 14;
-// A unit is as high as there is room, so that wide layers do not make endless pages.
+// Rows of wide layers are lower, so that the page does not become too long.
 const unitHeight = (width) => Math.max(2, Math.min(8, Math.floor(560 / width)));
 const GATES = new Set(["input_gate", "forget_gate", "output_gate"]);
-const STEPS = { int8: 127, int16: 32767 };
+const MAX_INTEGER = { int8: 127, int16: 32767 };
 
-let at = null; // the character that is explained
+let at = null; // the unit of the text that is described
 let row = null; // the hidden unit under the pointer, if there is one
 let order = []; // the hidden unit in each row of the picture
-let chosen = null; // the entity whose characters are coloured
+let chosen = null; // the entity whose contributions are shown
 
 function unpack(packed) {
   const bytes = Uint8Array.from(atob(packed.bytes), (char) => char.charCodeAt(0));
   const values = packed.type === "int16" ? new Int16Array(bytes.buffer) : new Int8Array(bytes.buffer);
-  return { largest: packed.largest, steps: STEPS[packed.type], values };
+  return { largest: packed.largest, max: MAX_INTEGER[packed.type], values };
 }
 
 const unpacked = new Map();
@@ -33,23 +33,24 @@ function values(layer, direction, name) {
 }
 
 function value(name, position, unit) {
-  const [layer, direction] = reading();
+  const [layer, direction] = currentPass();
   const packed = values(layer, direction, name);
-  const step = packed.values[position * data.layers[layer].width + unit];
-  return (step / packed.steps) * packed.largest;
+  const integer = packed.values[position * data.layers[layer].width + unit];
+  return (integer / packed.max) * packed.largest;
 }
 
-function reading() {
-  return $("reading").value.split(",").map(Number);
+function currentPass() {
+  return $("pass").value.split(",").map(Number);
 }
 
-// Colours: from the paper to blue for what is open; orange above 0 and blue below it.
+// Colors of gates: from the background (0) to blue (1). Colors of other values: orange
+// for positive and blue for negative ones.
 const dark = matchMedia("(prefers-color-scheme: dark)");
-function mix(colour, share) {
+function mix(color, share) {
   const paper = dark.matches ? [13, 17, 23] : [252, 252, 253];
-  return paper.map((p, k) => Math.round(p + (colour[k] - p) * share));
+  return paper.map((p, k) => Math.round(p + (color[k] - p) * share));
 }
-function colour(share, isGate) {
+function colorOf(share, isGate) {
   const blue = dark.matches ? [88, 166, 255] : [0, 84, 166];
   const orange = dark.matches ? [255, 158, 74] : [190, 76, 0];
   if (isGate) return mix(blue, Math.max(0, share));
@@ -79,24 +80,24 @@ function rows(layer, direction) {
 }
 
 function draw() {
-  const [layer, direction] = reading();
+  const [layer, direction] = currentPass();
   const name = $("value").value;
   const isGate = GATES.has(name);
   const width = data.layers[layer].width;
   const packed = values(layer, direction, name);
   order = rows(layer, direction);
   paint($("units"), order.length, unitHeight(width) * order.length, (position, k) =>
-    colour(packed.values[position * width + order[k]] / packed.steps, isGate));
+    colorOf(packed.values[position * width + order[k]] / packed.max, isGate));
   const names = $("unit-names");
   names.textContent = `${width} hidden units, ${data.directions[direction]}`;
   names.style.height = `${unitHeight(width) * order.length}px`;
   legend(isGate, packed.largest);
   drawTags();
-  explain();
+  describe();
 }
 
-// A picture with a pixel a value; CSS makes it larger.
-function paint(canvas, height, cssHeight, colourOf) {
+// A picture with one pixel per value, which CSS enlarges.
+function paint(canvas, height, cssHeight, colorAt) {
   canvas.width = n;
   canvas.height = height;
   canvas.style.height = `${cssHeight}px`;
@@ -104,9 +105,9 @@ function paint(canvas, height, cssHeight, colourOf) {
   const image = context.createImageData(n, height);
   for (let k = 0; k < height; k++) {
     for (let position = 0; position < n; position++) {
-      const place = 4 * (k * n + position);
-      image.data.set(colourOf(position, k), place);
-      image.data[place + 3] = 255;
+      const offset = 4 * (k * n + position);
+      image.data.set(colorAt(position, k), offset);
+      image.data[offset + 3] = 255;
     }
   }
   context.putImageData(image, 0, 0);
@@ -119,14 +120,14 @@ function legend(isGate, largest) {
   const context = canvas.getContext("2d");
   for (let x = 0; x < canvas.width; x++) {
     const share = x / (canvas.width - 1);
-    context.fillStyle = `rgb(${colour(isGate ? share : 2 * share - 1, isGate)})`;
+    context.fillStyle = `rgb(${colorOf(isGate ? share : 2 * share - 1, isGate)})`;
     context.fillRect(x, 0, 1, canvas.height);
   }
 }
 
 const emissions = unpack(data.emissions);
 const score = (position, tag) =>
-  (emissions.values[position * data.tags.length + tag] / emissions.steps) * emissions.largest;
+  (emissions.values[position * data.tags.length + tag] / emissions.max) * emissions.largest;
 
 function drawTags() {
   const canvas = $("tags");
@@ -139,7 +140,7 @@ function drawTags() {
   for (let position = 0; position < n; position++) {
     for (let tag = 0; tag < height; tag++) {
       const share = score(position, tag) / emissions.largest;
-      context.fillStyle = `rgb(${colour(share, false)})`;
+      context.fillStyle = `rgb(${colorOf(share, false)})`;
       context.fillRect(position * COLUMN, tag * TAG, COLUMN, TAG);
     }
   }
@@ -169,37 +170,38 @@ function paragraph(text) {
   return p;
 }
 
-// The words stand in the table below the picture, where they can be read without it.
-function explain() {
-  const [layer, direction] = reading();
+// The descriptions are in the table below the picture, where they can be read as well.
+function describe() {
+  const [layer, direction] = currentPass();
   const cursor = $("cursor");
   cursor.hidden = at === null;
   $("words").classList.toggle("on", at !== null);
   if (at === null) {
-    $("words").replaceChildren(paragraph(`Point at a ${data.unit}, or go through the text with the arrow keys.`));
+    $("words").replaceChildren(paragraph(`Point at a ${data.unit}, or use the arrow keys.`));
     return;
   }
   cursor.style.left = `${at * COLUMN}px`;
-  const said = [];
+  const parts = [];
   const here = document.createElement("p");
   const strong = document.createElement("strong");
   strong.textContent = data.units[at];
   strong.dir = "auto";
   strong.lang = document.querySelector(".row.chars").lang;
-  here.append(strong, `, ${data.unit} ${at + 1} of ${n}, read ${data.directions[direction]}. ${$(`t${at}`).textContent}`);
-  said.push(here);
+  here.append(strong, `, ${data.unit} ${at + 1} of ${n}, ${data.directions[direction]}. ${$(`t${at}`).textContent}`);
+  parts.push(here);
   if (row !== null) {
-    const parts = data.names.map(([name, spoken]) => {
+    const listed = data.names.map(([name, title]) => {
       const x = value(name, at, row);
-      return `${spoken} ${GATES.has(name) ? x.toFixed(2) : number(x)}`;
+      return `${title} ${GATES.has(name) ? x.toFixed(2) : number(x)}`;
     });
-    said.push(paragraph(`Unit ${row}: ${parts.join(", ")}.`));
+    parts.push(paragraph(`Hidden unit ${row}: ${listed.join(", ")}.`));
   }
-  said.push(paragraph($(`w${layer}-${direction}-${at}`).textContent));
+  parts.push(paragraph($(`w${layer}-${direction}-${at}`).textContent));
   if (chosen !== null) {
-    said.push(paragraph(`The ${data.unit} adds ${number(data.why[chosen][at])} to the log-odds of the chosen entity.`));
+    const contribution = number(data.contributions[chosen][at]);
+    parts.push(paragraph(`Contribution of this ${data.unit} to the log-odds of the selected entity: ${contribution}.`));
   }
-  $("words").replaceChildren(...said);
+  $("words").replaceChildren(...parts);
 }
 
 function choose(entity) {
@@ -208,12 +210,12 @@ function choose(entity) {
     bar.setAttribute("aria-pressed", Number(bar.dataset.entity) === chosen);
   }
   for (const char of document.querySelectorAll(".char")) {
-    const added = chosen === null ? 0 : data.why[chosen][Number(char.dataset.at)];
-    char.classList.toggle("adds", added > 0.03);
-    char.classList.toggle("takes", added < -0.03);
-    char.style.setProperty("--much", `${Math.min(100, (Math.abs(added) / 8) * 100)}%`);
+    const contribution = chosen === null ? 0 : data.contributions[chosen][Number(char.dataset.at)];
+    char.classList.toggle("positive", contribution > 0.03);
+    char.classList.toggle("negative", contribution < -0.03);
+    char.style.setProperty("--strength", `${Math.min(100, (Math.abs(contribution) / 8) * 100)}%`);
   }
-  explain();
+  describe();
 }
 
 function position(event) {
@@ -229,13 +231,13 @@ document.querySelector(".columns").addEventListener("pointermove", (event) => {
     const k = Math.floor(((event.clientY - box.top) / box.height) * order.length);
     row = order[Math.max(0, Math.min(order.length - 1, k))] ?? null;
   }
-  explain();
+  describe();
 });
 document.querySelector(".columns").addEventListener("click", (event) => {
   const bar = event.target.closest("button.bar");
   if (bar) choose(Number(bar.dataset.entity));
   else at = position(event);
-  explain();
+  describe();
 });
 picture.addEventListener("keydown", (event) => {
   const steps = { ArrowRight: 1, ArrowLeft: -1, Home: -n, End: n };
@@ -255,9 +257,9 @@ picture.addEventListener("keydown", (event) => {
     return;
   }
   event.preventDefault();
-  explain();
+  describe();
 });
-for (const id of ["reading", "value", "order"]) {
+for (const id of ["pass", "value", "order"]) {
   $(id).addEventListener("change", () => {
     row = null;
     draw();

@@ -1,8 +1,7 @@
-"""The page that shows the gates of an LSTM at work on a text."""
+"""The page that shows the gates of an LSTM on a text."""
 
 import base64
 import html
-import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,22 +10,31 @@ import numpy as np
 from ..interpret.attribution import Explanation
 from ..interpret.gates import Gates
 from ..interpret.ranking import RankedUnit
-from ..interpret.words import DIRECTIONS, NAMES, step_in_words, tags_in_words
-from .attribution_page import why_html
-from .entities import confidence, entities_html, hue
-from .page import asset, code_point, is_shapeless, lang_html, page, text_html
+from ..interpret.words import (
+    DIRECTIONS,
+    NAMES,
+    signed,
+    step_in_words,
+    tags_in_words,
+)
+from ..layers.recording import States
+from ..util.text import code_point, is_invisible
+from .attribution_page import attribution_html
+from .elements import lang_html, text_html
+from .entities import entities_html, hue, probability_text
+from .page import asset, page
 
-# Values are sent as whole numbers from -1 to 1 times this, in one byte each; cell
-# states, which may be large, in two.
-_STEPS = {"int8": 127, "int16": 32767}
-# Width of the column of a character in pixels, and that of a letter of a label.
+# Values are stored as integers, relative to this one for the largest value: in one
+# byte, or in two bytes for cell states, which can be large.
+_MAX_INTEGER = {"int8": 127, "int16": 32767}
+# Width in pixels of the column of a character, and of a letter of a label.
 _COLUMN, _LETTER = 26, 6.5
-# So many of the units that follow a type are listed.
-_RANKED = 5
-#: Browsers draw no picture that is much wider, and nobody would read it.
-MOST_UNITS = 1_000
-#: To explain the entities of more characters takes many seconds.
-MOST_EXPLAINED = 300
+# Number of hidden units that are listed for each type.
+_MAX_RANKED = 5
+#: Maximum number of units of a page: browsers cannot draw much wider pictures.
+MAX_UNITS = 1_000
+#: Maximum number of characters for which attribution takes less than many seconds.
+MAX_ATTRIBUTED = 300
 
 
 def gates_page(
@@ -35,18 +43,19 @@ def gates_page(
     explanation: Explanation | None = None,
     ranking: Mapping[str, Sequence[RankedUnit]] | None = None,
 ) -> str:
-    """A page with the text across and the hidden units down: gates, cell and hidden
-    states in colours, entities above, scores of the tags and the best path below. The
-    character under the pointer is explained in words.
+    """Return a page with the units of a text from left to right and the hidden units
+    from top to bottom: gates, cell and hidden states as colors, entities above,
+    emission scores and the best path below. The step under the pointer is described in
+    words.
 
-    gates (Gates): What `open_gates` saw.
-    explanation (Explanation | None): What `explain` says of the same text, to show what
-        each character adds to an entity.
-    ranking (Mapping[str, Sequence[RankedUnit]] | None): What `rank_units` gives, to
-        put the units into the order in which they follow a type.
-    RETURNS (str): The page, in one file.
+    gates (Gates): The result of `open_gates`.
+    explanation (Explanation | None): The result of `explain` for the same text, to show
+        the contribution of each character to an entity.
+    ranking (Mapping[str, Sequence[RankedUnit]] | None): The result of `rank_units`, to
+        sort hidden units by how closely they follow a type.
+    RETURNS (str): The page.
     """
-    shown = [_shown(unit) for unit in gates.units]
+    shown = [_visible(unit) for unit in gates.units]
     data: dict[str, Any] = {
         "units": shown,
         "unit": gates.unit_name,
@@ -55,31 +64,32 @@ def gates_page(
         "layers": [_layer(layer) for layer in gates.layers],
         "directions": DIRECTIONS,
         "tags": gates.tags,
-        "emissions": _packed(np.nan_to_num(gates.emissions, neginf=-1e4).clip(-40, 40)),
+        "emissions": _pack(np.nan_to_num(gates.emissions, neginf=-1e4).clip(-40, 40)),
         "path": gates.path.tolist(),
         "ranking": {
             label: [[r.layer, r.direction, r.unit] for r in ranked]
             for label, ranked in (ranking or {}).items()
         },
-        "why": [[round(float(x), 3) for x in why.added] for why in explanation.entities]
-        if explanation
-        else [],
+        "contributions": [
+            [round(x, 3) for x in entity.contributions.tolist()]
+            for entity in (explanation.entities if explanation else ())
+        ],
     }
     body = "\n".join(
         [
-            "<h1>The gates of the LSTM</h1>",
+            "<h1>LSTM gates</h1>",
             entities_html(gates.text, gates.entities, lang=gates.lang),
             _HELP.replace("character", gates.unit_name),
             _controls(gates, ranking or {}),
             _picture(gates, shown, explanation),
             '<div id="words" aria-live="polite"></div>',
-            why_html(explanation) if explanation else "",
+            attribution_html(explanation) if explanation else "",
             _ranking_table(ranking) if ranking else "",
             _values_table(gates, shown),
         ]
     )
     return page(
-        "The gates of the LSTM",
+        "LSTM gates",
         body,
         style=asset("gates.css"),
         script=asset("gates.js"),
@@ -88,22 +98,22 @@ def gates_page(
 
 
 _HELP = """<p class="note">Each column is a character, each row of the picture a hidden
-unit. Point at it, or go through the characters with the arrow keys: below stands what
-happens there. A forget gate that is open (1) keeps the memory of its unit, and one that
-is closed (0) drops it; an open input gate writes the candidate to it; an open output
-gate shows it as the hidden state, which the layers above read. The best path is the
-most probable sequence of tags: B, I and E for the begin, the inside and the end of an
-entity, S for a single one, a dot for none.</p>"""
+unit. Point at a cell, or use the arrow keys: the step is described below. An open
+forget gate (1) keeps the cell state of its hidden unit, a closed one (0) discards it.
+An open input gate adds the candidate to the cell state. An open output gate passes the
+cell state on as the hidden state, the output of the layer. The best path is the best
+sequence of tags: B, I and E for the begin, the inside and the end of an entity, S for
+an entity of a single character, a dot for none.</p>"""
 
 
-def _layer(layer) -> dict[str, Any]:
-    """The values of a layer: for each name and direction (n, units) in bytes."""
+def _layer(layer: States) -> dict[str, Any]:
+    """The values of a layer, packed: for each name and direction (n, hidden units)."""
     directions, _, width = layer.hidden.shape
     return {
         "width": width,
         "values": {
             name: [
-                _packed(array[k], "int16" if name == "cell" else "int8")
+                _pack(array[k], "int16" if name == "cell" else "int8")
                 for k in range(directions)
             ]
             for name, array in layer._asdict().items()
@@ -111,51 +121,50 @@ def _layer(layer) -> dict[str, Any]:
     }
 
 
-def _packed(array: np.ndarray, dtype: str = "int8") -> dict[str, Any]:
-    """Numbers as steps between 0 and the largest there is."""
+def _pack(array: np.ndarray, dtype: str = "int8") -> dict[str, Any]:
+    """Convert numbers to integers relative to the largest one."""
     largest = max(1.0, float(np.abs(array).max(initial=0.0)))
-    steps = np.rint(array / largest * _STEPS[dtype]).astype(
+    integers = np.rint(array / largest * _MAX_INTEGER[dtype]).astype(
         np.dtype(dtype).newbyteorder("<")
     )
     return {
         "largest": round(largest, 4),
         "type": dtype,
-        "bytes": base64.b64encode(steps.tobytes()).decode(),
+        "bytes": base64.b64encode(integers.tobytes()).decode(),
     }
 
 
-def _shown(unit: str) -> str:
-    """A character as it can be seen in its column."""
+def _visible(unit: str) -> str:
+    """Replace a unit that would be invisible in its column."""
     if unit == "\n":
         return "↵"
     if unit == "\t":
         return "⇥"
     if unit.isspace():
         return "␣"
-    # Also joiners and the like by themselves, which take no room.
-    if all(is_shapeless(c) or unicodedata.category(c) in ("Cf", "Mn") for c in unit):
+    if all(map(is_invisible, unit)):
         return code_point(unit[0])
     return unit
 
 
 def _controls(gates: Gates, ranking: Mapping[str, Sequence[RankedUnit]]) -> str:
-    parts = []
-    for number, layer in enumerate(gates.layers):
-        for k in range(len(layer.hidden)):
-            parts.append((f"{number},{k}", _reading_name(gates, number, k)))
-    orders = [("number", "by number"), ("active", "those that change most here")]
-    orders += [(f"type {label}", f"those that follow {label}") for label in ranking]
+    passes = [
+        (f"{layer},{direction}", _pass_name(gates, layer, direction))
+        for layer, direction in _passes(gates)
+    ]
+    orders = [("number", "by number"), ("active", "by change in this text")]
+    orders += [(f"type {label}", f"by correlation with {label}") for label in ranking]
     return f"""<div class="controls">
-{_select("reading", "LSTM that reads", parts)}
-{_select("value", "Show", [*NAMES.items()], chosen="hidden")}
-{_select("order", "Units", orders)}
+{_select("pass", "Direction", passes)}
+{_select("value", "Show", [*NAMES.items()], selected="hidden")}
+{_select("order", "Order of hidden units", orders)}
 <span class="scale" aria-hidden="true"><span id="low"></span>
 <canvas id="legend" width="100" height="10"></canvas><span id="high"></span></span>
 </div>"""
 
 
 def _column(gates: Gates) -> int:
-    """How wide a column is, in pixels: tokens need more room than characters."""
+    """The width of a column, in pixels: tokens are wider than characters."""
     if gates.unit_name == "character":
         return _COLUMN
     longest = max(len(unit) for unit in gates.units)
@@ -163,36 +172,18 @@ def _column(gates: Gates) -> int:
 
 
 def _select(
-    name: str, label: str, options: Sequence[tuple[str, str]], chosen: str = ""
+    name: str, label: str, options: Sequence[tuple[str, str]], selected: str = ""
 ) -> str:
     listed = "".join(
         f'<option value="{html.escape(value)}"'
-        f"{' selected' if value == chosen else ''}>{html.escape(said)}</option>"
-        for value, said in options
+        f"{' selected' if value == selected else ''}>{html.escape(text)}</option>"
+        for value, text in options
     )
     return f'<label>{label} <select id="{name}">{listed}</select></label>'
 
 
 def _picture(gates: Gates, shown: list[str], explanation: Explanation | None) -> str:
-    """Rows above each other that scroll together, a column for each unit of text."""
-    column_of = {}  # the column that each character is in
-    for column, (start, end) in enumerate(gates.places):
-        column_of.update(dict.fromkeys(range(start, end), column))
-    bars = []
-    for number, (start, end, label, score) in enumerate(gates.entities):
-        first, last = column_of.get(start), column_of.get(end - 1)
-        if first is None or last is None:
-            continue
-        said = f"{label} {confidence(score)}"
-        # Over short entities there is room for a part of it.
-        room = int((last + 1 - first) * _column(gates) / _LETTER)
-        inside = next((s for s in (said, label) if len(s) <= room), label[:room])
-        button = "button" if explanation else "span"
-        bars.append(
-            f'<{button} class="bar" data-entity="{number}" style="--hue: {hue(label)}; '
-            f'grid-column: {first + 1} / {last + 2}" title="{html.escape(said)}">'
-            f"{html.escape(inside)}</{button}>"
-        )
+    """Rows that are scrolled together, with a column for each unit of the text."""
     characters = "".join(
         f'<span class="char{_size(char)}" data-at="{k}" title="{html.escape(char)}">'
         f"{html.escape(char)}</span>"
@@ -206,7 +197,7 @@ def _picture(gates: Gates, shown: list[str], explanation: Explanation | None) ->
     )
     n = len(shown)
     return f"""<div class="picture" id="picture" tabindex="0" role="application"
- aria-label="The text, {n} {gates.unit_name}s: go through it with the arrow keys"
+ aria-label="The text, {n} {gates.unit_name}s: move with the arrow keys"
  aria-describedby="words" style="--n: {n}; --cw: {_column(gates)}px">
 <div class="names" aria-hidden="true">
 <span class="bars">entities</span><span class="chars">text</span>
@@ -214,7 +205,7 @@ def _picture(gates: Gates, shown: list[str], explanation: Explanation | None) ->
 <span id="tag-names"></span>
 </div>
 <div class="columns">
-<div class="row bars">{"".join(bars)}</div>
+<div class="row bars">{_bars(gates, is_clickable=explanation is not None)}</div>
 <div class="row chars"{lang_html(gates.lang)}>{characters}</div>
 <div class="row path">{tags}</div>
 <canvas id="units"></canvas>
@@ -224,9 +215,33 @@ def _picture(gates: Gates, shown: list[str], explanation: Explanation | None) ->
 </div>"""
 
 
+def _bars(gates: Gates, *, is_clickable: bool) -> str:
+    """The entities, as bars above their characters."""
+    element = "button" if is_clickable else "span"
+    column_of: dict[int, int] = {}  # the column of each character
+    for column, (start, end) in enumerate(gates.offsets):
+        column_of.update(dict.fromkeys(range(start, end), column))
+    bars = []
+    for number, (start, end, label, score) in enumerate(gates.entities):
+        first, last = column_of.get(start), column_of.get(end - 1)
+        if first is None or last is None:
+            continue
+        caption = f"{label} {probability_text(score)}"
+        # Above a short entity there is only space for a part of it.
+        letters = int((last + 1 - first) * _column(gates) / _LETTER)
+        fitting = (text for text in (caption, label) if len(text) <= letters)
+        bars.append(
+            f'<{element} class="bar" data-entity="{number}" '
+            f'style="--hue: {hue(label)}; grid-column: {first + 1} / {last + 2}" '
+            f'title="{html.escape(caption)}">'
+            f"{html.escape(next(fitting, label[:letters]))}</{element}>"
+        )
+    return "".join(bars)
+
+
 def _size(char: str) -> str:
-    """How large a character is shown: what stands for one that cannot be seen is long,
-    and words are longer."""
+    """The CSS class for the font size of a unit: code points and tokens are longer than
+    characters."""
     if char.startswith("U+"):
         return " named"
     return " word" if len(char) > 2 else ""
@@ -238,36 +253,31 @@ def _ranking_table(ranking: Mapping[str, Sequence[RankedUnit]]) -> str:
     for label, ranked in ranking.items():
         cells = "".join(
             f"<td>{f'layer {r.layer + 1}, ' if several else ''}"
-            f"{DIRECTIONS[r.direction]} {r.unit} ({r.correlation:+.2f})</td>".replace(
-                "(-", "(−"
-            )
-            for r in ranked[:_RANKED]
+            f"{DIRECTIONS[r.direction]} {r.unit} ({signed(r.correlation)})</td>"
+            for r in ranked[:_MAX_RANKED]
         )
         rows.append(f"<tr><th scope='row'>{html.escape(label)}</th>{cells}</tr>")
     return (
-        "<h2>Units that follow entities</h2>\n<div class='wide' tabindex='0'><table>"
-        "<caption>Of each type the units whose hidden state is correlated most with "
-        "being inside of such an entity, over a corpus.</caption>"
+        "<h2>Hidden units that follow entities</h2>\n"
+        "<div class='wide' tabindex='0'><table>"
+        "<caption>For each type, the hidden units whose hidden state has the largest "
+        "correlation with being inside an entity of the type, over a corpus.</caption>"
         f"<tbody>{''.join(rows)}</tbody></table></div>"
     )
 
 
 def _values_table(gates: Gates, shown: list[str]) -> str:
-    """What the picture shows, as text: one row a character."""
-    readings = [
-        (number, k)
-        for number, layer in enumerate(gates.layers)
-        for k in range(len(layer.hidden))
-    ]
+    """The content of the picture in words: a row for each unit of the text."""
+    passes = _passes(gates)
     heads = "".join(
-        f"<th scope='col'>{_reading_name(gates, *reading)}</th>" for reading in readings
+        f"<th scope='col'>{_pass_name(gates, *one_pass)}</th>" for one_pass in passes
     )
     rows = []
     for k, char in enumerate(shown):
         cells = "".join(
-            f"<td id='w{number}-{direction}-{k}'>"
-            f"{step_in_words(gates, number, direction, k)}</td>"
-            for number, direction in readings
+            f"<td id='w{layer}-{direction}-{k}'>"
+            f"{step_in_words(gates, layer, direction, k)}</td>"
+            for layer, direction in passes
         )
         rows.append(
             f"<tr><th scope='row'>{k + 1} "
@@ -275,7 +285,7 @@ def _values_table(gates: Gates, shown: list[str]) -> str:
             f"<td id='t{k}'>{html.escape(tags_in_words(gates, k))}</td>{cells}</tr>"
         )
     return (
-        f"<details id='values'><summary>The same in words, for each {gates.unit_name}"
+        f"<details id='values'><summary>Description of each {gates.unit_name}"
         "</summary><div class='wide' tabindex='0'><table>"
         "<thead><tr><th scope='col'>Text</th>"
         f"<th scope='col'>Tags</th>{heads}</tr></thead><tbody>{''.join(rows)}</tbody>"
@@ -283,6 +293,15 @@ def _values_table(gates: Gates, shown: list[str]) -> str:
     )
 
 
-def _reading_name(gates: Gates, layer: int, direction: int) -> str:
+def _passes(gates: Gates) -> list[tuple[int, int]]:
+    """Each layer and direction."""
+    return [
+        (layer, direction)
+        for layer, states in enumerate(gates.layers)
+        for direction in range(len(states.hidden))
+    ]
+
+
+def _pass_name(gates: Gates, layer: int, direction: int) -> str:
     name = f"layer {layer + 1}, " if len(gates.layers) > 1 else ""
     return f"{name}{DIRECTIONS[direction]}"

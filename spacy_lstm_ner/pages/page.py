@@ -1,24 +1,18 @@
-"""The frame of all pages, and text that is safe to put into one."""
+"""The skeleton of all pages: one HTML file, with its styles, script and data."""
 
 import base64
 import hashlib
 import html
 import json
-import unicodedata
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-# Control characters, halves of surrogate pairs, and what turns the direction of text.
-# Joiners (Cf, too) stay: emoji and Indic scripts are put together with them.
-_SHAPELESS = ("Cc", "Cs", "Zl", "Zp")
-_TURNS_TEXT = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-
 
 @cache
 def asset(name: str) -> str:
-    """A style sheet or script that lies beside this file."""
+    """Read a style sheet or script from the folder of this module."""
     return (Path(__file__).parent / name).read_text("utf8")
 
 
@@ -32,16 +26,16 @@ def page(
     connect: bool = False,
     framed: Iterable[str] = (),
 ) -> str:
-    """A page of HTML in one file.
+    """Return an HTML page in a single file.
 
-    title (str): Its title, as text.
-    body (str): What is in it, as HTML.
-    style (str): Styles beside those of page.css.
-    script (str): The one script that may run.
-    data (Any): Values for the script, which finds them as JSON in the element "data".
-    connect (bool): Let the script talk to the server that the page came from.
-    framed (Iterable[str]): The scripts of other pages that this one shows in a frame
-        (`srcdoc`): there the policies of both hold, so that both have to name them.
+    title (str): The title, as text.
+    body (str): The content, as HTML.
+    style (str): Styles in addition to those of page.css.
+    script (str): The only script that the page may run.
+    data (Any): Data for the script, as JSON in the element "data".
+    connect (bool): Whether the script may send requests to the server of the page.
+    framed (Iterable[str]): The scripts of other pages that this page shows in a frame
+        (`srcdoc`). The policies of both pages apply to them, so both must allow them.
     RETURNS (str): The page.
     """
     values = ""
@@ -80,55 +74,18 @@ def _hashes(*scripts: str) -> str:
 
 
 def _well_formed(text: str) -> str:
-    """Text that can be written as UTF-8: halves of surrogate pairs are replaced."""
+    """Replace surrogates, which UTF-8 cannot encode."""
     return text.encode("utf8", "replace").decode()
 
 
-def text_html(text: str) -> str:
-    """Text as HTML. Characters that have no shape, or would turn the direction of what
-    stands around them, are shown by their code points; line breaks and tabs stay."""
-    if text.isprintable() and not any(char in text for char in _TURNS_TEXT):
-        return html.escape(text)
-    return "".join(_char_html(char) for char in text)
-
-
-def _char_html(char: str) -> str:
-    if char in "\n\t" or not is_shapeless(char):
-        return html.escape(char)
-    return f'<span class="shapeless">{code_point(char)}</span>'
-
-
-def lang_html(lang: str | None) -> str:
-    """The attribute that tells screen readers and fonts the language of a text: the
-    pages are in English, the texts are not.
-
-    lang (str | None): A language as spaCy names it. "", or "xx" for any: it is not
-        known. None: that of what is around it.
-    RETURNS (str): The attribute, with a blank before it; empty for None.
-    """
-    if lang is None:
-        return ""
-    return f' lang="{html.escape("" if lang == "xx" else lang)}"'
-
-
-def is_shapeless(char: str) -> bool:
-    """Is it a character that nobody would see?"""
-    return char in _TURNS_TEXT or unicodedata.category(char) in _SHAPELESS
-
-
-def code_point(char: str) -> str:
-    """U+202E, for example."""
-    return f"U+{ord(char):04X}"
-
-
-def frame(page: str, title: str, *, height: int = 640) -> str:
-    """A page inside of another one, as in a notebook: it cannot reach what is around
-    it.
+def iframe(page: str, title: str, *, height: int = 640) -> str:
+    """Return a frame that contains a page, for notebooks. The page cannot access the
+    document around it.
 
     page (str): The page.
-    title (str): What it is, for screen readers.
+    title (str): Its title for screen readers.
     height (int): Height in pixels.
-    RETURNS (str): An `iframe`.
+    RETURNS (str): The element `iframe`.
     """
     return (
         f'<iframe srcdoc="{html.escape(page)}" title="{html.escape(title)}" '

@@ -11,9 +11,8 @@ from spacy.tokens import Doc
 from ..exceptions import RequestError
 from ..inspect import explain, open_gates
 from ..pages.demo_page import demo_page
-from ..pages.entities import Entity, hue
-from ..pages.gates_page import MOST_EXPLAINED, MOST_UNITS, gates_page
-from ..pages.render import scored_entities
+from ..pages.entities import Entity, hue, scored_entities
+from ..pages.gates_page import MAX_ATTRIBUTED, MAX_UNITS, gates_page
 from ..pipeline import recognizers
 from ..util.cancellation import checkpoint
 from .jobs import QueueFull, Worker, WorkerClosed
@@ -23,8 +22,8 @@ from .jobs import QueueFull, Worker, WorkerClosed
 LIMITS: dict[str, int] = {
     "text": 100_000,
     "texts": 1_000,  # texts in a request
-    "gates": MOST_UNITS,
-    "why": MOST_EXPLAINED,
+    "gates": MAX_UNITS,
+    "why": MAX_ATTRIBUTED,
     "file": 20_000_000,  # bytes; the page divides a file into several requests
 }
 

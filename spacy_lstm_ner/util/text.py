@@ -2,7 +2,12 @@
 
 import unicodedata
 
-_ESCAPED = ("Cc", "Cf", "Cs", "Zl", "Zp")
+# Control characters, surrogates, and line and paragraph separators.
+_CONTROL = ("Cc", "Cs", "Zl", "Zp")
+# Characters that change the direction of the text after them.
+_DIRECTIONAL = (
+    "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+)
 _RIGHT_TO_LEFT = ("R", "AL", "AN")
 # First strong isolate, pop directional isolate: the direction of the text between them
 # does not affect the text around it.
@@ -15,6 +20,25 @@ _NO_WIDTH = (
 )
 #: Characters that an entity neither begins nor ends with.
 BLANK = _SPACES + _NO_WIDTH
+
+
+def is_control(char: str) -> bool:
+    """Return whether a character is invisible and can change how the text around it is
+    shown: a control character, a line separator, a surrogate, or a character that
+    changes the direction of text. Joiners are none: emoji and Indic scripts need
+    them."""
+    return char in _DIRECTIONAL or unicodedata.category(char) in _CONTROL
+
+
+def is_invisible(char: str) -> bool:
+    """Return whether a character on its own cannot be seen: a control character, a
+    joiner or another format character, or a combining mark."""
+    return is_control(char) or unicodedata.category(char) in ("Cf", "Mn")
+
+
+def code_point(char: str) -> str:
+    """Return the name of a character by its code point, for example "U+202E"."""
+    return f"U+{ord(char):04X}"
 
 
 def escaped(value: object, *, keep: str = "") -> str:
@@ -31,7 +55,7 @@ def escaped(value: object, *, keep: str = "") -> str:
         return text
     return "".join(
         char.encode("unicode_escape").decode()
-        if unicodedata.category(char) in _ESCAPED and char not in keep
+        if (is_control(char) or unicodedata.category(char) == "Cf") and char not in keep
         else char
         for char in text
     )

@@ -12,6 +12,12 @@ def run_command(name: str, *args: object) -> tuple[int, str]:
     RETURNS (tuple[int, str]): The exit code, and the output with runs of whitespace
         replaced by one space, since tables are aligned with spaces.
     """
+    code, output = run_for_lines(name, *args)
+    return code, " ".join(output.split())
+
+
+def run_for_lines(name: str, *args: object) -> tuple[int, str]:
+    """Run a command like `run_command`, and return its output as it is."""
     result = CliRunner().invoke(app, ["lstm-ner", name, *map(str, args)])
     assert result.exception is None or isinstance(result.exception, SystemExit)
-    return result.exit_code, " ".join(result.output.split())
+    return result.exit_code, result.output

@@ -62,4 +62,4 @@ def test_evaluate_errors(trained, tmp_path):
     assert code == 1 and f"{broken}: cannot be read" in output
     spacy.blank("zh").to_disk(tmp_path / "blank")
     code, output = evaluate(tmp_path / "blank", RESUME)
-    assert code == 1 and "No entities to measure" in output
+    assert code == 1 and "No entities to evaluate" in output

@@ -1,27 +1,24 @@
-"""What a pipeline makes of annotated texts, and how probable it is to the pipeline."""
+"""The predictions of a pipeline on annotated texts, with their probabilities."""
 
 import pytest
 import spacy
 from spacy.training import Example
 
 from spacy_lstm_ner.evaluation import predictions
-from spacy_lstm_ner.evaluation.annotation import Annotated, Surfaces
-from spacy_lstm_ner.evaluation.predictions import (
-    judged,
-    outside,
-    overlap,
-    predict_records,
-)
+from spacy_lstm_ner.evaluation.annotation import AnnotatedText
+from spacy_lstm_ner.evaluation.mentions import SurfaceForms
+from spacy_lstm_ner.evaluation.predictions import evaluable, predict_records
+from spacy_lstm_ner.evaluation.records import no_entity
 from spacy_lstm_ner.tags import Span
 
 from ..conftest import copy_of, found, loaded_again
 from ..pipeline.test_component import list_pattern, with_shared_tok2vec
 
-NOTHING = Surfaces([])
+NO_FORMS = SurfaceForms([])
 
 
-def run(nlp, examples, surfaces=NOTHING):
-    return list(predict_records(nlp, [copy_of(nlp, eg) for eg in examples], surfaces))
+def run(nlp, examples, forms=NO_FORMS):
+    return list(predict_records(nlp, [copy_of(nlp, eg) for eg in examples], forms))
 
 
 def shifted(examples):
@@ -36,22 +33,17 @@ def shifted(examples):
         yield Example(eg.predicted, doc)
 
 
-def test_overlap():
-    assert overlap((0, 4, "A"), (2, 6)) == overlap((2, 6), (0, 4)) == 2
-    assert overlap((0, 2), (2, 4)) == 0 > overlap((0, 2), (3, 4))
-
-
-def test_what_can_be_judged():
+def test_what_can_be_evaluated():
     gold = [Span(4, 6, "A")]
     predicted = [Span(0, 2, "A"), Span(2, 3, "B"), Span(5, 8, "A"), Span(8, 9, "A")]
-    assert judged(Annotated("x" * 10, gold), predicted) == predicted
-    unknown = Annotated("x" * 10, gold, [(1, 2), (6, 7), (8, 10)])
+    assert evaluable(AnnotatedText("x" * 10, gold), predicted) == predicted
+    unknown = AnnotatedText("x" * 10, gold, [(1, 2), (6, 7), (8, 10)])
     # It overlaps what is not annotated, but also an entity: so it is wrong.
-    assert judged(unknown, predicted) == [Span(2, 3, "B"), Span(5, 8, "A")]
+    assert evaluable(unknown, predicted) == [Span(2, 3, "B"), Span(5, 8, "A")]
 
 
 def test_probabilities_are_those_of_the_component(trained, examples, monkeypatch):
-    monkeypatch.setattr(predictions, "_BATCH", 7)
+    monkeypatch.setattr(predictions, "_BATCH_SIZE", 7)
     ner = trained.get_pipe("lstm_ner")
     records = run(trained, shifted(examples))
     assert [record.number for record in records] == list(range(1, 61))
@@ -64,8 +56,8 @@ def test_probabilities_are_those_of_the_component(trained, examples, monkeypatch
             assert record.p[span] == pytest.approx(score, abs=1e-5)
         known = [span for span in record.gold if span.label != "PLANET"]
         assert not any(span.label == "PLANET" for span in record.p)
-        stretches = [outside(span) for span in (*known, *record.predicted)]
-        spans = [*known, *stretches]
+        empty = [no_entity(span) for span in (*known, *record.predicted)]
+        spans = [*known, *empty]
         (expected,) = ner.probabilities([trained.make_doc(record.text)], [spans])
         for span, p in zip(spans, expected, strict=True):
             assert record.p[span] == pytest.approx(p, abs=1e-5)
@@ -77,15 +69,15 @@ def test_mentions_are_asked_for(trained, examples):
     doc = examples[0].reference.copy()
     (first, *rest) = doc.ents
     doc.set_ents(rest, default="outside")
-    surfaces = Surfaces([first.text])
-    (record,) = run(trained, [Example(examples[0].predicted, doc)], surfaces)
+    forms = SurfaceForms([first.text])
+    (record,) = run(trained, [Example(examples[0].predicted, doc)], forms)
     assert (first.start_char, first.end_char) in record.mentions
     place = Span(first.start_char, first.end_char, "")
     assert record.p[place] < 0.1
     assert record.p[place._replace(label=first.label_)] > 0.9
-    (record,) = run(trained, examples[:1], Surfaces(["年"]))
+    (record,) = run(trained, examples[:1], SurfaceForms(["年"]))
     assert len(record.mentions) == examples[0].text.count("年") > 1
-    assert all(record.p[outside(place)] > 0.9 for place in record.mentions)
+    assert all(record.p[no_entity(place)] > 0.9 for place in record.mentions)
 
 
 def test_components_before_and_after(trained, examples):

@@ -1,4 +1,4 @@
-"""Token-level figures against scikit-learn."""
+"""Scores of entities and tags, against spaCy and scikit-learn; calibration error."""
 
 import numpy as np
 import pytest
@@ -48,7 +48,7 @@ def examples():
     ]
 
 
-def test_figures_are_those_of_scikit_learn(examples):
+def test_tag_scores_are_those_of_scikit_learn(examples):
     gold = [tag for eg in examples for tag in bio(eg.reference)]
     predicted = [tag for eg in examples for tag in bio(eg.predicted)]
     assert {"B-C", "I-B"} <= set(gold) | set(predicted)
@@ -61,7 +61,7 @@ def test_figures_are_those_of_scikit_learn(examples):
     assert scores["bio_acc"] == pytest.approx(metrics.accuracy_score(gold, predicted))
 
 
-def test_entity_figures_are_those_of_spacy(examples):
+def test_entity_scores_are_those_of_spacy(examples):
     expected = spacy.blank("zh").create_pipe("ner").score(examples)
     scores = ner_score(examples)
     assert 0 < scores["ents_f"] < 1

@@ -1,4 +1,4 @@
-"""The log of a training, `spacy-lstm-ner.ReportLogger.v1`."""
+"""The training log, `spacy-lstm-ner.ReportLogger.v1`."""
 
 import io
 import json
@@ -142,7 +142,7 @@ def test_the_speed_is_that_of_training_alone(tmp_path):
     assert lines[-1]["seconds"] > 0.7
 
 
-def test_pretraining_is_told_with_its_time_and_curve(tmp_path, capsys):
+def test_pretraining_is_logged_with_its_duration_and_losses(tmp_path, capsys):
     """Without changing what the console logger prints on stdout, but for its losses."""
     path = tmp_path / "log.jsonl"
     shown = trained_with(chain(path), steps=6, pretrain_steps=30)
@@ -254,20 +254,26 @@ HEADER = json.dumps({"format": FORMAT, "config": "", "versions": {}, "unit": "to
 @pytest.mark.parametrize(
     ("lines", "says"),
     [
-        ([], ":1: this is not the header that"),
-        (["{}", json.dumps(GOOD)], ":1: this is not the header that"),
-        ([HEADER, json.dumps(GOOD), '{"step": 1'], ":3: this line is not JSON"),
-        ([HEADER, "\x00"], ":2: this line is not JSON"),
-        ([HEADER, "[1]"], ":2: this line is not an object of JSON"),
-        ([HEADER, '{"step": 1}'], ":2: no epoch, learn_rate, losses, score"),
-        ([HEADER, json.dumps({**GOOD, "step": "x"})], ":2: step cannot be 'x'"),
-        ([HEADER, '{"pretraining": "a"}'], ":2: no losses, seconds, steps, texts"),
-        ([HEADER, json.dumps({**READ, "steps": 0.5})], ":2: steps cannot be 0.5"),
-        ([HEADER, json.dumps({**READ, "losses": [[1]]})], ":2: losses are not pairs"),
-        ([HEADER, json.dumps({**READ, "losses": ["1x"]})], ":2: losses are not pairs"),
+        ([], ":1: not the header of a log of"),
+        (["{}", json.dumps(GOOD)], ":1: not the header of a log of"),
+        ([HEADER, json.dumps(GOOD), '{"step": 1'], ":3: invalid JSON"),
+        ([HEADER, "\x00"], ":2: invalid JSON"),
+        ([HEADER, "[1]"], ":2: not a JSON object"),
+        ([HEADER, '{"step": 1}'], ":2: missing epoch, learn_rate, losses, score"),
+        ([HEADER, json.dumps({**GOOD, "step": "x"})], ":2: invalid step: 'x'"),
+        ([HEADER, '{"pretraining": "a"}'], ":2: missing losses, seconds, steps, texts"),
+        ([HEADER, json.dumps({**READ, "steps": 0.5})], ":2: invalid steps: 0.5"),
+        (
+            [HEADER, json.dumps({**READ, "losses": [[1]]})],
+            ":2: invalid losses: not pairs",
+        ),
+        (
+            [HEADER, json.dumps({**READ, "losses": ["1x"]})],
+            ":2: invalid losses: not pairs",
+        ),
     ],
 )
-def test_a_broken_log_is_told_with_its_line(tmp_path, lines, says):
+def test_errors_name_the_line_of_a_damaged_log(tmp_path, lines, says):
     path = tmp_path / "log.jsonl"
     path.write_text("".join(f"{line}\n" for line in lines))
     with pytest.raises(ValueError) as error:

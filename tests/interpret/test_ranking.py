@@ -67,7 +67,7 @@ def test_a_unit_that_never_changes_follows_nothing():
 
 
 def test_what_it_refuses(trained, corpus):
-    with pytest.raises(ValueError, match="No state 'gate': there are input_gate, f"):
+    with pytest.raises(ValueError, match="Unknown state 'gate': use input_gate, f"):
         rank_units(trained, corpus, state="gate")
-    with pytest.raises(ValueError, match="no entities in the corpus"):
+    with pytest.raises(ValueError, match="The corpus contains no entities"):
         rank_units(trained, [trained.make_doc("王芳")])

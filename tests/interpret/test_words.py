@@ -25,7 +25,7 @@ def wired(forget):
     states.hidden[:, 1, 0] = -0.3
     return Gates(
         text="王。芳",
-        places=[(0, 1), (1, 2), (2, 3)],
+        offsets=[(0, 1), (1, 2), (2, 3)],
         layers=[states],
         tags=("O", "B-A", "I-A"),
         emissions=np.array([[0.0, 1.5, -2.0], [1.0, 2.0, 0.5], [0.0, 0.0, -np.inf]]),
@@ -37,28 +37,35 @@ def wired(forget):
 def test_a_gate_that_closes():
     for direction in (0, 1):
         said = step_in_words(wired(0.05), 0, direction, 1)
-        assert said.startswith("The forget gate of unit 1 closes (0.05): ")
-        assert "memory of +0.80 is +0.04." in said
-        assert "Unit 0 writes most: −0.30 (input gate 0.50, candidate −0.60)" in said
-        assert "Unit 0 changes most in what it shows: hidden state 0.00 → −0.30" in said
+        assert said.startswith("The forget gate of hidden unit 1 closes (0.05): ")
+        assert "its cell state of +0.80 becomes +0.04." in said
+        assert (
+            "Hidden unit 0 is updated most, by −0.30 (input gate 0.50, candidate −0.60)"
+            in said
+        )
+        assert "changes most in hidden unit 0: 0.00 → −0.30" in said
 
 
 def test_a_gate_that_stays_closed_and_one_that_stays_open():
     gates = wired(0.05)
     gates.layers[0].forget_gate[:, :, 1] = 0.05
-    assert "The forget gate of unit 1 stays closed" in step_in_words(gates, 0, 0, 1)
+    assert "The forget gate of hidden unit 1 stays closed" in step_in_words(
+        gates, 0, 0, 1
+    )
     said = step_in_words(wired(0.9), 0, 0, 1)
-    assert said.startswith("Nothing much is forgotten; most by unit 1")
+    assert said.startswith(
+        "Little is forgotten, most by hidden unit 1 (forget gate 0.90): "
+    )
     # Much may be forgotten where the gate is half open.
     said = step_in_words(wired(0.6), 0, 0, 1)
-    assert said.startswith("Unit 1 forgets most, its forget gate is at 0.60: ")
+    assert said.startswith("Hidden unit 1 forgets most (forget gate 0.60): ")
 
 
 def test_each_direction_begins_with_an_empty_memory():
     gates = wired(0.05)
-    assert step_in_words(gates, 0, 0, 0).startswith("Its memory is still empty.")
-    assert step_in_words(gates, 0, 1, 2).startswith("Its memory is still empty.")
-    assert not step_in_words(gates, 0, 1, 0).startswith("Its memory is still empty.")
+    assert step_in_words(gates, 0, 0, 0).startswith("This is the first step: ")
+    assert step_in_words(gates, 0, 1, 2).startswith("This is the first step: ")
+    assert not step_in_words(gates, 0, 1, 0).startswith("This is the first step: ")
 
 
 def test_tags():
@@ -66,8 +73,9 @@ def test_tags():
     assert tags_in_words(gates, 0) == (
         "The best path has B-A here; highest scores: B-A +1.50, O 0.00, I-A −2.00."
     )
-    assert "Not the highest one: with +0.50, I-A fits the tags" in tags_in_words(
-        gates, 1
+    assert (
+        "I-A (+0.50) does not have the highest score, but fits the neighboring tags"
+        in tags_in_words(gates, 1)
     )
     assert "inf" not in tags_in_words(gates, 2)
 
@@ -77,7 +85,9 @@ def test_numbers_are_those_of_the_page(trained, examples):
 
     gates = open_gates(trained, examples[0].text)
     said = step_in_words(gates, 0, 0, 5)
-    unit, written = re.search(r"Unit (\d+) writes most: (\S+) ", said).groups()
+    unit, written = re.search(
+        r"Hidden unit (\d+) is updated most, by (\S+) ", said
+    ).groups()
     states = gates.layers[0]
     products = (states.input_gate * states.candidate)[0, 5]
     assert int(unit) == np.abs(products).argmax()

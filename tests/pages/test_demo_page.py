@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from spacy_lstm_ner.pages.entities import confidence
-from spacy_lstm_ner.pages.page import is_shapeless
+from spacy_lstm_ner.pages.entities import probability_text
+from spacy_lstm_ner.util.text import is_control
 
 from ..browser import PHONE, SCREEN, fits_the_width
 from ..conftest import found
@@ -87,7 +87,7 @@ def middle(scores):
 def test_entities_come_while_typing_with_their_confidences(open_demo, trained):
     page = open_demo()
     page.locator("#text").fill("")
-    page.get_by_text("There is no text.").wait_for()
+    page.get_by_text("The text is empty.").wait_for()
     page.locator("#text").type(TEXT)
     page.locator("#result mark").first.wait_for()
     page.locator("#result").get_by_text("。").wait_for()
@@ -96,7 +96,7 @@ def test_entities_come_while_typing_with_their_confidences(open_demo, trained):
     assert shown(page) == TEXT
     scores = doc.spans["lstm_ner"].attrs["scores"]
     labels = [
-        f"{ent.label_} {confidence(score)}"
+        f"{ent.label_} {probability_text(score)}"
         for ent, score in zip(doc.ents, scores, strict=True)
     ]
     assert page.locator("#result .label").all_text_contents() == labels
@@ -145,7 +145,7 @@ def test_hostile_text_is_shown_as_text(open_demo, trained):
         text = hostile.encode("utf8", "replace").decode() + TEXT
         read(page, text)
         assert shown(page) == "".join(
-            f"U+{ord(char):04X}" if is_shapeless(char) else char for char in text
+            f"U+{ord(char):04X}" if is_control(char) else char for char in text
         )
         assert marked(page) == [list(entity) for entity in found(trained(text))]
         assert page.locator("#result").evaluate(
@@ -170,7 +170,7 @@ def test_fifty_thousand_characters_are_text(open_demo):
     assert "run" not in page.title()
     assert shown(page) == text.replace("\u202e", "U+202E")
     assert fits_the_width(page)
-    assert "drawn for up to 1,000" in page.locator("#gates-note").inner_text()
+    assert "the limit is 1,000" in page.locator("#gates-note").inner_text()
     assert page.locator("#open-gates").is_disabled()
 
 
@@ -181,20 +181,20 @@ def test_a_text_that_is_too_long_is_said_so_at_once(open_demo):
         "box.dispatchEvent(new Event('input')); }"
     )
     problem = page.locator("#text-problem[role=alert]").inner_text()
-    assert "100,001 characters: up to 100,000 are read" in problem
+    assert "100,001 characters, the limit is 100,000" in problem
     read(page, TEXT)
     assert page.locator("#text-problem").inner_text() == ""
 
 
 def test_what_is_hidden_is_the_same_here_and_in_the_other_pages(open_demo):
-    """The script has an expression for it, page.py a function."""
+    """The script has a regular expression for it, util/text.py a function."""
     page = open_demo()
     hidden = page.evaluate(
         "Array.from({length: 0x110000}, (_, k) => k)"
-        ".filter(k => SHAPELESS.test(String.fromCodePoint(k)))"
+        ".filter(k => CONTROL.test(String.fromCodePoint(k)))"
     )
     assert hidden == [
-        k for k in range(0x110000) if is_shapeless(chr(k)) and chr(k) not in "\n\t"
+        k for k in range(0x110000) if is_control(chr(k)) and chr(k) not in "\n\t"
     ]
 
 
@@ -211,10 +211,10 @@ def test_a_server_that_has_gone_away(open_demo):
     page = open_demo()
     page.route("**/entities", lambda route: route.abort())
     page.locator("#read").click()
-    page.get_by_text("The server does not answer").wait_for()
+    page.get_by_text("The server does not respond").wait_for()
     assert page.locator("#result mark").count() == 0
     page.locator("#file").set_input_files(a_file("a.txt", TEXT))
-    page.locator("#file-problem").get_by_text("The server does not answer").wait_for()
+    page.locator("#file-problem").get_by_text("The server does not respond").wait_for()
     assert page.locator("#download").is_hidden()
     open_demo.errors.clear()  # the browser's own about the request
 
@@ -225,13 +225,13 @@ def test_a_server_that_has_gone_away(open_demo):
 def test_gates_open_and_the_pointer_explains(open_demo):
     page = open_demo()
     read(page, TEXT)
-    page.locator("#why").check()
+    page.locator("#attribution").check()
     page.locator("#open-gates").click()
     frame = page.frame_locator("#gates")
     frame.locator(".char").nth(1).hover()
     frame.locator("#words").get_by_text(f"character 2 of {len(TEXT)}").wait_for()
     assert TEXT[1] in frame.locator("#words").inner_text()
-    frame.get_by_text("Why these entities").wait_for()
+    frame.get_by_role("heading", name="Attribution").wait_for()
     # It cannot reach the page around it, or the server.
     (inner,) = page.main_frame.child_frames
     assert inner.evaluate("origin") == "null"
@@ -246,7 +246,7 @@ def test_gates_of_what_is_selected(open_demo):
     read(page, TEXT * 50)
     assert page.locator("#open-gates").is_disabled()
     page.locator("#text").evaluate("e => { e.focus(); e.setSelectionRange(0, 4); }")
-    page.get_by_text("Of what is selected, 4 characters.").wait_for()
+    page.get_by_text("Selected text: 4 characters").wait_for()
     page.locator("#open-gates").click()
     frame = page.frame_locator("#gates")
     frame.locator(".char").first.wait_for()
@@ -283,7 +283,7 @@ def test_a_file_of_json_lines_comes_back_with_entities(open_demo, trained):
     page.locator("#file").set_input_files(a_file("简历.jsonl", "\r\n".join(lines)))
     page.get_by_text("5 of 5 lines read").wait_for()
     status = page.locator("#file-status[role=status]").inner_text()
-    assert "3 lines could not be read" in status and "line 3: not JSON" in status
+    assert "3 lines could not be read: " in status and "line 3: not JSON" in status
     assert page.locator("#progress").is_hidden()
     name, content = downloaded(page)
     assert name == "简历.entities.jsonl"
@@ -328,11 +328,9 @@ def test_what_a_file_has_under_our_names_is_not_overwritten(open_demo, trained):
     page.get_by_text("6 of 6 lines read").wait_for()
     status = page.locator("#file-status").inner_text()
     assert (
-        '"entities" of its own, which stay: those of this page are "lstm_ner_' in status
+        'already contains "entities": the new ones are called "lstm_ner_ent' in status
     )
-    assert (
-        '"error" of its own, which stay: those of this page are "lstm_ner_err' in status
-    )
+    assert 'already contains "error": the new ones are called "lstm_ner_err' in status
     _, content = downloaded(page)
     rows = content.splitlines()
     for line, row in zip(lines[:5], rows, strict=False):
@@ -347,7 +345,7 @@ def test_what_a_file_has_under_our_names_is_not_overwritten(open_demo, trained):
         7,
     )
     assert bad[error].startswith("line 3") and ours in odd
-    assert empty == {error: 'line 5: "text" is missing, or no string'}
+    assert empty == {error: 'line 5: "text" is missing or not a string'}
     assert none == {"line": 6, "text": "no JSON", error: "line 6: not JSON"}
 
 
@@ -433,7 +431,7 @@ def test_one_text_that_is_refused_does_not_spoil_the_others(open_demo):
 def test_files_that_cannot_be_read(open_demo):
     page = open_demo()
     problem = page.locator("#file-problem[role=alert]")
-    for content, says in ((b"", "is empty"), (b"\xff\xff\xff", "neither in UTF-8")):
+    for content, says in ((b"", "is empty"), (b"\xff\xff\xff", "neither UTF-8")):
         page.locator("#file").set_input_files(a_file("a.txt", content))
         problem.get_by_text(says).wait_for()
         assert page.locator("#download").is_hidden()
@@ -500,9 +498,9 @@ def test_everything_has_a_name_for_screen_readers(open_demo):
     page = open_demo()
     for role, name in (
         ("textbox", "Text"),
-        ("slider", "Threshold: only what is at least this probable"),
+        ("slider", "Threshold: minimum probability of entities"),
         ("button", "Find entities"),
-        ("button", "Open the gates"),
+        ("button", "Show the gates"),
         ("group", "The text with its entities"),
     ):
         assert page.get_by_role(role, name=name, exact=True).count() == 1, name

@@ -16,8 +16,8 @@ from spacy_lstm_ner.inspect import (
     rank_units,
     render,
 )
-from spacy_lstm_ner.pages.attribution_page import why_page
-from spacy_lstm_ner.pages.gates_page import MOST_UNITS, gates_page
+from spacy_lstm_ner.pages.attribution_page import attribution_page
+from spacy_lstm_ner.pages.gates_page import MAX_UNITS, gates_page
 
 from ..browser import PHONE, fits_the_width
 from ..conftest import SAMPLE, SMALL_MODEL, train
@@ -64,20 +64,20 @@ def test_entities_characters_and_path_are_there(opened, trained, text):
         assert abs(box["x"] + box["width"] - last["x"] - last["width"]) < 3
 
 
-def test_the_pointer_is_explained(opened, trained, text):
+def test_the_step_under_the_pointer_is_described(opened, trained, text):
     gates = open_gates(trained, text)
     assert "Point at a character" in words(opened)
     opened.locator(".char").nth(3).hover()
-    assert f"{text[3]}, character 4 of {len(text)}, read forwards" in words(opened)
+    assert f"{text[3]}, character 4 of {len(text)}, forward. " in words(opened)
     assert f"The best path has {gates.path_tags[3]} here" in words(opened)
     assert "forget" in words(opened)
-    opened.select_option("#reading", "0,1")
-    assert "read backwards" in words(opened)
+    opened.select_option("#pass", "0,1")
+    assert ", backward. " in words(opened)
     # In the picture the unit is named, with its values.
     box = opened.locator("#units").bounding_box()
     opened.mouse.move(box["x"] + 26 * 3 + 5, box["y"] + box["height"] * 2.5 / 16)
     said = words(opened)
-    forget = re.search(r"Unit 2: .*forget gate ([\d.]+)", said).group(1)
+    forget = re.search(r"Hidden unit 2: .*forget gate ([\d.]+)", said).group(1)
     assert float(forget) == pytest.approx(
         gates.layers[0].forget_gate[1, 3, 2], abs=0.011
     )
@@ -91,7 +91,7 @@ def test_the_keyboard_goes_through_the_text(opened, text):
     opened.keyboard.press("ArrowRight")
     assert f"{text[1]}, character 2 of" in words(opened)
     opened.keyboard.press("ArrowDown")
-    assert "Unit 0:" in words(opened)
+    assert "Hidden unit 0:" in words(opened)
     opened.keyboard.press("End")
     assert f"character {len(text)} of" in words(opened)
     cursor = opened.locator("#cursor").bounding_box()
@@ -133,27 +133,33 @@ def test_units_come_in_the_order_of_a_type(opened, trained, examples):
     first = next(r for r in ranking["NAME"] if r.direction == 0)
     opened.select_option("#order", "type NAME")
     opened.locator("#units").hover(position={"x": 10, "y": 2})
-    assert f"Unit {first.unit}:" in words(opened)
-    assert "Units that follow entities" in opened.inner_text("body")
+    assert f"Hidden unit {first.unit}:" in words(opened)
+    assert "Hidden units that follow entities" in opened.inner_text("body")
 
 
 def test_a_chosen_entity_colours_its_characters(opened, trained, text):
-    why = explain(trained, text).entities[0]
-    assert opened.locator(".char.adds").count() == 0
+    attribution = explain(trained, text).entities[0]
+    assert opened.locator(".char.positive").count() == 0
     opened.locator("button.bar").first.click()
-    strongest = int(why.added.argmax())
+    strongest = int(attribution.contributions.argmax())
     classes = opened.locator(".char").nth(strongest).get_attribute("class")
-    assert "adds" in classes
+    assert "positive" in classes
     opened.locator(".char").nth(strongest).hover()
-    assert f"adds +{why.added[strongest]:.2f} to the log-odds" in words(opened)
+    assert (
+        f"log-odds of the selected entity: +{attribution.contributions[strongest]:.2f}."
+        in words(opened)
+    )
     opened.locator("button.bar").first.click()
-    assert opened.locator(".char.adds").count() == 0
+    assert opened.locator(".char.positive").count() == 0
 
 
 def test_the_runner_up_is_told(opened):
     body = opened.inner_text("body")
-    assert "The whole text: the best analysis has the probability" in body
-    assert "less probable" in body or "No analysis is without it" in body
+    assert "Probability of the best analysis of the text: " in body
+    assert (
+        "times less probable" in body
+        or "There is no analysis without this entity" in body
+    )
 
 
 def test_it_reads_well_on_a_phone_and_in_the_dark(open_page, html):
@@ -177,7 +183,7 @@ def test_values_are_there_as_text(opened, text):
     assert opened.locator("#values tbody tr").count() == len(text)
     opened.locator("#values summary").click()
     row = opened.locator("#values tbody tr").nth(2)
-    assert f"3 {text[2]}" in row.inner_text() and "writes most" in row.inner_text()
+    assert f"3 {text[2]}" in row.inner_text() and "is updated most" in row.inner_text()
     assert opened.locator("#picture").get_attribute("aria-label")
     assert opened.locator("#words").get_attribute("aria-live") == "polite"
 
@@ -187,7 +193,7 @@ def test_values_are_there_as_text(opened, text):
 def test_hostile_text_is_shown_as_text(open_page, trained, text):
     told = explain(trained, text)
     page = open_page(gates_page(open_gates(trained, text), explanation=told))
-    assert page.title() == "The gates of the LSTM"
+    assert page.title() == "LSTM gates"
     assert page.locator(".char").count() == len(text)
     page.locator(".char").last.hover()
     assert f"character {len(text)} of {len(text)}" in words(page)
@@ -218,11 +224,11 @@ def test_texts_have_the_language_of_the_pipeline(open_page, examples, lang, expe
     told = explain(nlp, text)
     assert told.entities
     gates = gates_page(open_gates(nlp, text), explanation=told)
-    for html in (gates, why_page(told), str(render(nlp(text)))):
+    for html in (gates, attribution_page(told), str(render(nlp(text)))):
         assert set(re.findall(r' lang="(.*?)"', html)) == {"en", expected}
         page = open_page(html)
         # All that is shown of the text, but for what a pointer brings up.
-        texts = page.locator(".text, .char, section.why mark, #values th span")
+        texts = page.locator(".text, .char, section.attribution mark, #values th span")
         found = texts.evaluate_all("all => all.map(e => e.closest('[lang]').lang)")
         assert len(found) > 0 and set(found) == {expected}
     page = open_page(gates)
@@ -243,7 +249,9 @@ def test_cell_states_are_told_as_they_are(open_page, trained, text):
     box = page.locator("#units").bounding_box()
     x, y = 26 * position + 5, box["height"] * (unit + 0.5) / 16
     page.locator("#units").hover(position={"x": int(x), "y": int(y)})
-    told = re.search(rf"Unit {unit}: .*cell state (\S+), hidden", words(page)).group(1)
+    told = re.search(
+        rf"Hidden unit {unit}: .*cell state (\S+), hidden", words(page)
+    ).group(1)
     expected = float(cell[position, unit])
     assert float(told.replace("−", "-")) == pytest.approx(expected, abs=0.0051)
 
@@ -298,29 +306,32 @@ def test_the_command_writes_the_page(model, tmp_path, text, open_page):
     assert result.exit_code == 0, result.output
     assert str(out) in result.output.replace("\n", "")
     page = open_page(out.read_text("utf8"))
-    assert "Units that follow entities" in page.inner_text("body")
-    assert "Why these entities" in page.inner_text("body")
+    assert "Hidden units that follow entities" in page.inner_text("body")
+    assert "Attribution" in page.inner_text("body")
 
 
-def test_the_command_reads_standard_input_and_leaves_out_why(model, tmp_path):
+def test_the_command_reads_standard_input_and_omits_attribution(model, tmp_path):
     out = tmp_path / "gates.html"
     result = run(model, "-", out, input="王芳任教授" * 70 + "\n")
     assert result.exit_code == 0, result.output
     assert "More than 300 characters: entities are not explained" in result.output
-    assert "Why these entities" not in out.read_text("utf8")
+    assert "<h2>Attribution</h2>" not in out.read_text("utf8")
     assert run(model, "王芳", out, "--no-why").exit_code == 0
-    assert "Why these entities" not in out.read_text("utf8")
+    assert "<h2>Attribution</h2>" not in out.read_text("utf8")
 
 
 def test_the_command_says_what_is_wrong(model, tmp_path):
     out = tmp_path / "gates.html"
-    long = "王" * (MOST_UNITS + 1)
+    long = "王" * (MAX_UNITS + 1)
     for arguments, said in [
         ((model, long, out), "a page shows at most 1,000"),
         ((model, "", out), "The text is empty"),
         ((tmp_path / "nowhere", "王芳", out), "nowhere"),
         ((model, "王芳", out, "--corpus", tmp_path / "no.spacy"), "no such file"),
-        ((model, "王芳", out, "--component", "other"), "no component lstm_ner of"),
+        (
+            (model, "王芳", out, "--component", "other"),
+            "no component lstm_ner with the name 'other'",
+        ),
     ]:
         result = run(*arguments)
         assert result.exit_code == 1

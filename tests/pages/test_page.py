@@ -2,8 +2,9 @@
 
 import pytest
 
+from spacy_lstm_ner.pages.elements import text_html
 from spacy_lstm_ner.pages.entities import entities_html, hue
-from spacy_lstm_ner.pages.page import page, text_html
+from spacy_lstm_ner.pages.page import page
 
 from ..browser import PHONE, fits_the_width
 

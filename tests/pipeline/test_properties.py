@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from spacy.tokens import Doc
 from thinc.types import Ragged
 
-from spacy_lstm_ner.evaluation.annotation import Annotated, Surfaces, mentions
-from spacy_lstm_ner.evaluation.error_analysis import compare
-from spacy_lstm_ner.evaluation.predictions import Record, overlap
+from spacy_lstm_ner.evaluation.annotation import AnnotatedText
+from spacy_lstm_ner.evaluation.matching import match_entities
+from spacy_lstm_ner.evaluation.mentions import SurfaceForms, find_mentions
+from spacy_lstm_ner.evaluation.records import Record, overlap_size
 from spacy_lstm_ner.layers import CRF
 from spacy_lstm_ner.layers.marginals import segment_marginals
 from spacy_lstm_ner.layers.viterbi import best_paths, n_best_paths
@@ -253,7 +254,7 @@ def test_every_wrong_entity_is_in_one_error_of_the_kind_that_it_is(gold, predict
     gold, predicted = (
         [Span(*span) for span in spans] for spans, _ in (gold, predicted)
     )
-    right, errors = compare(Record(1, Annotated("x" * 40, gold), predicted))
+    right, errors = match_entities(Record(1, AnnotatedText("x" * 40, gold), predicted))
     golds, founds = [*right], [*right]
     for error in errors:
         if error.gold and error.shared != "gold":
@@ -263,20 +264,28 @@ def test_every_wrong_entity_is_in_one_error_of_the_kind_that_it_is(gold, predict
     assert sorted(golds) == sorted(gold) and sorted(founds) == sorted(predicted)
     for kind, _, one, other, shared in errors:
         if one and other:
-            assert overlap(one, other) > 0
+            assert overlap_size(one, other) > 0
             same_place, same_label = one[:2] == other[:2], one.label == other.label
             assert not (same_place and same_label)
-            expected = "type" if same_place else "boundary" if same_label else "both"
+            expected = (
+                "type"
+                if same_place
+                else "boundary"
+                if same_label
+                else "boundary_and_type"
+            )
             assert kind == expected
         else:
             assert shared is None
-            others, kind_of_one = (predicted, "missed") if one else (gold, "invented")
+            others, kind_of_one = (predicted, "missed") if one else (gold, "spurious")
             assert kind == kind_of_one
-            assert not any(overlap(one or other, span) > 0 for span in others)
+            assert not any(overlap_size(one or other, span) > 0 for span in others)
     # Nothing is left over that could have a partner of its own.
     alone = [error for error in errors if error.shared]
     assert not any(
-        overlap(a.own, b.own) > 0 and a.shared != b.shared for a in alone for b in alone
+        overlap_size(a.entity, b.entity) > 0 and a.shared != b.shared
+        for a in alone
+        for b in alone
     )
 
 
@@ -288,4 +297,4 @@ def test_mentions_are_the_longest_texts_that_stand_there(text, texts):
         if sizes:
             expected.append((start, start + max(sizes)))
         start += max(sizes, default=1)
-    assert list(mentions(Annotated(text, []), Surfaces(texts))) == expected
+    assert list(find_mentions(AnnotatedText(text, []), SurfaceForms(texts))) == expected

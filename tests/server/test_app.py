@@ -106,9 +106,9 @@ def test_gates_with_and_without_explanation(demo_server):
     asked = {"text": "王芳任教授"}
     status, _, answer = ask(demo_server, "POST", "/gates", asked)
     assert status == 200 and "forget gate" in answer["page"]
-    assert "Why these entities" not in answer["page"]
+    assert "<h2>Attribution</h2>" not in answer["page"]
     status, _, answer = ask(demo_server, "POST", "/gates", {**asked, "why": True})
-    assert status == 200 and "Why these entities" in answer["page"]
+    assert status == 200 and "<h2>Attribution</h2>" in answer["page"]
 
 
 def test_other_pipelines_have_entities_and_no_gates():

@@ -16,8 +16,8 @@ import pytest
 import spacy
 from spacy.language import Language
 
-import spacy_lstm_ner.interpret.attribution as why_module
 import spacy_lstm_ner.server.demo
+from spacy_lstm_ner.interpret import attribution
 from spacy_lstm_ner.server.app import DemoServer
 from spacy_lstm_ner.server.demo import Demo
 
@@ -83,7 +83,7 @@ def slow_parts(monkeypatch):
     """Make explanations slow. Yields the parts computed so far, and an event that makes
     the rest fast."""
     parts, fast = [], Event()
-    real = why_module._scores_without
+    real = attribution._occluded_log_odds
 
     def slow(*args):
         parts.append(None)
@@ -91,7 +91,7 @@ def slow_parts(monkeypatch):
             return real(*args)
         return real(*args)
 
-    monkeypatch.setattr(why_module, "_scores_without", slow)
+    monkeypatch.setattr(attribution, "_occluded_log_odds", slow)
     yield parts
     fast.set()
 

@@ -1,0 +1,159 @@
+"""Matching of gold and predicted entities, and kinds of errors.
+
+Each gold entity that was not predicted, and each predicted entity that is not gold,
+belongs to exactly one error, and each error has one kind. So the counts of correct
+entities and of errors sum up to the numbers of gold and of predicted entities.
+
+A gold and a predicted entity that overlap form one error. If more than two overlap,
+these are matched first:
+
+1. those with the same boundaries (their labels differ);
+2. those with the same label: if the boundary between two adjacent entities is wrong,
+   each is matched with its counterpart;
+3. those with the largest overlap, relative to the number of characters of their union.
+
+An entity that is left over, such as the second of two gold entities that were predicted
+as one, is an error of its own. The error also names the entity that it overlaps most,
+which is *shared*: it belongs to another error, and is not counted again.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from ..tags import Span
+from .records import Record, no_entity, overlap_size
+
+#: The kinds of errors, in the order in which they are shown, with their descriptions.
+ERROR_KINDS: dict[str, str] = {
+    "boundary": "wrong boundary",
+    "type": "wrong type",
+    "boundary_and_type": "wrong boundary and type",
+    "missed": "missed",
+    "spurious": "spurious",
+}
+#: Former names of kinds, which are still accepted.
+_FORMER_NAMES = {"both": "boundary_and_type", "invented": "spurious"}
+
+
+class Error(NamedTuple):
+    """A gold entity that was not predicted, a predicted entity that is not gold, or one
+    of each that overlap."""
+
+    kind: str  # a key of `ERROR_KINDS`
+    record: Record
+    gold: Span | None
+    predicted: Span | None
+    #: "gold" or "predicted" if this entity belongs to another error; otherwise None.
+    shared: str | None = None
+
+    @property
+    def entity(self) -> Span:
+        """The entity by whose label the error is counted: the gold entity, unless it is
+        shared or there is none."""
+        if self.gold is not None and self.shared != "gold":
+            return self.gold
+        assert self.predicted is not None
+        return self.predicted
+
+    @property
+    def p_gold(self) -> float | None:
+        """The probability of the gold entity or, if there is none, that there is no
+        entity; None if it is unknown."""
+        return self.record.p.get(self.gold or no_entity(self.entity))
+
+    @property
+    def p_predicted(self) -> float | None:
+        """The probability of the predicted entity or, if there is none, that there is
+        no entity; None if it is unknown."""
+        return self.record.p.get(self.predicted or no_entity(self.entity))
+
+
+def error_kinds(names: Iterable[str]) -> list[str]:
+    """Return kinds of errors by their current names.
+
+    names (Iterable[str]): Names of kinds. The former names "both" and "invented" are
+        accepted as well.
+    RETURNS (list[str]): Keys of `ERROR_KINDS`.
+    RAISES (ValueError): For an unknown name.
+    """
+    kinds = [_FORMER_NAMES.get(name, name) for name in names]
+    for kind in kinds:
+        if kind not in ERROR_KINDS:
+            raise ValueError(
+                f"Unknown kind of error {kind!r}: use {', '.join(ERROR_KINDS)}."
+            )
+    return kinds
+
+
+def match_entities(record: Record) -> tuple[list[Span], list[Error]]:
+    """Match the predicted entities of a text with the gold ones: see the docstring of
+    this module.
+
+    record (Record): The text. Neither its gold entities nor the predicted ones overlap
+        each other.
+    RETURNS (tuple[list[Span], list[Error]]): The correct entities, and the errors, both
+        in the order of the text.
+    """
+    correct = set(record.predicted).intersection(record.gold)
+    missing = sorted(set(record.gold) - correct)
+    wrong = sorted(set(record.predicted) - correct)
+    # The partner of each entity, and the entity that it overlaps most.
+    predicted_of: dict[Span, Span] = {}
+    gold_of: dict[Span, Span] = {}
+    nearest_predicted: dict[Span, Span] = {}
+    nearest_gold: dict[Span, Span] = {}
+    for gold, predicted in sorted(_overlapping_pairs(missing, wrong), key=_distance):
+        nearest_predicted.setdefault(gold, predicted)
+        nearest_gold.setdefault(predicted, gold)
+        if gold not in predicted_of and predicted not in gold_of:
+            predicted_of[gold] = predicted
+            gold_of[predicted] = gold
+    errors = []
+    for gold in missing:
+        nearest = nearest_predicted.get(gold)
+        if nearest is None:
+            errors.append(Error("missed", record, gold, None))
+        elif gold in predicted_of:
+            partner = predicted_of[gold]
+            errors.append(Error(_kind(gold, partner), record, gold, partner))
+        else:
+            kind = _kind(gold, nearest)
+            errors.append(Error(kind, record, gold, nearest, shared="predicted"))
+    for predicted in wrong:
+        nearest = nearest_gold.get(predicted)
+        if nearest is None:
+            errors.append(Error("spurious", record, None, predicted))
+        elif predicted not in gold_of:
+            kind = _kind(nearest, predicted)
+            errors.append(Error(kind, record, nearest, predicted, shared="gold"))
+    return sorted(correct), sorted(errors, key=lambda error: error.entity)
+
+
+def _overlapping_pairs(
+    gold: list[Span], predicted: list[Span]
+) -> Iterator[tuple[Span, Span]]:
+    """Yield the pairs of entities that share characters. Both lists are in the order of
+    the text."""
+    first = 0
+    for entity in gold:
+        while first < len(predicted) and predicted[first].end <= entity.start:
+            first += 1
+        i = first
+        while i < len(predicted) and predicted[i].start < entity.end:
+            yield entity, predicted[i]
+            i += 1
+
+
+def _distance(pair: tuple[Span, Span]) -> tuple:
+    """The sort key of a pair: the smallest is matched first."""
+    gold, predicted = pair
+    shared = overlap_size(gold, predicted)
+    union = gold.end - gold.start + predicted.end - predicted.start - shared
+    has_other_boundaries = _kind(gold, predicted) != "type"
+    return has_other_boundaries, gold.label != predicted.label, -shared / union, pair
+
+
+def _kind(gold: Span, predicted: Span) -> str:
+    if gold[:2] == predicted[:2]:
+        return "type"
+    return "boundary" if gold.label == predicted.label else "boundary_and_type"

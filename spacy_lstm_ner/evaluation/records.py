@@ -1,0 +1,62 @@
+"""Records: annotated texts with the predictions of a pipeline; and their spans."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from ..tags import Span
+from .annotation import AnnotatedText
+
+
+@dataclass
+class Record:
+    """An annotated text with the predictions of a pipeline. Entities of one list do not
+    overlap, and all spans are in characters."""
+
+    #: Its number in the data, from 1.
+    number: int
+    annotated: AnnotatedText
+    #: The predicted entities that can be evaluated: see `evaluable`.
+    predicted: list[Span]
+    #: Known texts of entities outside of all gold entities: see `find_mentions`.
+    mentions: list[tuple[int, int]] = field(default_factory=list)
+    #: The probabilities of entities, and of spans without entities (see `no_entity`).
+    #: Spans whose probability is unknown are missing.
+    p: dict[Span, float] = field(default_factory=dict)
+    #: The probabilities of the entities that a component `lstm_ner` has predicted
+    #: itself. Preset entities are not among them.
+    scores: dict[Span, float] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        """The text."""
+        return self.annotated.text
+
+    @property
+    def gold(self) -> list[Span]:
+        """The gold entities."""
+        return self.annotated.entities
+
+
+def no_entity(span: tuple) -> Span:
+    """Return the span with an empty label: the key in `Record.p` for the probability
+    that it contains no entity."""
+    return Span(span[0], span[1], "")
+
+
+def overlap_size(one: tuple, other: tuple) -> int:
+    """Return the number of characters that two spans share; 0 or less if they share
+    none."""
+    return min(one[1], other[1]) - max(one[0], other[0])
+
+
+def overlapping(spans: Sequence[Span], region: tuple) -> list[Span]:
+    """Return the spans that share characters with a region.
+
+    spans (Sequence[Span]): Spans in the order of the text that do not overlap.
+    region (tuple): Start and end of the region; further items are ignored.
+    RETURNS (list[Span]): The overlapping ones.
+    """
+    first = bisect_right(spans, region[0], key=lambda span: span.end)
+    last = bisect_left(spans, region[1], lo=first, key=lambda span: span.start)
+    return list(spans[first:last])
