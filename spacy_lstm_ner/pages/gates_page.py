@@ -17,7 +17,6 @@ from ..interpret.words import (
     step_in_words,
     tags_in_words,
 )
-from ..layers.recording import States
 from ..util.text import code_point, is_invisible
 from .attribution_page import attribution_html
 from .elements import lang_html, text_html
@@ -61,7 +60,7 @@ def gates_page(
         "unit": gates.unit_name,
         "column": _column(gates),
         "names": [[field, NAMES[field]] for field in gates.layers[0]._fields],
-        "layers": [_layer(layer) for layer in gates.layers],
+        "layers": [_layer(gates, k) for k in range(len(gates.layers))],
         "directions": DIRECTIONS,
         "tags": gates.tags,
         "emissions": _pack(np.nan_to_num(gates.emissions, neginf=-1e4).clip(-40, 40)),
@@ -106,8 +105,9 @@ sequence of tags: B, I and E for the begin, the inside and the end of an entity,
 an entity of a single character, a dot for none.</p>"""
 
 
-def _layer(layer: States) -> dict[str, Any]:
+def _layer(gates: Gates, index: int) -> dict[str, Any]:
     """The values of a layer, packed: for each name and direction (n, hidden units)."""
+    layer = gates.layers[index]
     directions, _, width = layer.hidden.shape
     return {
         "width": width,

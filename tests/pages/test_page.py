@@ -1,8 +1,7 @@
-"""The frame of the pages: text of users stays text."""
+"""The skeleton of the pages: text of users stays text."""
 
 import pytest
 
-from spacy_lstm_ner.pages.elements import text_html
 from spacy_lstm_ner.pages.entities import entities_html, hue
 from spacy_lstm_ner.pages.page import page
 
@@ -32,12 +31,6 @@ def test_hostile_text_is_shown_as_text(open_page, text):
         assert (part in text) == (part in visible)
     data = opened.evaluate("JSON.parse(document.getElementById('data').textContent)")
     assert data == {"text": text.encode("utf8", "replace").decode()}
-
-
-def test_what_turns_text_or_has_no_shape_is_named():
-    assert "U+202E" in text_html("a\u202eb") and "\u202e" not in text_html("a\u202eb")
-    assert text_html("a\nb\tc") == "a\nb\tc"
-    assert "U+0007" in text_html("\x07")
 
 
 def test_scripts_other_than_the_own_one_do_not_run(open_page):
