@@ -88,14 +88,7 @@ def find_errors(
         any(record.predicted for record in records) or _predicts_entities(nlp)
     ):
         raise no_entities_error(model, nlp, data)
-    correct: Counter[str] = Counter()
-    gold: Counter[str] = Counter()
-    errors: list[Error] = []
-    for record in records:
-        correct_here, errors_here = match_entities(record)
-        correct.update(entity.label for entity in correct_here)
-        gold.update(entity.label for entity in record.gold)
-        errors.extend(errors_here)
+    correct, errors = _match_records(records)
     texts = {
         record.text[span.start : span.end]
         for record in records
@@ -112,8 +105,8 @@ def find_errors(
     )
     return ErrorAnalysis(
         correct,
-        gold,
-        sorted(errors, key=_sort_key),
+        Counter(entity.label for record in records for entity in record.gold),
+        errors,
         label_issues,
         has_probabilities=bool(recognizers(nlp)),
         records=records,
@@ -134,6 +127,17 @@ def _with_spans_keys(nlp: Language) -> Iterator[None]:
     finally:
         for pipe, key in changed.items():
             pipe.spans_key = key
+
+
+def _match_records(records: Iterable[Record]) -> tuple[Counter[str], list[Error]]:
+    """The number of correct entities of each label, and the sorted errors."""
+    correct: Counter[str] = Counter()
+    errors: list[Error] = []
+    for record in records:
+        correct_here, errors_here = match_entities(record)
+        correct.update(entity.label for entity in correct_here)
+        errors.extend(errors_here)
+    return correct, sorted(errors, key=_sort_key)
 
 
 def _sort_key(error: Error) -> tuple:

@@ -73,56 +73,72 @@ def report_logger(path: str | Path | None = None) -> Setup:
         check_labels(nlp)
         if not path:
             return lambda info: None, lambda: None
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        file = Path(path).open("w", encoding="utf8")  # noqa: SIM115 (see `finalize`)
-
-        def write(line: dict[str, Any]) -> None:
-            file.write(json.dumps(line, ensure_ascii=False) + "\n")
-            file.flush()
-
-        write(_header(nlp))
-        training = nlp.config.interpolate()["training"]
-        # spaCy does not pass its optimizer to loggers: this is a copy of it.
-        optimizer = registry.resolve({"of": training["optimizer"]})["of"]
-        meter = _SpeedMeter()
-        logged = dict(_pretrainings(nlp))
-
-        def log_pretraining() -> float:
-            """Log new pretraining, and return its duration in seconds."""
-            new = {k: v for k, v in _pretrainings(nlp) if v is not logged.get(k)}
-            logged.update(new)
-            for name, pretraining in new.items():
-                write({"pretraining": name, **_numbers_of(pretraining)})
-            return sum(pretraining.seconds for pretraining in new.values())
-
-        def log_step(info: dict[str, Any] | None) -> None:
-            # The schedules of spaCy's optimizer were stepped before this call.
-            learn_rate = getattr(optimizer, "learn_rate", None)
-            if hasattr(optimizer, "step_schedules"):
-                optimizer.step_schedules()
-            pretraining_seconds = log_pretraining()
-            if info is None:
-                meter.step(excluded=pretraining_seconds)
-                return
-            write(
-                {
-                    "step": info["step"],
-                    "epoch": info["epoch"],
-                    "score": _numbers(info["score"]),
-                    "losses": _numbers(info["losses"]),
-                    "scores": _numbers(info["other_scores"]),
-                    "learn_rate": _numbers(learn_rate),
-                    "tokens": info["words"],
-                    "seconds": round(meter.seconds, 3),
-                    "speed": meter.speed(info["words"]),
-                }
-            )
-            meter.evaluated(info["words"])
-
-        finalize = file.close
-        return log_step, finalize
+        log = _LogWriter(nlp, Path(path))
+        return log.log_step, log.close
 
     return setup
+
+
+class _LogWriter:
+    """Writes the log of a training."""
+
+    def __init__(self, nlp: Language, path: Path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("w", encoding="utf8")
+        self.close = self._file.close
+        self._write(_header(nlp))
+        self._nlp = nlp
+        training = nlp.config.interpolate()["training"]
+        # spaCy does not pass its optimizer to loggers: this is a copy of it.
+        self._optimizer = registry.resolve({"of": training["optimizer"]})["of"]
+        self._meter = _SpeedMeter()
+        self._logged = dict(_pretrainings(nlp))
+
+    def log_step(self, info: dict[str, Any] | None) -> None:
+        """Log a step; spaCy calls this after each one.
+
+        info (dict[str, Any] | None): The result of the evaluation after the step; None
+            if there was none.
+        """
+        # The schedules of spaCy's optimizer have already been stepped.
+        learn_rate = getattr(self._optimizer, "learn_rate", None)
+        if hasattr(self._optimizer, "step_schedules"):
+            self._optimizer.step_schedules()
+        pretraining_seconds = self._log_pretraining()
+        if info is None:
+            self._meter.step(excluded=pretraining_seconds)
+            return
+        self._write(
+            {
+                "step": info["step"],
+                "epoch": info["epoch"],
+                "score": _numbers(info["score"]),
+                "losses": _numbers(info["losses"]),
+                "scores": _numbers(info["other_scores"]),
+                "learn_rate": _numbers(learn_rate),
+                "tokens": info["words"],
+                "seconds": round(self._meter.seconds, 3),
+                "speed": self._meter.speed(info["words"]),
+            }
+        )
+        self._meter.evaluated(info["words"])
+
+    def _log_pretraining(self) -> float:
+        """Log pretraining that has taken place in this step, and return its duration in
+        seconds."""
+        new = {
+            name: pretraining
+            for name, pretraining in _pretrainings(self._nlp)
+            if pretraining is not self._logged.get(name)
+        }
+        self._logged.update(new)
+        for name, pretraining in new.items():
+            self._write({"pretraining": name, **_numbers_of(pretraining)})
+        return sum(pretraining.seconds for pretraining in new.values())
+
+    def _write(self, line: dict[str, Any]) -> None:
+        self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
+        self._file.flush()
 
 
 class _SpeedMeter:

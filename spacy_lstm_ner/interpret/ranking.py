@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from spacy.language import Language
 from spacy.tokens import Doc
-from thinc.types import Floats2d
+from thinc.types import Floats2d, Floats3d
 
 from ..layers.recording import States, record_states
 from .access import find_component, lstm_cells, run_preceding_pipes
@@ -55,44 +55,49 @@ def rank_units(
         raise ValueError(f"Unknown state {state!r}: use {', '.join(States._fields)}.")
     name, ner = find_component(nlp, component)
     cells = lstm_cells(nlp, ner)
-    units = ner.state.units
     sums: _Sums | None = None
-    shapes: list[tuple[int, int]] = []
-    docs = [docs] if isinstance(docs, Doc) else docs
-    annotated = (doc for doc in docs if doc.text)
+    hidden_units: list[tuple[int, int, int]] = []
+    annotated = (doc for doc in ([docs] if isinstance(docs, Doc) else docs) if doc.text)
     while batch := list(islice(annotated, _BATCH_SIZE)):
         with record_states(cells) as layers:
             new_docs = [nlp.make_doc(doc.text) for doc in batch]
             new_docs = run_preceding_pipes(nlp, new_docs, name)
             ner.decode(new_docs)
         values = [getattr(layer, state) for layer in layers]
-        shapes = [(len(v), v.shape[2]) for v in values]
-        # (N, units) all hidden units of all layers.
+        hidden_units = _hidden_units(values)
+        # (N, hidden units) of all layers.
         x = np.hstack([direction for value in values for direction in value])
         sums = sums or _Sums(x.shape[1])
         start = 0
         for doc, new in zip(batch, new_docs, strict=True):
-            offsets = units.offsets(new)
+            offsets = ner.state.units.offsets(new)
             sums.add(x[start : start + len(offsets)], _inside(doc, offsets))
             start += len(offsets)
     if sums is None or not sums.labels:
         raise ValueError("The corpus contains no entities to rank hidden units by.")
-    owners = [
-        (layer, direction, unit)
-        for layer, (directions, width) in enumerate(shapes)
-        for direction in range(directions)
-        for unit in range(width)
-    ]
     return {
         label: [
-            RankedUnit(label, layer, direction, unit, r)
-            for r, (layer, direction, unit) in sorted(
-                zip(correlation.tolist(), owners, strict=True),
+            RankedUnit(label, *hidden_unit, r)
+            for r, hidden_unit in sorted(
+                zip(correlation.tolist(), hidden_units, strict=True),
                 key=lambda ranked: -abs(ranked[0]),
             )
         ]
         for label, correlation in sums.correlations()
     }
+
+
+def _hidden_units(values: list[Floats3d]) -> list[tuple[int, int, int]]:
+    """The layer, direction and index of each hidden unit.
+
+    values (list[Floats3d]): For each layer (directions, N, hidden units).
+    """
+    return [
+        (layer, direction, unit)
+        for layer, array in enumerate(values)
+        for direction in range(len(array))
+        for unit in range(array.shape[2])
+    ]
 
 
 def _inside(doc: Doc, offsets: list[tuple[int, int]]) -> dict[str, np.ndarray]:
