@@ -32,6 +32,6 @@ def test_entities_without_probabilities_are_drawn(trained, examples):
     assert str(render(spacy.blank("zh")("王芳"))).count("<mark") == 0
 
 
-def test_a_notebook_gets_a_frame_that_cannot_reach_out(trained):
+def test_notebooks_display_it_in_a_sandbox(trained):
     shown = render(trained("王芳"))._repr_html_()
     assert shown.startswith("<iframe") and 'sandbox="allow-scripts"' in shown

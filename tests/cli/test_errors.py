@@ -41,7 +41,7 @@ def ruler(tmp_path_factory):
 
 
 def rows(output):
-    """The lines of the table, by their first word."""
+    """The cells of the rows of the table, by the first one."""
     lines = [line.split() for line in output.partition("\n\n")[0].splitlines()]
     return {line[0]: line[1:] for line in lines if line}
 
@@ -195,7 +195,7 @@ def test_a_pipeline_without_the_component(folder, ruler, tmp_path):
     assert all(numbers == sorted(numbers) for numbers in by_type.values())
 
 
-def test_any_text_stays_on_its_line(ruler, tmp_path):
+def test_line_breaks_in_texts_are_escaped(ruler, tmp_path):
     doc = NLP.make_doc("甲\n王\u202e芳\r任\u2028教\tשלום授\x1b[")
     doc.ents = [doc.char_span(2, 5, "X"), doc.char_span(10, 14, "X")]
     DocBin(docs=[doc]).to_disk(tmp_path / "data.spacy")
@@ -211,7 +211,7 @@ def test_any_text_stays_on_its_line(ruler, tmp_path):
     assert not {*"\u202e\r\u2028\t\x1b"}.intersection(colours)
 
 
-def test_long_entities_and_long_texts_are_cut(ruler, tmp_path):
+def test_long_entities_and_texts_are_shortened(ruler, tmp_path):
     doc = NLP.make_doc("一" * 30 + "二" * 50 + "三" * 50 + "四" * 30)
     doc.ents = [doc.char_span(30, 130, "PLANET")]
     DocBin(docs=[doc]).to_disk(tmp_path / "data.spacy")
@@ -220,7 +220,7 @@ def test_long_entities_and_long_texts_are_cut(ruler, tmp_path):
     assert f"  #1 …{'一' * 12}[{entity}]{'四' * 12}…\n" in output
 
 
-def test_what_cannot_be_used_is_told(folder, tmp_path):
+def test_errors_name_what_cannot_be_used(folder, tmp_path):
     spacy.blank("zh").to_disk(tmp_path / "blank")
     broken = tmp_path / "broken.spacy"
     broken.write_bytes(b"no DocBin")
@@ -247,14 +247,14 @@ def test_what_cannot_be_used_is_told(folder, tmp_path):
         assert "Error:" in output and says in output
 
 
-def test_help_teaches_by_example():
+def test_help_has_examples():
     code, output = run("--help")
     assert code == 0
     assert "corpus/dev.spacy --train corpus/train.spacy" in output
     assert "--split 80/20 --seed 1" in output
 
 
-def test_any_console_and_no_bar_where_nobody_watches(ruler, tmp_path):
+def test_console_encoding_and_no_progress_bar(ruler, tmp_path):
     doc = NLP.make_doc("王芳\u2066任ö教授")
     doc.ents = [doc.char_span(0, 2, "PLANET")]
     DocBin(docs=[doc]).to_disk(tmp_path / "data.spacy")

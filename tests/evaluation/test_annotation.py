@@ -20,7 +20,7 @@ def english(words, spaces, *ents, missing=()):
 
 
 def test_annotation_of_an_example():
-    """Tokens of the data need not be those of the pipeline."""
+    """The tokens of the data can differ from those of the pipeline."""
     words, spaces = ["New", "York", "is", "big"], [False, True, True, False]
     reference = english(words, spaces, (1, 2, "LOC"), missing=[2])
     predicted = Doc(VOCAB, words=["NewYork", "is", "big"], spaces=[True, True, False])
@@ -31,7 +31,7 @@ def test_annotation_of_an_example():
     assert list(found.token_inside) == [0, 1, 1, 1, 1, 1, 1, 0, 0, 1, 0, 0, 1, 1]
 
 
-def test_annotation_of_a_text_with_other_white_space():
+def test_annotation_of_a_text_with_other_whitespace():
     reference = english(["ab", "c", "d"], [False] * 3, (1, 3, "A"), missing=[0])
     predicted = Doc(VOCAB, words=["ab", "c", "d"], spaces=[True, True, False])
     found = annotated_text(Example(predicted, reference))
@@ -40,7 +40,7 @@ def test_annotation_of_a_text_with_other_white_space():
     assert found.unannotated == [(0, 2)]
 
 
-def test_nothing_is_known_without_annotation():
+def test_missing_annotation():
     doc = Doc(VOCAB, words=["ab", "c"], spaces=[True, False])
     found = annotated_text(Example(doc, doc.copy()))
     assert found.entities == [] and found.unannotated == [(0, 2), (3, 4)]

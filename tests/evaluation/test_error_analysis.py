@@ -34,16 +34,18 @@ def test_errors_sum_up_to_the_scores_of_spacy(folder, analysis, trained):
     expected = get_ner_prf(examples)["ents_per_type"]
     assert {error.kind for error in analysis.errors} == set(ERROR_KINDS)
     for label, gold in analysis.gold.items():
-        right = analysis.correct[label]
+        correct = analysis.correct[label]
         missing = spurious = 0
         for error in analysis.errors:
             if error.gold and error.gold.label == label and error.shared != "gold":
                 missing += 1
             if error.predicted and error.shared != "predicted":
                 spurious += error.predicted.label == label
-        assert right + missing == gold
-        assert right / gold == pytest.approx(expected[label]["r"])
-        assert right / ((right + spurious) or 1) == pytest.approx(expected[label]["p"])
+        assert correct + missing == gold
+        assert correct / gold == pytest.approx(expected[label]["r"])
+        assert correct / ((correct + spurious) or 1) == pytest.approx(
+            expected[label]["p"]
+        )
 
 
 def test_the_most_confident_errors_of_a_type_and_kind_come_first(analysis):
@@ -73,7 +75,7 @@ def test_probabilities_are_known_if_the_pipeline_does_not_store_them(
 
 
 @pytest.mark.parametrize("fails", [False, True])
-def test_settings_of_the_caller_stay(folder, tmp_path, trained, fails):
+def test_settings_of_the_caller_are_restored(folder, tmp_path, trained, fails):
     nlp = loaded_again(trained)
     ner = nlp.get_pipe("lstm_ner")
     ner.spans_key = None
@@ -92,19 +94,19 @@ def test_missing_annotation_is_no_error(folder, tmp_path, trained):
     found = len(trained(doc.text).ents)
     assert found > 3
     doc.set_ents([], default="missing")
-    known = NLP.make_doc("王芳任教授")
-    known.ents = [known.char_span(0, 2, "PLANET")]
-    DocBin(docs=[doc, known]).to_disk(tmp_path / "data.spacy")
+    annotated = NLP.make_doc("王芳任教授")
+    annotated.ents = [annotated.char_span(0, 2, "PLANET")]
+    DocBin(docs=[doc, annotated]).to_disk(tmp_path / "data.spacy")
     result = find_errors(folder / "model", tmp_path / "data.spacy")
     assert result.errors and {e.record.number for e in result.errors} == {2}
     doc.set_ents([], default="outside")
-    DocBin(docs=[doc, known]).to_disk(tmp_path / "data.spacy")
+    DocBin(docs=[doc, annotated]).to_disk(tmp_path / "data.spacy")
     result = find_errors(folder / "model", tmp_path / "data.spacy")
     assert sum(error.record.number == 1 for error in result.errors) == found
 
 
 def test_training_data_is_evidence(folder, tmp_path, trained):
-    """Also against what the pipeline has learned by heart."""
+    """Also for annotation that the pipeline has memorized."""
     docs = list(DocBin().from_disk(folder / "train.spacy").get_docs(NLP.vocab))
     first = next(doc.ents[0] for doc in docs if len(doc.ents) > 3)
     again = NLP.make_doc(first.text)
@@ -120,7 +122,7 @@ def test_training_data_is_evidence(folder, tmp_path, trained):
     ).label_issues
     assert result[0].plausibility == pytest.approx(without[0].plausibility / 51)
     assert result[0].training[0].counts == {first.label_: 50}
-    # In the same file each annotation is counted itself, and not once more.
+    # If the data is the training data, each annotation is counted once.
     DocBin(docs=[again] + [many] * 50).to_disk(tmp_path / "data.spacy")
     same = find_errors(
         *paths, train=tmp_path / "data.spacy", max_plausibility=1

@@ -30,7 +30,7 @@ def test_offsets():
     excerpt = make_excerpt(TEXT, 20, 40, context=5, max_length=10)
     for i in (*range(15, 25), *range(35, 45)):
         assert excerpt.text[excerpt.offset(i)] == TEXT[i]
-    # What is omitted is moved to the next part, or to the end.
+    # Omitted characters have the offset of the next part, or of the end.
     assert excerpt.offset(30) == excerpt.offset(35)
     assert excerpt.offset(60) == excerpt.offset(45) == len(excerpt.text) - 1
 

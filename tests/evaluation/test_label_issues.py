@@ -28,7 +28,7 @@ def test_plausibility_combines_both_sources_of_evidence():
     assert plausibility(None, nothing, "ORG") == 1.0
     assert plausibility(1.0, nothing, "ORG") == 1.0
     assert plausibility(0.25, nothing, "ORG") == pytest.approx(0.5, abs=1e-5)
-    # A probability that is next to nothing is not taken at its word.
+    # Differences between tiny probabilities are ignored.
     assert plausibility(1e-30, nothing, "ORG") == pytest.approx(0.001)
     uses = Counter({"ORG": 17, "": 2})
     assert plausibility(None, uses, "ORG") == pytest.approx(18 / 20)
@@ -41,11 +41,11 @@ def test_plausibility_of_annotation_that_was_counted():
     uses = Counter({"ORG": 17, "TITLE": 1})
     assert plausibility(None, uses, "TITLE", counted=True) == pytest.approx(1 / 18)
     assert plausibility(None, uses, "ORG", counted=True) == pytest.approx(17 / 18)
-    # A prediction that was not searched for in the texts.
+    # A predicted entity whose text is not a known one was not counted.
     assert plausibility(None, Counter(), "", counted=True) == 1.0
 
 
-def test_an_entity_that_is_something_else_everywhere():
+def test_an_entity_that_has_another_label_elsewhere():
     text = "加入本公司"
     one = record(text, [(2, 5, "TITLE")], [(2, 5, "TITLE")])
     uses = {"本公司": Counter({"ORG": 523, "": 1})}
@@ -60,7 +60,7 @@ def test_an_entity_that_is_something_else_everywhere():
     assert find_label_issues([one], {}) == []
 
 
-def test_a_text_that_is_an_entity_everywhere_else():
+def test_a_text_that_is_an_entity_elsewhere():
     one = record("任负责人", mentions=[(1, 4)])
     uses = {"负责人": Counter({"TITLE": 40, "": 1})}
     (issue,) = find_label_issues([one], uses)
@@ -71,7 +71,7 @@ def test_a_text_that_is_an_entity_everywhere_else():
     )
 
 
-def test_an_entity_to_which_the_pipeline_gives_next_to_nothing():
+def test_an_entity_with_a_very_low_probability():
     p = {(0, 4, "LOC"): 1e-4, (0, 4, "CONT"): 0.99}
     one = record("澳洲国籍", [(0, 4, "LOC")], [(0, 4, "CONT")], p)
     (issue,) = find_label_issues([one], {})
@@ -87,12 +87,12 @@ def test_a_spurious_entity_may_be_missing_in_the_annotation():
     one = record("和王芳", [], [(1, 3, "NAME")], p, mentions=[(1, 2)])
     uses = {"王": Counter({"NAME": 99})}
     (issue,) = find_label_issues([one], uses)
-    # A part of what was found is no evidence.
+    # A part of a predicted entity is no evidence.
     assert issue.training == [] and issue.annotated == []
     assert issue.plausibility == pytest.approx(1e-5**0.5, rel=0.1)
 
 
-def test_a_wrong_prediction_on_an_entity_says_nothing_of_its_place_alone():
+def test_a_prediction_that_overlaps_an_entity_is_no_spurious_one():
     p = {(0, 2, "NAME"): 0.3, (1, 3, "ORG"): 0.6, (1, 3, ""): 1e-6}
     assert (
         find_label_issues([record("王芳女", [(0, 2, "NAME")], [(1, 3, "ORG")], p)], {})
@@ -101,7 +101,8 @@ def test_a_wrong_prediction_on_an_entity_says_nothing_of_its_place_alone():
 
 
 def test_overlapping_conflicts_are_one_issue():
-    """Two annotated entities, parted at another place than the predicted ones."""
+    """Two annotated entities with another boundary between them than the predicted
+    ones."""
     gold = [(0, 3, "ORG"), (3, 9, "TITLE"), (10, 12, "NAME")]
     predicted = [(0, 6, "ORG"), (6, 9, "TITLE")]
     p = {(0, 3, "ORG"): 1e-4, (3, 9, "TITLE"): 1e-6, (10, 12, "NAME"): 1e-5}
@@ -124,7 +125,7 @@ def test_the_least_plausible_comes_first():
 
 
 def test_planted_errors_are_found(trained, examples):
-    """Some labels are made wrong in data that the pipeline knows by heart."""
+    """Some labels are changed in data that the pipeline has memorized."""
     wrong = {}
     changed = []
     for i, eg in enumerate(examples):

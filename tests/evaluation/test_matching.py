@@ -14,7 +14,7 @@ def record(gold, predicted, **p):
 
 
 def kinds(gold, predicted):
-    """Each error as (kind, gold, predicted), and with the shared one, if any."""
+    """Each error as (kind, gold, predicted), followed by `shared` if it is set."""
     _, errors = match_entities(record(gold, predicted))
     return [
         tuple(error)[:1] + tuple(error)[2 : 5 - (not error.shared)] for error in errors
@@ -35,34 +35,34 @@ A, B = (0, 4, "A"), (4, 8, "B")
         ((2, 6, "A"), (3, 4, "B"), "boundary_and_type"),
     ],
 )
-def test_two_that_overlap_are_one_error(gold, predicted, kind):
+def test_two_overlapping_entities_are_one_error(gold, predicted, kind):
     assert kinds([gold], [predicted]) == [(kind, gold, predicted)]
 
 
 def test_missed_and_spurious():
     assert kinds([A], []) == [("missed", A, None)]
     assert kinds([], [A]) == [("spurious", None, A)]
-    # They touch, and have nothing in common.
+    # They are adjacent, and do not overlap.
     assert kinds([A], [B]) == [("missed", A, None), ("spurious", None, B)]
 
 
-def test_what_is_right_is_no_error():
-    right, errors = match_entities(record([A, B], [B, A]))
-    assert right == [A, B] and errors == []
-    right, errors = match_entities(record([A, B], [B, (0, 3, "A")]))
-    assert right == [B] and [error.kind for error in errors] == ["boundary"]
+def test_correct_entities_are_no_errors():
+    correct, errors = match_entities(record([A, B], [B, A]))
+    assert correct == [A, B] and errors == []
+    correct, errors = match_entities(record([A, B], [B, (0, 3, "A")]))
+    assert correct == [B] and [error.kind for error in errors] == ["boundary"]
     assert match_entities(record([], [])) == ([], [])
 
 
-def test_neighbours_that_are_parted_at_another_place_keep_their_labels():
-    """欧倍德/ORG 中国区副总裁/TITLE, found as 欧倍德中国区/ORG 副总裁/TITLE."""
+def test_adjacent_entities_with_a_wrong_boundary_between_them():
+    """欧倍德/ORG 中国区副总裁/TITLE, predicted as 欧倍德中国区/ORG 副总裁/TITLE."""
     gold = [(0, 3, "ORG"), (3, 9, "TITLE")]
     predicted = [(0, 6, "ORG"), (6, 9, "TITLE")]
     assert kinds(gold, predicted) == [
         ("boundary", gold[0], predicted[0]),
         ("boundary", gold[1], predicted[1]),
     ]
-    # Also where one has more in common with the other one of another label.
+    # Also if one overlaps more with the entity of the other label.
     predicted = [(0, 8, "ORG"), (8, 9, "TITLE")]
     assert kinds(gold, predicted) == [
         ("boundary", gold[0], predicted[0]),
@@ -70,8 +70,8 @@ def test_neighbours_that_are_parted_at_another_place_keep_their_labels():
     ]
 
 
-def test_the_same_place_counts_for_more_than_the_same_label():
-    # Entities of one side that overlap are not met with, but tell the rule.
+def test_the_same_boundaries_precede_the_same_label():
+    # The predicted entities overlap, which does not occur, to show the precedence.
     gold, same, longer = (2, 6, "A"), (2, 6, "B"), (5, 9, "A")
     assert kinds([gold], [same, longer]) == [
         ("type", gold, same),
@@ -79,8 +79,8 @@ def test_the_same_place_counts_for_more_than_the_same_label():
     ]
 
 
-def test_two_that_were_found_as_one():
-    """副总经理/TITLE 副书记/TITLE, found as 副总经理副书记/TITLE."""
+def test_two_gold_entities_predicted_as_one():
+    """副总经理/TITLE 副书记/TITLE, predicted as 副总经理副书记/TITLE."""
     long, short, found = (0, 4, "TITLE"), (4, 7, "TITLE"), (0, 7, "TITLE")
     assert kinds([long, short], [found]) == [
         ("boundary", long, found),
@@ -88,8 +88,8 @@ def test_two_that_were_found_as_one():
     ]
 
 
-def test_one_that_was_found_in_parts():
-    """软件学院院长/TITLE, found as 软件学院/ORG 院长/TITLE."""
+def test_one_gold_entity_predicted_in_parts():
+    """软件学院院长/TITLE, predicted as 软件学院/ORG 院长/TITLE."""
     gold, org, title = (0, 6, "TITLE"), (0, 4, "ORG"), (4, 6, "TITLE")
     _, (first, second) = match_entities(record([gold], [org, title]))
     assert (first.kind, first.shared, first.entity) == (
@@ -101,13 +101,13 @@ def test_one_that_was_found_in_parts():
     assert (second.gold, second.predicted) == (gold, title)
 
 
-def test_without_a_like_the_larger_share_goes_together():
+def test_without_the_same_label_the_larger_overlap_is_matched():
     gold, small, large = (2, 8, "A"), (0, 3, "B"), (3, 9, "C")
     assert kinds([gold], [small, large]) == [
         ("boundary_and_type", gold, small, "gold"),
         ("boundary_and_type", gold, large),
     ]
-    # The share is that of the characters of both.
+    # The overlap is relative to the union.
     gold, inside, around = (2, 8, "A"), (2, 4, "B"), (4, 30, "C")
     assert kinds([gold], [inside, around])[0] == ("boundary_and_type", gold, inside)
 

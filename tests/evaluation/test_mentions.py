@@ -15,13 +15,13 @@ def places(text, *texts, entities=(), unannotated=(), inside=b""):
 
 def test_mentions_are_the_longest_ones_from_the_left():
     assert places("在北京大学学习", "北京", "北京大学", "大学学习") == ["北京大学"]
-    # 北京大 begins like one of them, but is none.
+    # 北京大 is a prefix of one of them.
     assert places("北京大海", "北京", "北京大学", "大海") == ["北京", "大海"]
     assert places("北京北京", "北京") == ["北京", "北京"]
     assert places("北京", "上海") == places("", "北京") == places("北京") == []
 
 
-def test_very_long_texts_are_not_looked_for():
+def test_very_long_texts_are_not_searched_for():
     assert places("长" * 100, "长" * 100) == ["长" * 100]
     assert places("长" * 101, "长" * 101) == []
 
@@ -48,5 +48,5 @@ def test_annotations_are_counted_by_label():
         AnnotatedText("公司", [], [(0, 2)]),
     ]
     counts = count_labels(corpus, SurfaceForms(["公司", "张三"]))
-    # Neither a part of a longer entity nor what is not annotated counts.
+    # Parts of longer entities and missing annotation are not counted.
     assert counts == {"公司": {"ORG": 1, "": 1, "LOC": 1}}

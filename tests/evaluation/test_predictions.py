@@ -22,7 +22,7 @@ def run(nlp, examples, forms=NO_FORMS):
 
 
 def shifted(examples):
-    """The same texts with annotation that the pipeline does not agree with."""
+    """The same texts with annotation that differs from the predictions."""
     for eg in examples:
         doc = eg.reference.copy()
         doc.set_ents(
@@ -38,7 +38,7 @@ def test_what_can_be_evaluated():
     predicted = [Span(0, 2, "A"), Span(2, 3, "B"), Span(5, 8, "A"), Span(8, 9, "A")]
     assert evaluable(AnnotatedText("x" * 10, gold), predicted) == predicted
     unknown = AnnotatedText("x" * 10, gold, [(1, 2), (6, 7), (8, 10)])
-    # It overlaps what is not annotated, but also an entity: so it is wrong.
+    # The third one overlaps missing annotation, but also a gold entity.
     assert evaluable(unknown, predicted) == [Span(2, 3, "B"), Span(5, 8, "A")]
 
 
@@ -65,7 +65,7 @@ def test_probabilities_are_those_of_the_component(trained, examples, monkeypatch
     assert asked > 200
 
 
-def test_mentions_are_asked_for(trained, examples):
+def test_probabilities_of_mentions(trained, examples):
     doc = examples[0].reference.copy()
     (first, *rest) = doc.ents
     doc.set_ents(rest, default="outside")
@@ -81,8 +81,8 @@ def test_mentions_are_asked_for(trained, examples):
 
 
 def test_components_before_and_after(trained, examples):
-    """Probabilities are given what is there before; of what others have found they
-    tell nothing."""
+    """Probabilities are conditional on preset entities. Entities of other components
+    have none."""
     nlp = loaded_again(trained)
     text = examples[0].text
     first, *_ = examples[0].reference.ents
@@ -94,7 +94,7 @@ def test_components_before_and_after(trained, examples):
     gold = Span(first.start_char, first.end_char, first.label_)
     assert gold in record.gold
     assert gold._replace(label="RULE") in record.predicted
-    # It could not be found any more: that is no opinion.
+    # It cannot be predicted, so its probability is unknown.
     assert gold not in record.p and gold._replace(label="RULE") not in record.p
     others = [span for span in record.predicted if span.label != "RULE"]
     assert others and all(span in record.p for span in others)
@@ -126,8 +126,8 @@ def test_a_shared_tok2vec(examples):
     assert without != pytest.approx(expected)
 
 
-def test_scores_are_of_what_the_component_has_found(trained, examples):
-    """Not of what a ruler has found before, which is certain to it."""
+def test_scores_are_those_of_entities_that_the_component_predicted(trained, examples):
+    """Preset entities of a ruler are not among them."""
     nlp = loaded_again(trained)
     text = examples[0].text
     ruler = nlp.add_pipe("entity_ruler", first=True)

@@ -31,10 +31,10 @@ def test_rows_of_the_confusion_matrix_sum_up(analysis):
         row = {column: m for (gold, column), m in counts.items() if gold == label}
         assert sum(row.values()) == n
         assert row.get(label, 0) == analysis.correct[label]
-    # All kinds of cells are there, or this would show little.
+    # The test is only meaningful if all kinds of cells occur.
     assert {0, 1} < {column for _, column in counts}
     assert any(gold != column for gold, column in counts if isinstance(column, str))
-    # Each predicted entity is right, or in one cell of an error.
+    # Each predicted entity is correct, or counted in one cell.
     predicted = sum(len(record.predicted) for record in analysis.records)
     spurious = sum(n for (gold, _), n in counts.items() if gold == 2)
     shared = sum(error.shared == "predicted" for error in analysis.errors)

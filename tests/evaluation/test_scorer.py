@@ -29,7 +29,7 @@ def bio(doc):
 
 @pytest.fixture
 def examples():
-    """Random gold and predicted entities, some labels only on one side."""
+    """Random gold and predicted entities, with some labels in only one of them."""
     nlp = spacy.blank("zh")
     rng = np.random.default_rng(0)
     tags = TagSet(["A", "B", "C"], "BIO")
@@ -70,7 +70,7 @@ def test_entity_scores_are_those_of_spacy(examples):
         assert scores[name] == value
 
 
-def test_tokens_without_annotation_do_not_count():
+def test_tokens_without_annotation_are_ignored():
     nlp = spacy.blank("zh")
     gold = doc_with(nlp, "一二三四", [(0, 2, "A")], missing=[2, 3])
     predicted = doc_with(nlp, "一二三四", [(0, 2, "A"), (2, 4, "A")])
@@ -100,7 +100,7 @@ def scored(nlp, gold, predicted, missing=()):
 def test_calibration_error():
     nlp = spacy.blank("zh")
     gold = [(0, 2, "A"), (3, 5, "B")]
-    right, wrong = (0, 2, "A"), (6, 8, "A")
+    correct, wrong = (0, 2, "A"), (6, 8, "A")
     other_label, shorter = (3, 5, "A"), (3, 4, "B")
 
     def error(*batches, missing=()):
@@ -109,23 +109,23 @@ def test_calibration_error():
         )
 
     assert error([]) is None
-    assert error([(*right, 1.0)]) == pytest.approx(0.0)
-    assert error([(*right, 0.75)]) == pytest.approx(0.25)
+    assert error([(*correct, 1.0)]) == pytest.approx(0.0)
+    assert error([(*correct, 0.75)]) == pytest.approx(0.25)
     for bad in (wrong, other_label, shorter):
         assert error([(*bad, 0.75)]) == pytest.approx(0.75)
-    # Half of those of one bin are right; bins count by what is in them.
-    assert error([(*right, 0.52), (*wrong, 0.54)]) == pytest.approx(0.03)
-    assert error([(*right, 0.52)], [(*wrong, 0.54)]) == pytest.approx(0.03)
-    batch = [(*right, 0.95), (*wrong, 0.05), (*shorter, 0.05)]
+    # Half of the predictions of a bin are correct; bins are weighted by their size.
+    assert error([(*correct, 0.52), (*wrong, 0.54)]) == pytest.approx(0.03)
+    assert error([(*correct, 0.52)], [(*wrong, 0.54)]) == pytest.approx(0.03)
+    batch = [(*correct, 0.95), (*wrong, 0.05), (*shorter, 0.05)]
     assert error(batch) == pytest.approx(0.05)
-    # Nobody knows whether this one is right.
-    assert error([(*right, 0.95), (*wrong, 0.9)], missing=[7]) == pytest.approx(0.05)
+    # Predictions on tokens without annotation are ignored.
+    assert error([(*correct, 0.95), (*wrong, 0.9)], missing=[7]) == pytest.approx(0.05)
     assert calibration_error([scored(nlp, gold, [])], "elsewhere") is None
 
 
 def test_calibration_error_where_gold_entities_end_inside_tokens():
-    """The annotation is there, though it fits other tokens: what overlaps it is
-    wrong."""
+    """The annotation is not missing, although it fits other tokens: a prediction that
+    overlaps it is incorrect."""
     vocab = spacy.blank("zh").vocab
     predicted = Doc(vocab, words=["一二三", "四"], spaces=[False, False])
     reference = Doc(vocab, words=list("一二三四"), spaces=[False] * 4)

@@ -23,7 +23,7 @@ WARMUP = {"initial_rate": 0.01, "warmup_steps": 5, "total_steps": 20}
 
 
 def trained_with(logger, *, steps=12, optimizer=None, pretrain_steps=0):
-    """Train with spaCy's own loop on the sample; give what it prints."""
+    """Train on the sample with spaCy's training loop, and return its output."""
     nlp = spacy.blank("zh")
     nlp.add_pipe("lstm_ner", config={"model": SMALL_MODEL})
     config = Config(nlp.config).copy()
@@ -57,14 +57,14 @@ def chain(path):
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """A training beside spaCy's console logger: what it prints, and its log."""
+    """The output and the log of a training, also with spaCy's console logger."""
     path = tmp_path_factory.mktemp("log") / "new" / "log.jsonl"
     path.parent.mkdir()
     path.write_text("what another training wrote\n" * 100)
     return trained_with(chain(path)), path
 
 
-def test_the_console_shows_what_it_shows_alone(run):
+def test_the_output_of_the_console_logger_is_unchanged(run):
     alone = trained_with(CONSOLE)
     assert "ENTS_F" in alone and run[0] == alone
     assert trained_with(chain(None)) == alone
@@ -93,7 +93,7 @@ def test_each_evaluation_is_a_line(run):
     seconds = [line["seconds"] for line in log.evaluations]
     assert 0 < tokens[0] < tokens[1] < tokens[2]
     assert 0 < seconds[0] < seconds[1] < seconds[2]
-    # The first evaluation follows the first step: nothing could be measured yet.
+    # The first step is followed by an evaluation, so there is no speed yet.
     assert log.evaluations[0]["speed"] is None and last["speed"] > 0
 
 
@@ -133,7 +133,7 @@ def silent_steps(path, *, step=0.0, evaluation=0.0):
     return finalize
 
 
-def test_the_speed_is_that_of_training_alone(tmp_path):
+def test_the_speed_excludes_evaluation(tmp_path):
     silent_steps(tmp_path / "log.jsonl", step=0.01, evaluation=0.2)()
     lines = read_log(tmp_path / "log.jsonl").evaluations
     for line in lines[1:]:
@@ -143,7 +143,7 @@ def test_the_speed_is_that_of_training_alone(tmp_path):
 
 
 def test_pretraining_is_logged_with_its_duration_and_losses(tmp_path, capsys):
-    """Without changing what the console logger prints on stdout, but for its losses."""
+    """The output of the console logger only differs in its losses."""
     path = tmp_path / "log.jsonl"
     shown = trained_with(chain(path), steps=6, pretrain_steps=30)
     rows = [line for line in shown.splitlines() if line[:3].strip().isdigit()]
@@ -157,7 +157,7 @@ def test_pretraining_is_logged_with_its_duration_and_losses(tmp_path, capsys):
     assert [step for step, _ in line["losses"]] == [*range(1, 31)]
     assert line["losses"][0][1] > line["losses"][-1][1] + 0.1
     assert [line["step"] for line in log.evaluations] == [0, 5]
-    # The time since the start has it; it comes before the first step.
+    # It is included in the time since the start, and precedes the first step.
     assert 0 < line["seconds"] < log.evaluations[0]["seconds"]
 
 
@@ -174,8 +174,8 @@ class Recognizer(LSTMEntityRecognizer):
 
 
 @pytest.mark.parametrize("at", [0, 3, 5])
-def test_the_speed_is_without_pretraining(tmp_path, monkeypatch, at):
-    """At whichever step the component learns for the first time."""
+def test_the_speed_excludes_pretraining(tmp_path, monkeypatch, at):
+    """Whatever the first step is in which the component learns."""
     now = [0.0]
     monkeypatch.setattr(loggers, "perf_counter", lambda: now[0])
     pipes = {"one": Recognizer(), "two": Recognizer()}
@@ -202,20 +202,20 @@ def test_the_speed_is_without_pretraining(tmp_path, monkeypatch, at):
     assert (line["pretraining"], line["seconds"]) == ("one", 1000.0)
 
 
-def test_the_log_can_be_read_while_training_goes_on(tmp_path):
+def test_the_log_can_be_read_during_training(tmp_path):
     path = tmp_path / "log.jsonl"
     finalize = silent_steps(path)
     assert [line["step"] for line in read_log(path).evaluations] == [0, 5, 10]
     finalize()
-    # Killed in the midst of a line.
+    # Killed while writing a line.
     path.write_bytes(path.read_bytes()[:-10])
     assert [line["step"] for line in read_log(path).evaluations] == [0, 5]
 
 
-def test_the_best_step_is_the_one_that_spacy_keeps(tmp_path):
+def test_the_best_step_is_the_one_that_spacy_saves(tmp_path):
     path = tmp_path / "log.jsonl"
     silent_steps(path)()
-    # spaCy saves model-best again where the same score is reached again.
+    # spaCy saves model-best again if the same score is reached again.
     assert read_log(path).best["step"] == 10
     lines = path.read_text().replace('"score": 0.5', '"score": 0.9', 1)
     path.write_text(lines)

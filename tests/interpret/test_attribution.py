@@ -50,7 +50,7 @@ def test_the_characters_of_an_entity_matter_more_than_others(trained, examples):
 
 
 def test_the_runner_up_is_the_best_analysis_without_the_entity(trained, examples):
-    """Against a long list of analyses, for all entities that one of these lacks."""
+    """Compared with a long list of analyses, if one of them lacks the entity."""
     checked = 0
     for example in examples[:8]:
         explanation = explain(trained, example.text)
@@ -76,7 +76,7 @@ def test_the_runner_up_is_the_best_analysis_without_the_entity(trained, examples
     assert checked > 5
 
 
-def test_a_text_longer_than_a_window_is_read_whole(trained, examples):
+def test_long_texts_are_not_split_into_windows(trained, examples):
     text = examples[0].text
     nlp = loaded_again(trained)
     nlp.get_pipe("lstm_ner").window = 16
@@ -87,7 +87,7 @@ def test_a_text_longer_than_a_window_is_read_whole(trained, examples):
         np.testing.assert_allclose(entity.contributions, whole.contributions, atol=1e-3)
 
 
-def test_entities_from_before_are_in_no_analysis(trained, examples):
+def test_preset_entities_are_in_no_analysis(trained, examples):
     text = examples[0].text
     nlp = loaded_again(trained)
     ruler = nlp.add_pipe("entity_ruler", first=True)
@@ -101,8 +101,7 @@ def test_entities_from_before_are_in_no_analysis(trained, examples):
         assert (0, 2, "EDU") not in analysis.entities
 
 
-def test_a_doc_is_read_anew(trained, examples):
-    """What it was annotated with is no part of the question."""
+def test_the_annotation_of_a_doc_is_ignored(trained, examples):
     text = examples[0].text
     explanation = explain(trained, trained(text))
     assert [entity.entity[:3] for entity in explanation.entities] == found(
@@ -141,6 +140,6 @@ def test_the_former_name_of_contributions(trained, examples):
     assert entity.added is entity.contributions
 
 
-def test_a_notebook_shows_it(trained, examples):
+def test_notebooks_display_it(trained, examples):
     html = explain(trained, examples[0].text)._repr_html_()
     assert html.startswith("<iframe") and "less probable" in html

@@ -10,7 +10,7 @@ from ..conftest import SMALL_MODEL, found, train
 from ..pipeline.test_component import list_pattern, token_config, with_shared_tok2vec
 
 
-def test_shapes_and_what_came_of_it(trained, examples):
+def test_shapes_and_results(trained, examples):
     text = examples[0].text
     gates = open_gates(trained, text)
     n, T = len(text), len(trained.get_pipe("lstm_ner").tags)
@@ -24,7 +24,7 @@ def test_shapes_and_what_came_of_it(trained, examples):
     assert np.abs(layer.candidate).max() <= 1
 
 
-def test_it_is_the_pass_that_finds_the_entities(trained, examples):
+def test_entities_and_scores_are_those_of_the_pipeline(trained, examples):
     ner = trained.get_pipe("lstm_ner")
     for example in examples[:5]:
         gates = open_gates(trained, example.text)
@@ -40,7 +40,9 @@ def test_it_is_the_pass_that_finds_the_entities(trained, examples):
         assert inside == tagged
 
 
-def test_the_last_layer_gives_what_the_scores_are_computed_from(trained, examples):
+def test_hidden_states_of_the_last_layer_are_the_output_of_the_encoder(
+    trained, examples
+):
     text = examples[0].text
     tok2vec = trained.get_pipe("lstm_ner").model.get_ref("tok2vec")
     (vectors,) = tok2vec.predict([trained.make_doc(text)])
@@ -48,7 +50,7 @@ def test_the_last_layer_gives_what_the_scores_are_computed_from(trained, example
     np.testing.assert_allclose(np.hstack(list(hidden)), vectors, atol=1e-5)
 
 
-def test_several_layers_are_told_in_their_order(examples):
+def test_layers_are_in_order(examples):
     nlp = spacy.blank("zh")
     encode = {
         "@architectures": "spacy-lstm-ner.LSTMStackEncoder.v1",
@@ -75,7 +77,7 @@ def test_tokens_and_a_shared_tok2vec(examples):
         assert [span[:3] for span in gates.entities] == found(doc)
 
 
-def test_a_doc_and_entities_from_before(trained, examples):
+def test_docs_and_preset_entities(trained, examples):
     nlp = spacy.blank("zh").from_config(trained.config).from_bytes(trained.to_bytes())
     text = examples[0].text
     ruler = nlp.add_pipe("entity_ruler", first=True)
@@ -83,11 +85,11 @@ def test_a_doc_and_entities_from_before(trained, examples):
     gates = open_gates(nlp, nlp.make_doc(text))
     assert gates.path_tags[:2] == ["B-EDU", "E-EDU"]
     assert np.isneginf(gates.emissions[0]).sum() == len(gates.tags) - 1
-    # It was there before: it is not what this component has found.
+    # A preset entity is not among the predicted ones.
     assert (0, 2, "EDU") not in [span[:3] for span in gates.entities]
 
 
-def test_a_doc_that_was_read_is_read_anew(trained, examples):
+def test_the_annotation_of_a_doc_is_ignored(trained, examples):
     doc = trained(examples[0].text)
     before = found(doc)
     gates = open_gates(trained, doc)
@@ -95,7 +97,7 @@ def test_a_doc_that_was_read_is_read_anew(trained, examples):
     assert np.isfinite(gates.emissions).all()
 
 
-def test_what_cannot_be_looked_into(trained, examples):
+def test_errors(trained, examples):
     with pytest.raises(ValueError, match="The text is empty"):
         open_gates(trained, "")
     with pytest.raises(ValueError, match="no component lstm_ner, only"):
@@ -119,7 +121,7 @@ def test_what_cannot_be_looked_into(trained, examples):
 
 
 @pytest.mark.torch
-def test_a_pipeline_on_pytorch_shows_the_same(trained, examples):
+def test_a_pipeline_with_pytorch_has_the_same_gates(trained, examples):
     pytest.importorskip("torch")
     config = trained.config.copy()
     encode = config["components"]["lstm_ner"]["model"]["tok2vec"]["encode"]
@@ -131,7 +133,7 @@ def test_a_pipeline_on_pytorch_shows_the_same(trained, examples):
         np.testing.assert_allclose(one, other, atol=1e-5)
 
 
-def test_a_notebook_shows_a_page(trained):
+def test_notebooks_display_a_page(trained):
     html = open_gates(trained, "王芳任教授")._repr_html_()
     assert html.startswith("<iframe srcdoc=") and "sandbox" in html
     long = open_gates(trained, "王" * 1001)._repr_html_()

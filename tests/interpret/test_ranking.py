@@ -1,4 +1,4 @@
-"""Which units follow entities, against NumPy's correlation."""
+"""Ranking of hidden units, compared with NumPy's correlation."""
 
 import numpy as np
 import pytest
@@ -41,7 +41,7 @@ def test_it_is_the_correlation(trained, corpus, state):
             assert r.correlation == pytest.approx(expected, abs=1e-4)
 
 
-def test_docs_that_the_pipeline_has_read_will_do(trained, examples):
+def test_docs_with_predicted_entities(trained, examples):
     docs = list(trained.pipe(copy_of(trained, eg).predicted for eg in examples))
     assert rank_units(trained, docs)["NAME"][0].label == "NAME"
 
@@ -57,7 +57,7 @@ def test_a_shared_tok2vec_and_small_batches(examples):
     assert rank_units(nlp, docs[0])
 
 
-def test_a_unit_that_never_changes_follows_nothing():
+def test_a_constant_hidden_unit_has_no_correlation():
     sums = _Sums(2)
     x = np.array([[1.0, 0.0], [1.0, 1.0], [1.0, 0.0]])
     sums.add(x, {"A": np.array([False, True, False])})
@@ -66,7 +66,7 @@ def test_a_unit_that_never_changes_follows_nothing():
     assert correlation.tolist() == pytest.approx([0.0, 1.0])
 
 
-def test_what_it_refuses(trained, corpus):
+def test_errors(trained, corpus):
     with pytest.raises(ValueError, match="Unknown state 'gate': use input_gate, f"):
         rank_units(trained, corpus, state="gate")
     with pytest.raises(ValueError, match="The corpus contains no entities"):

@@ -1,4 +1,4 @@
-"""What happens at a character, in words: every number in them is there."""
+"""Descriptions of steps: their numbers are those of the gates."""
 
 import re
 
@@ -10,8 +10,8 @@ from spacy_lstm_ner.layers.recording import States
 
 
 def wired(forget):
-    """Two units in two directions over three characters. Unit 1 keeps what it has until
-    its forget gate closes."""
+    """Two hidden units in two directions over three characters. Unit 1 keeps its cell
+    state until its forget gate closes."""
     n = 3
     shape = (2, n, 2)
     states = States(*(np.zeros(shape) for _ in States._fields))
@@ -56,12 +56,12 @@ def test_a_gate_that_stays_closed_and_one_that_stays_open():
     assert said.startswith(
         "Little is forgotten, most by hidden unit 1 (forget gate 0.90): "
     )
-    # Much may be forgotten where the gate is half open.
+    # Much can be forgotten although the gate is half open.
     said = step_in_words(wired(0.6), 0, 0, 1)
     assert said.startswith("Hidden unit 1 forgets most (forget gate 0.60): ")
 
 
-def test_each_direction_begins_with_an_empty_memory():
+def test_the_first_step_of_each_direction():
     gates = wired(0.05)
     assert step_in_words(gates, 0, 0, 0).startswith("This is the first step: ")
     assert step_in_words(gates, 0, 1, 2).startswith("This is the first step: ")

@@ -1,4 +1,4 @@
-"""The page to try a pipeline, in a browser, with its server."""
+"""The demo page, in a browser, with its server."""
 
 import json
 from pathlib import Path
@@ -12,9 +12,9 @@ from ..browser import PHONE, SCREEN, fits_the_width
 from ..conftest import found
 from .test_page import HOSTILE, contrast
 
-# The pipeline of the tests is sure of some entities in it, and not of others.
+# The pipeline of the tests assigns high probabilities to some of its entities only.
 TEXT = "李明任北京大学教授，曾在清华大学读书，汉族，中国国籍，现任公司副总经理。"
-# Of several code points, and two units of UTF-16 in most of these.
+# Several code points each, most of which have two UTF-16 code units.
 EMOJI = "👨‍👩‍👧🇨🇳👍🏽"
 
 
@@ -53,7 +53,7 @@ def open_demo(browser, demo_server):
 
 
 def read(page, text):
-    """Put a text in as a user pastes it, and wait for its entities."""
+    """Paste a text, and wait for its entities."""
     page.locator("#text").evaluate(
         "(box, text) => { box.value = text; box.dispatchEvent(new Event('input')); }",
         text,
@@ -69,7 +69,7 @@ def marked(page):
 
 
 def shown(page):
-    """What stands in the result without the labels."""
+    """The text of the result, without labels."""
     return page.locator("#result").evaluate(
         "e => { const c = e.cloneNode(true);"
         "c.querySelectorAll('.label').forEach(l => l.remove()); return c.textContent; }"
@@ -77,14 +77,14 @@ def shown(page):
 
 
 def middle(scores):
-    """A threshold between some of them and the others."""
+    """A threshold between the lowest and the highest score."""
     return f"{(min(scores) + max(scores)) / 2:.2f}"
 
 
 # A text
 
 
-def test_entities_come_while_typing_with_their_confidences(open_demo, trained):
+def test_entities_and_probabilities_appear_while_typing(open_demo, trained):
     page = open_demo()
     page.locator("#text").fill("")
     page.get_by_text("The text is empty.").wait_for()
@@ -105,7 +105,7 @@ def test_entities_come_while_typing_with_their_confidences(open_demo, trained):
     )
     by_label = dict(zip([ent.label_ for ent in doc.ents], colours, strict=True))
     assert len(set(by_label.values())) == len(by_label) > 3
-    # The same for who does not see it.
+    # The same for screen readers.
     status = page.locator("#summary[role=status]").text_content()
     assert status.startswith(f"{len(doc.ents)} of {len(doc.ents)} entities")
     assert f"{doc.ents[0].text} {labels[0]}" in status
@@ -163,7 +163,7 @@ def test_hostile_text_is_shown_as_text(open_demo, trained):
     assert "run" not in frame.title()
 
 
-def test_fifty_thousand_characters_are_text(open_demo):
+def test_fifty_thousand_characters_are_shown_as_text(open_demo):
     page = open_demo()
     text = "<script>document.title = 'run'</script>\u202e" * 1_250
     read(page, text)
@@ -174,7 +174,7 @@ def test_fifty_thousand_characters_are_text(open_demo):
     assert page.locator("#open-gates").is_disabled()
 
 
-def test_a_text_that_is_too_long_is_said_so_at_once(open_demo):
+def test_a_text_that_is_too_long(open_demo):
     page = open_demo()
     page.locator("#text").evaluate(
         "box => { box.value = '😀'.repeat(100001);"
@@ -186,7 +186,7 @@ def test_a_text_that_is_too_long_is_said_so_at_once(open_demo):
     assert page.locator("#text-problem").inner_text() == ""
 
 
-def test_what_is_hidden_is_the_same_here_and_in_the_other_pages(open_demo):
+def test_control_characters_are_those_of_the_other_pages(open_demo):
     """The script has a regular expression for it, util/text.py a function."""
     page = open_demo()
     hidden = page.evaluate(
@@ -198,7 +198,7 @@ def test_what_is_hidden_is_the_same_here_and_in_the_other_pages(open_demo):
     ]
 
 
-def test_places_of_entities_after_emoji(open_demo, trained):
+def test_offsets_after_emoji(open_demo, trained):
     page = open_demo()
     text = EMOJI + TEXT
     read(page, text)
@@ -207,7 +207,7 @@ def test_places_of_entities_after_emoji(open_demo, trained):
     assert shown(page) == text
 
 
-def test_a_server_that_has_gone_away(open_demo):
+def test_a_server_that_does_not_respond(open_demo):
     page = open_demo()
     page.route("**/entities", lambda route: route.abort())
     page.locator("#read").click()
@@ -216,13 +216,13 @@ def test_a_server_that_has_gone_away(open_demo):
     page.locator("#file").set_input_files(a_file("a.txt", TEXT))
     page.locator("#file-problem").get_by_text("The server does not respond").wait_for()
     assert page.locator("#download").is_hidden()
-    open_demo.errors.clear()  # the browser's own about the request
+    open_demo.errors.clear()  # the error of the browser about the request
 
 
 # The gates
 
 
-def test_gates_open_and_the_pointer_explains(open_demo):
+def test_gates_with_attribution(open_demo):
     page = open_demo()
     read(page, TEXT)
     page.locator("#attribution").check()
@@ -232,7 +232,7 @@ def test_gates_open_and_the_pointer_explains(open_demo):
     frame.locator("#words").get_by_text(f"character 2 of {len(TEXT)}").wait_for()
     assert TEXT[1] in frame.locator("#words").inner_text()
     frame.get_by_role("heading", name="Attribution").wait_for()
-    # It cannot reach the page around it, or the server.
+    # It cannot access the page around it or the server.
     (inner,) = page.main_frame.child_frames
     assert inner.evaluate("origin") == "null"
     with pytest.raises(Exception, match=r"[Ff]etch|SecurityError"):
@@ -241,7 +241,7 @@ def test_gates_open_and_the_pointer_explains(open_demo):
     open_demo.errors.clear()
 
 
-def test_gates_of_what_is_selected(open_demo):
+def test_gates_of_the_selected_text(open_demo):
     page = open_demo()
     read(page, TEXT * 50)
     assert page.locator("#open-gates").is_disabled()
@@ -287,7 +287,7 @@ def test_a_file_of_json_lines_comes_back_with_entities(open_demo, trained):
     assert page.locator("#progress").is_hidden()
     name, content = downloaded(page)
     assert name == "简历.entities.jsonl"
-    # As it was written, also where JavaScript would have other numbers.
+    # Unchanged, although JavaScript would round the number.
     assert content.startswith(lines[0][:-1] + ',"entities":[{')
     first, bad, wrong, emoji, long = map(json.loads, content.splitlines())
     assert list(first) == ["id", "text", "文", "entities"]
@@ -306,7 +306,7 @@ def test_a_file_of_json_lines_comes_back_with_entities(open_demo, trained):
         }
         for ent, score in zip(doc.ents, scores, strict=True)
     ]
-    # What the threshold leaves out is not downloaded.
+    # Entities below the threshold are not downloaded.
     threshold = middle(scores)
     page.locator("#threshold").fill(threshold)
     rest = json.loads(downloaded(page)[1].splitlines()[3])["entities"]
@@ -314,7 +314,7 @@ def test_a_file_of_json_lines_comes_back_with_entities(open_demo, trained):
     assert 0 < len(rest) < len(emoji["entities"])
 
 
-def test_what_a_file_has_under_our_names_is_not_overwritten(open_demo, trained):
+def test_keys_of_the_file_are_not_overwritten(open_demo, trained):
     page = open_demo()
     lines = [
         json.dumps({"text": TEXT, "entities": [[0, 2, "GOLD"]]}, ensure_ascii=False),
@@ -349,7 +349,7 @@ def test_what_a_file_has_under_our_names_is_not_overwritten(open_demo, trained):
     assert none == {"line": 6, "text": "no JSON", error: "line 6: not JSON"}
 
 
-def test_a_busy_server_is_told_of_and_asked_again_for_a_file(open_demo):
+def test_requests_for_a_file_are_repeated_if_the_server_is_busy(open_demo):
     page = open_demo()
     said = "Too many requests wait already: try again in 1 s."
     times = []
@@ -370,7 +370,7 @@ def test_a_busy_server_is_told_of_and_asked_again_for_a_file(open_demo):
     page.get_by_text("1 of 1 line read").wait_for()
     (line,) = downloaded(page)[1].splitlines()
     assert json.loads(line)["entities"]
-    open_demo.errors.clear()  # the browser's own about the refusals
+    open_demo.errors.clear()  # the errors of the browser about the status
 
 
 def test_a_file_of_lines_in_another_encoding(open_demo):
@@ -406,10 +406,10 @@ def test_progress_is_shown_and_can_be_cancelled(open_demo):
     page.get_by_text("Cancelled.").wait_for()
     assert "128 of 200 lines read" in page.locator("#file-status").inner_text()
     assert len(downloaded(page)[1].splitlines()) == 128
-    open_demo.errors.clear()  # the browser's own about the request
+    open_demo.errors.clear()  # the error of the browser about the request
 
 
-def test_one_text_that_is_refused_does_not_spoil_the_others(open_demo):
+def test_one_rejected_text_does_not_affect_the_others(open_demo):
     page = open_demo()
 
     def refuse(route):
@@ -425,7 +425,7 @@ def test_one_text_that_is_refused_does_not_spoil_the_others(open_demo):
     lines = [json.loads(line) for line in downloaded(page)[1].splitlines()]
     assert [line["text"] for line in lines] == texts
     assert ["error" in line for line in lines] == [text == "毒" for text in texts]
-    open_demo.errors.clear()  # the browser's own about the refusals
+    open_demo.errors.clear()  # the errors of the browser about the status
 
 
 def test_files_that_cannot_be_read(open_demo):
@@ -458,7 +458,7 @@ def test_on_a_phone(open_demo):
 
 
 @pytest.mark.parametrize("dark", [False, True])
-def test_it_can_be_read_in_light_and_in_dark(open_demo, dark):
+def test_contrast_in_light_and_dark_mode(open_demo, dark):
     page = open_demo(dark=dark)
     page.evaluate("document.getElementById('text-problem').textContent = 'wrong'")
     paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
@@ -478,7 +478,7 @@ def test_it_can_be_read_in_light_and_in_dark(open_demo, dark):
 
 
 def test_chinese_characters_are_drawn(open_demo):
-    """Where no font has them, all look the same: like what is no character."""
+    """Without a font for them, all look like an unassigned character."""
     page = open_demo()
     pictures = page.evaluate(
         """() => ["王", "王", "芳", "\\u{10fffd}"].map((char) => {
@@ -494,7 +494,7 @@ def test_chinese_characters_are_drawn(open_demo):
     assert len(set(pictures)) == 3, "install a Chinese font, such as fonts-noto-cjk"
 
 
-def test_everything_has_a_name_for_screen_readers(open_demo):
+def test_names_for_screen_readers(open_demo):
     page = open_demo()
     for role, name in (
         ("textbox", "Text"),

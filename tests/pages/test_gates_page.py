@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 import spacy
 from spacy.training import Example
-from typer.testing import CliRunner
 
-from spacy_lstm_ner.cli import lstm_ner_cli
 from spacy_lstm_ner.inspect import (
     RankedUnit,
     explain,
@@ -17,10 +15,10 @@ from spacy_lstm_ner.inspect import (
     render,
 )
 from spacy_lstm_ner.pages.attribution_page import attribution_page
-from spacy_lstm_ner.pages.gates_page import MAX_UNITS, gates_page
+from spacy_lstm_ner.pages.gates_page import gates_page
 
 from ..browser import PHONE, fits_the_width
-from ..conftest import SAMPLE, SMALL_MODEL, train
+from ..conftest import SMALL_MODEL, train
 from ..pipeline.test_component import token_config
 from .test_page import HOSTILE, contrast
 
@@ -48,14 +46,14 @@ def words(page):
     return page.locator("#words").inner_text()
 
 
-def test_entities_characters_and_path_are_there(opened, trained, text):
+def test_entities_characters_and_best_path(opened, trained, text):
     doc = trained(text)
     marks = opened.locator(".text").first.locator("mark")
     assert marks.count() == len(doc.ents)
     bars = opened.locator(".bar").all_text_contents()
     assert [bar.split()[0] for bar in bars] == [ent.label_ for ent in doc.ents]
     assert opened.locator(".char").all_text_contents() == list(text)
-    # A bar stands above the characters of its entity.
+    # The bar of an entity is above its characters.
     for bar, ent in zip(opened.locator(".bar").all(), doc.ents, strict=True):
         box = bar.bounding_box()
         first = opened.locator(".char").nth(ent.start_char).bounding_box()
@@ -73,7 +71,7 @@ def test_the_step_under_the_pointer_is_described(opened, trained, text):
     assert "forget" in words(opened)
     opened.select_option("#pass", "0,1")
     assert ", backward. " in words(opened)
-    # In the picture the unit is named, with its values.
+    # In the picture, the hidden unit is described with its values.
     box = opened.locator("#units").bounding_box()
     opened.mouse.move(box["x"] + 26 * 3 + 5, box["y"] + box["height"] * 2.5 / 16)
     said = words(opened)
@@ -85,7 +83,7 @@ def test_the_step_under_the_pointer_is_described(opened, trained, text):
     assert float(hidden) == pytest.approx(gates.layers[0].hidden[1, 3, 2], abs=0.011)
 
 
-def test_the_keyboard_goes_through_the_text(opened, text):
+def test_arrow_keys_move_through_the_text(opened, text):
     opened.locator("#picture").focus()
     opened.keyboard.press("ArrowRight")
     opened.keyboard.press("ArrowRight")
@@ -100,8 +98,8 @@ def test_the_keyboard_goes_through_the_text(opened, text):
     assert last["x"] < 1200
 
 
-def colours(page, canvas, x, y):
-    """The colour of a point of a canvas, where x and y go from 0 to 1."""
+def colors(page, canvas, x, y):
+    """The color of a point of a canvas; x and y are from 0 to 1."""
     return page.evaluate(
         """([id, x, y]) => {
           const c = document.getElementById(id);
@@ -112,23 +110,23 @@ def colours(page, canvas, x, y):
     )
 
 
-def test_colours_are_the_values(opened, trained, text):
-    """The more open a gate, the further from the colour of the paper."""
+def test_colors_show_the_values(opened, trained, text):
+    """Open gates differ more from the background than closed ones."""
     n = len(text)
     forget = open_gates(trained, text).layers[0].forget_gate[0]
     opened.select_option("#value", "forget_gate")
     place = np.unravel_index([forget.argmin(), forget.argmax()], forget.shape)
     distances = []
     for position, unit in zip(*place, strict=True):
-        colour = colours(opened, "units", (position + 0.5) / n, (unit + 0.5) / 16)
+        color = colors(opened, "units", (position + 0.5) / n, (unit + 0.5) / 16)
         distances.append(
-            sum(abs(c - p) for c, p in zip(colour, (252, 252, 253), strict=True))
+            sum(abs(c - p) for c, p in zip(color, (252, 252, 253), strict=True))
         )
     assert distances[1] - distances[0] > 100
     assert opened.locator("#low").inner_text() == "0 closed"
 
 
-def test_units_come_in_the_order_of_a_type(opened, trained, examples):
+def test_hidden_units_are_sorted_by_rank(opened, trained, examples):
     ranking = rank_units(trained, (eg.reference for eg in examples))
     first = next(r for r in ranking["NAME"] if r.direction == 0)
     opened.select_option("#order", "type NAME")
@@ -137,7 +135,7 @@ def test_units_come_in_the_order_of_a_type(opened, trained, examples):
     assert "Hidden units that follow entities" in opened.inner_text("body")
 
 
-def test_a_chosen_entity_colours_its_characters(opened, trained, text):
+def test_a_selected_entity_shows_its_contributions(opened, trained, text):
     attribution = explain(trained, text).entities[0]
     assert opened.locator(".char.positive").count() == 0
     opened.locator("button.bar").first.click()
@@ -153,7 +151,7 @@ def test_a_chosen_entity_colours_its_characters(opened, trained, text):
     assert opened.locator(".char.positive").count() == 0
 
 
-def test_the_runner_up_is_told(opened):
+def test_the_best_analysis_without_an_entity(opened):
     body = opened.inner_text("body")
     assert "Probability of the best analysis of the text: " in body
     assert (
@@ -162,7 +160,7 @@ def test_the_runner_up_is_told(opened):
     )
 
 
-def test_it_reads_well_on_a_phone_and_in_the_dark(open_page, html):
+def test_phone_and_dark_mode(open_page, html):
     for dark in (False, True):
         page = open_page(html, viewport=PHONE, dark=dark)
         assert fits_the_width(page)
@@ -179,7 +177,7 @@ def test_it_reads_well_on_a_phone_and_in_the_dark(open_page, html):
             assert contrast(*style) >= 4.5, (selector, style)
 
 
-def test_values_are_there_as_text(opened, text):
+def test_descriptions_are_in_a_table(opened, text):
     assert opened.locator("#values tbody tr").count() == len(text)
     opened.locator("#values summary").click()
     row = opened.locator("#values tbody tr").nth(2)
@@ -188,7 +186,7 @@ def test_values_are_there_as_text(opened, text):
     assert opened.locator("#words").get_attribute("aria-live") == "polite"
 
 
-# spaCy reads no halves of surrogate pairs.
+# spaCy cannot store surrogates.
 @pytest.mark.parametrize("text", [t for t in HOSTILE if "\ud800" not in t])
 def test_hostile_text_is_shown_as_text(open_page, trained, text):
     told = explain(trained, text)
@@ -201,7 +199,7 @@ def test_hostile_text_is_shown_as_text(open_page, trained, text):
         assert "\u202e" not in page.inner_text("body")
 
 
-def test_tokens_have_room(open_page, examples):
+def test_columns_of_tokens_are_wider(open_page, examples):
     nlp = spacy.blank("en")
     nlp.add_pipe("lstm_ner", config=token_config())
     train(nlp, examples, steps=1)
@@ -216,7 +214,7 @@ def test_tokens_have_room(open_page, examples):
 
 @pytest.mark.parametrize("lang, expected", [("zh", "zh"), ("de", "de"), ("xx", "")])
 def test_texts_have_the_language_of_the_pipeline(open_page, examples, lang, expected):
-    """On this page and on that of reasons: screen readers and fonts go by it."""
+    """Screen readers and the choice of fonts depend on it."""
     nlp = spacy.blank(lang)
     nlp.add_pipe("lstm_ner", config={"model": SMALL_MODEL})
     train(nlp, examples, steps=40)
@@ -227,7 +225,7 @@ def test_texts_have_the_language_of_the_pipeline(open_page, examples, lang, expe
     for html in (gates, attribution_page(told), str(render(nlp(text)))):
         assert set(re.findall(r' lang="(.*?)"', html)) == {"en", expected}
         page = open_page(html)
-        # All that is shown of the text, but for what a pointer brings up.
+        # All elements with parts of the text, except the description.
         texts = page.locator(".text, .char, section.attribution mark, #values th span")
         found = texts.evaluate_all("all => all.map(e => e.closest('[lang]').lang)")
         assert len(found) > 0 and set(found) == {expected}
@@ -236,13 +234,12 @@ def test_texts_have_the_language_of_the_pipeline(open_page, examples, lang, expe
     assert page.locator("#words strong").get_attribute("lang") == expected
 
 
-def test_what_takes_no_room_is_named(open_page, trained):
+def test_invisible_characters_are_shown_by_their_code_points(open_page, trained):
     page = open_page(gates_page(open_gates(trained, "王\u200b芳\ufeff")))
     assert page.locator(".char").all_text_contents() == ["王", "U+200B", "芳", "U+FEFF"]
 
 
-def test_cell_states_are_told_as_they_are(open_page, trained, text):
-    """Also where they are large: to the second decimal."""
+def test_cell_states_are_exact_to_the_second_decimal(open_page, trained, text):
     cell = open_gates(trained, text).layers[0].cell[0]
     position, unit = np.unravel_index(np.abs(cell).argmax(), cell.shape)
     page = open_page(gates_page(open_gates(trained, text)))
@@ -264,14 +261,14 @@ def test_long_labels_do_not_widen_a_phone(open_page, trained, text):
 
 
 def test_chinese_is_drawn(draws_chinese, open_page, trained):
-    """Two characters differ on the screen: they are no boxes."""
+    """Without a font for Chinese, all characters are the same box."""
     page = open_page(gates_page(open_gates(trained, "王芳")))
     one, other = (page.locator(".char").nth(k).screenshot() for k in (0, 1))
     assert one != other
 
 
-def test_it_is_small():
-    """A page of 300 characters, with a network as wide as that of the configs."""
+def test_size():
+    """A page of 300 characters, with a network of the size in the configs."""
     nlp = spacy.blank("zh")
     ner = nlp.add_pipe("lstm_ner")
     labels = [f"LABEL{k}" for k in range(13)]
@@ -284,57 +281,3 @@ def test_it_is_small():
     told = explain(nlp, gates.text[:30])
     size = len(gates_page(gates, explanation=told).encode())
     assert size < 2_000_000
-
-
-# The command
-
-
-@pytest.fixture(scope="module")
-def model(trained, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("gates") / "model"
-    trained.to_disk(folder)
-    return folder
-
-
-def run(*arguments, **more):
-    return CliRunner().invoke(lstm_ner_cli, ["gates", *map(str, arguments)], **more)
-
-
-def test_the_command_writes_the_page(model, tmp_path, text, open_page):
-    out = tmp_path / "new" / "gates.html"
-    result = run(model, text, out, "--corpus", SAMPLE / "resume.json", "--quiet")
-    assert result.exit_code == 0, result.output
-    assert str(out) in result.output.replace("\n", "")
-    page = open_page(out.read_text("utf8"))
-    assert "Hidden units that follow entities" in page.inner_text("body")
-    assert "Attribution" in page.inner_text("body")
-
-
-def test_the_command_reads_standard_input_and_omits_attribution(model, tmp_path):
-    out = tmp_path / "gates.html"
-    result = run(model, "-", out, input="王芳任教授" * 70 + "\n")
-    assert result.exit_code == 0, result.output
-    assert "More than 300 characters: entities are not explained" in result.output
-    assert "<h2>Attribution</h2>" not in out.read_text("utf8")
-    assert run(model, "王芳", out, "--no-why").exit_code == 0
-    assert "<h2>Attribution</h2>" not in out.read_text("utf8")
-
-
-def test_the_command_says_what_is_wrong(model, tmp_path):
-    out = tmp_path / "gates.html"
-    long = "王" * (MAX_UNITS + 1)
-    for arguments, said in [
-        ((model, long, out), "a page shows at most 1,000"),
-        ((model, "", out), "The text is empty"),
-        ((tmp_path / "nowhere", "王芳", out), "nowhere"),
-        ((model, "王芳", out, "--corpus", tmp_path / "no.spacy"), "no such file"),
-        (
-            (model, "王芳", out, "--component", "other"),
-            "no component lstm_ner with the name 'other'",
-        ),
-    ]:
-        result = run(*arguments)
-        assert result.exit_code == 1
-        assert said in result.output.replace("\n", ""), result.output
-        assert "Traceback" not in result.output
-    assert not out.exists()

@@ -33,7 +33,7 @@ def test_hostile_text_is_shown_as_text(open_page, text):
     assert data == {"text": text.encode("utf8", "replace").decode()}
 
 
-def test_scripts_other_than_the_own_one_do_not_run(open_page):
+def test_only_the_script_of_the_page_runs(open_page):
     body = "<script>document.title = 'run'</script><p onclick='alert(1)'>x</p>"
     opened = open_page(page("still", body, script="window.own = 1"))
     opened.locator("p").click()
@@ -44,7 +44,7 @@ def test_scripts_other_than_the_own_one_do_not_run(open_page):
     open_page.errors.clear()
 
 
-def test_long_text_breaks_on_a_phone(open_page):
+def test_long_text_is_wrapped_on_a_phone(open_page):
     text = "王芳" * 25_000 + "a" * 500
     opened = open_page(page("long", entities_html(text, [])), viewport=PHONE)
     assert fits_the_width(opened)
@@ -52,7 +52,7 @@ def test_long_text_breaks_on_a_phone(open_page):
 
 
 @pytest.mark.parametrize("dark", [False, True])
-def test_entities_can_be_read_in_light_and_in_dark(open_page, dark):
+def test_contrast_in_light_and_dark_mode(open_page, dark):
     body = entities_html("王芳任教授", [(0, 2, "NAME", 0.97), (3, 5, "TITLE", 1.0)])
     opened = open_page(page("colours", body), dark=dark)
     assert opened.locator("mark .label").all_text_contents() == [

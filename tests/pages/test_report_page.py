@@ -20,7 +20,7 @@ from .test_page import HOSTILE as HOSTILE_TEXTS
 from .test_page import contrast
 
 NLP = spacy.blank("zh")
-# spaCy has no text with half of a surrogate pair.
+# spaCy cannot store surrogates.
 HOSTILE = [text for text in HOSTILE_TEXTS if "\ud800" not in text]
 BAD_LABEL = "<script>document.title = 'run'</script>$x_2\u202e" + "长" * 300
 LONG = "王芳任教授，" * 8334
@@ -77,7 +77,7 @@ def folder(trained, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def page(folder):
-    """A report on hostile data, with everything that there is."""
+    """A report on hostile data, with all sections."""
     path = folder / "new" / "report.html"
     code, output = report(
         *(folder / "model", folder / "hostile.spacy", path),
@@ -88,7 +88,7 @@ def page(folder):
     return path.read_text("utf8")
 
 
-def test_the_same_report_is_the_same_bytes(folder):
+def test_the_output_is_deterministic(folder):
     data, log = folder / "few.spacy", folder / "log.jsonl"
     paths = folder / "once.html", folder / "twice.html"
     for path in paths:
@@ -111,7 +111,7 @@ def test_a_pipeline_without_the_component(folder, open_page):
     assert "the first ones in the data" in text
     assert "calibration error" not in text
     assert opened.locator("mark[data-label=ORG]").first.is_visible()
-    # Without a log it says how to get the curves.
+    # Without a log, the page says what the learning curves need.
     assert "spacy-lstm-ner.ReportLogger.v1" in text
     assert opened.locator("figure").count() == 0
 
@@ -148,7 +148,7 @@ def test_a_log_without_an_evaluation(folder, tmp_path):
     assert "no evaluation yet" in (tmp_path / "out.html").read_text("utf8")
 
 
-def test_a_log_from_before_there_were_lines_of_pretraining(folder, tmp_path):
+def test_a_log_without_lines_of_pretraining(folder, tmp_path):
     lines = (folder / "log.jsonl").read_text("utf8").splitlines()
     old = [line for line in lines if not line.startswith('{"pretraining"')]
     assert len(old) == len(lines) - 1
@@ -162,7 +162,7 @@ def test_a_log_from_before_there_were_lines_of_pretraining(folder, tmp_path):
 
 @pytest.mark.parametrize("lang, expected", [("zh", "zh"), ("en", "en"), ("xx", "")])
 def test_texts_have_the_language_of_the_pipeline(tmp_path, lang, expected):
-    """A page in English, whose texts are in another language."""
+    """The page is in English, the texts are in another language."""
     nlp = spacy.blank(lang)
     nlp.add_pipe("entity_ruler").add_patterns([{"label": "ORG", "pattern": "ACME"}])
     nlp.to_disk(tmp_path / "model")
@@ -191,7 +191,7 @@ def test_a_log_of_another_pipeline_is_refused(folder, tmp_path):
 # What a reader sees
 
 
-def test_entities_and_scores_are_seen(page, open_page):
+def test_entities_and_scores(page, open_page):
     opened = open_page(page)
     facts = opened.locator(".facts").inner_text()
     assert "F1 on hostile" in facts and "12.34%" in facts
@@ -214,7 +214,7 @@ def test_hostile_text_is_shown_as_text(page, open_page, text):
     assert opened.title() != "run"
     assert opened.locator("script, img, section b").count() == 0
     shown = opened.locator("mark[data-label=EDU]").all_inner_texts()
-    # What turns text is shown by its code point.
+    # Directional characters are shown by their code points.
     expected = re.sub("[\u202e\u2066]", lambda m: f"U+{ord(m[0]):04X}", text)
     assert any(expected in one for one in shown), shown
 
@@ -226,7 +226,7 @@ def test_a_hostile_label_is_shown_as_text(page, open_page):
         assert opened.locator(place, has_text=name).count() > 0, place
 
 
-def test_a_long_record_is_cut(page, open_page):
+def test_a_long_record_is_shortened(page, open_page):
     assert len(page) < 300_000
     opened = open_page(page)
     cut = opened.locator("mark", has_text="…").first
@@ -262,7 +262,7 @@ def test_each_chart_has_its_values_as_text(page, open_page):
     assert rates == ["0.001"] * 12
     ids = opened.evaluate("[...document.querySelectorAll('[id]')].map(e => e.id)")
     assert len(ids) == len(set(ids)) > 50
-    # A mark, or what clips a line, that is not found would not be drawn.
+    # Markers and clipping paths are only drawn if they are found.
     used = {*re.findall(r'href="#(.+?)"', page), *re.findall(r"url\(#(.+?)\)", page)}
     assert used and used <= {*ids}
 
@@ -270,7 +270,7 @@ def test_each_chart_has_its_values_as_text(page, open_page):
 def test_it_fits_a_phone(page, open_page):
     opened = open_page(page, viewport=PHONE)
     assert fits_the_width(opened)
-    # Short labels are on one line, and long ones on many.
+    # Short labels have one line, and long ones many.
     heights = [
         opened.locator("tbody th bdi", has_text=label).first.bounding_box()["height"]
         for label in ("NAME", "script")
@@ -281,14 +281,14 @@ def test_it_fits_a_phone(page, open_page):
         assert 300 < box["width"] <= PHONE["width"]
         letters = chart.locator("text").first.bounding_box()
         assert letters["height"] > 10
-    # All that is opened fits, too.
+    # Also with all details open.
     for summary in opened.locator("summary").all():
         summary.click()
     assert fits_the_width(opened)
 
 
 @pytest.mark.parametrize("dark", [False, True])
-def test_it_can_be_read_in_light_and_in_dark(page, open_page, dark):
+def test_contrast_in_light_and_dark_mode(page, open_page, dark):
     opened = open_page(page, dark=dark)
     for selector in (
         *("body", ".note", "figure text", "thead th", "summary", "mark .label"),
@@ -302,11 +302,11 @@ def test_it_can_be_read_in_light_and_in_dark(page, open_page, dark):
     colours = lines.evaluate_all("all => all.map(e => getComputedStyle(e).stroke)")
     body = opened.evaluate("getComputedStyle(document.body).backgroundColor")
     drawn = {colour for colour in colours if colour != "none"}
-    # Lines, as all graphics, need less than letters (WCAG 2.1, 1.4.11).
+    # Graphics need less contrast than text (WCAG 2.1, 1.4.11).
     assert len(drawn) > 2 and all(contrast(colour, body) >= 3 for colour in drawn)
 
 
-# The colour of each element's text, and the backgrounds behind it from the front.
+# The color of the text of each element, and the backgrounds behind it, front to back.
 COLOURS = """elements => elements.map(element => {
   const style = getComputedStyle(element), found = [style.fill];
   if (!(element instanceof SVGElement)) found[0] = style.color;
@@ -318,7 +318,7 @@ COLOURS = """elements => elements.map(element => {
 
 
 def blended(papers):
-    """The colour of backgrounds that lie on each other, as CSS."""
+    """The color of overlaid backgrounds, as CSS."""
     colour = (255.0, 255.0, 255.0)
     for paper in reversed(papers):
         numbers = [float(x) for x in re.findall(r"[\d.]+", paper)]
@@ -331,7 +331,7 @@ def blended(papers):
 
 
 def test_chinese_is_drawn(draws_chinese, page, open_page):
-    """A character that no font has is drawn as a box, always the same."""
+    """Without a font for Chinese, all characters are the same box."""
     opened = open_page(page)
     opened.locator("mark").first.evaluate(
         "e => e.innerHTML = '<span id=glyph style=\"position: fixed; left: 0; top: 0; "
