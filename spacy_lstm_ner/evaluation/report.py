@@ -100,7 +100,7 @@ def read_scores(path: Path) -> dict[str, Any]:
     RAISES (OSError, ValueError): If the file cannot be read or contains no scores.
     """
     try:
-        scores = srsly.json_loads(path.read_text("utf8"))
+        scores: dict[str, Any] = srsly.json_loads(path.read_text("utf8"))
     except ValueError as error:
         raise ValueError(f"{path}: invalid JSON: {error}") from None
     if not isinstance(scores, dict) or not isinstance(

@@ -1,7 +1,7 @@
 """Scores of entities and of BIO tags, and the calibration error of probabilities."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -160,7 +160,7 @@ def expected_calibration_error(curve: list[CalibrationBin]) -> float | None:
     return total / sum(one.size for one in curve)
 
 
-def make_ner_scorer():
+def make_ner_scorer() -> Callable[..., dict[str, Any]]:
     """`spacy-lstm-ner.ner_scorer.v1`: return the scorer `ner_score`."""
     return ner_score
 

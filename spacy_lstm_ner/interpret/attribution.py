@@ -149,7 +149,8 @@ def _occluded_docs(
 
 def _log_odds(p: np.ndarray) -> np.ndarray:
     p = p.clip(_EPSILON, 1 - _EPSILON)
-    return np.log(p) - np.log1p(-p)
+    log_odds: np.ndarray = np.log(p) - np.log1p(-p)
+    return log_odds
 
 
 def _runners_up(
