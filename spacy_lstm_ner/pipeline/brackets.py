@@ -106,7 +106,7 @@ def best_path_keeping_brackets(
         held.update(dict.fromkeys(some if number < _ROUNDS else possible))
         _rule_out(allowed, tags, held, in_one)
         text = Ragged(scores, np.array([len(path)]))
-        path[:] = best_paths(crf, text, tags.rules, allowed=allowed)
+        path[:] = best_paths(crf, text, tags.constraints, allowed=allowed)
         some = split_pairs(possible, tags.spans_from_ids(path))
         if not some:
             break
@@ -235,7 +235,7 @@ class _Search:
     """As `best_paths`, with blocks as steps. In float64."""
 
     def __init__(self, crf: Model, scores: Floats2d, tags: TagSet):
-        constrained = ConstrainedScores(crf, tags.rules)
+        constrained = ConstrainedScores(crf, tags.constraints)
         self.starts: Floats1d = constrained.starts
         self.transitions: Floats2d = constrained.transitions
         self.ends: Floats1d = constrained.ends

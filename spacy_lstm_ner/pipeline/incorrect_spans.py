@@ -78,7 +78,7 @@ def exclude_spans(
             copies[end - 1, _ALONE if end == start + 1 else _CLOSES] = False
     tag_of = np.array(copied, dtype="int64")
     copies_allowed = np.hstack(columns) & allowed[:, tag_of]
-    rules = _rules(tags.rules, tag_of)
+    rules = _rules(tags.constraints, tag_of)
     return Annotation(np.hstack((usual, copies_allowed)), tag_of, rules)
 
 

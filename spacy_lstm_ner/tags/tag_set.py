@@ -48,7 +48,7 @@ class TagSet:
         same_label = label[:, None] == label[None, :]
         must_close = "E" in self.prefixes
         #: Which sequences of tags are legal.
-        self.rules = TransitionConstraints(
+        self.constraints = TransitionConstraints(
             starts=~inside,
             transitions=np.where(
                 inside[None, :],

@@ -73,10 +73,10 @@ def test_the_best_path_of_those_that_part_no_pair(scheme, pairs):
     crf = CRF(len(tags))
     crf.initialize()
     rng = np.random.default_rng(len(pairs))
-    rules = tags.rules
+    constraints = tags.constraints
     paths = np.array(list(itertools.product(range(len(tags)), repeat=n)))
-    legal = rules.starts[paths[:, 0]] & rules.ends[paths[:, -1]]
-    legal &= rules.transitions[paths[:, :-1], paths[:, 1:]].all(axis=1)
+    legal = constraints.starts[paths[:, 0]] & constraints.ends[paths[:, -1]]
+    legal &= constraints.transitions[paths[:, :-1], paths[:, 1:]].all(axis=1)
     paths = paths[legal]
     whole = np.array(
         [not split_pairs(pairs, tags.spans_from_ids(path)) for path in paths]
@@ -88,14 +88,14 @@ def test_the_best_path_of_those_that_part_no_pair(scheme, pairs):
         scores = rng.normal(scale=3, size=(n, len(tags))).astype("float32")
 
         before = scores.copy()
-        path = best_paths(crf, Ragged(scores, np.array([n])), rules)
+        path = best_paths(crf, Ragged(scores, np.array([n])), constraints)
         held = best_path_keeping_brackets(crf, scores, path.copy(), tags, pairs)
         assert not split_pairs(pairs, tags.spans_from_ids(held))
         changed += not np.array_equal(held, path)
         others = score_of(crf, before, paths[whole])
         best += bool(np.isclose(score_of(crf, before, held[None])[0], others.max()))
         # What is ruled out in the scores leaves just this path the best.
-        again = best_paths(crf, Ragged(scores, np.array([n])), rules)
+        again = best_paths(crf, Ragged(scores, np.array([n])), constraints)
         assert np.array_equal(again, held)
     assert changed >= 3
     assert best == 30
@@ -109,10 +109,10 @@ def test_with_entities_that_stay(scheme):
     crf = CRF(len(tags))
     crf.initialize()
     rng = np.random.default_rng(1)
-    rules = tags.rules
+    constraints = tags.constraints
     paths = np.array(list(itertools.product(range(len(tags)), repeat=n)))
-    legal = rules.starts[paths[:, 0]] & rules.ends[paths[:, -1]]
-    legal &= rules.transitions[paths[:, :-1], paths[:, 1:]].all(axis=1)
+    legal = constraints.starts[paths[:, 0]] & constraints.ends[paths[:, -1]]
+    legal &= constraints.transitions[paths[:, :-1], paths[:, 1:]].all(axis=1)
     paths = paths[legal]
     all_pairs = [(2, 3), (1, 4), (0, 5)]
     changed = let_go = 0
@@ -133,7 +133,7 @@ def test_with_entities_that_stay(scheme):
         ]
         let_go += len(all_pairs) - len(pairs)
         before = scores.copy()
-        path = best_paths(crf, Ragged(scores, np.array([n])), rules)
+        path = best_paths(crf, Ragged(scores, np.array([n])), constraints)
         held = best_path_keeping_brackets(crf, scores, path.copy(), tags, all_pairs)
         changed += not np.array_equal(held, path)
         assert not split_pairs(pairs, tags.spans_from_ids(held))
@@ -167,9 +167,9 @@ def test_far_away_nothing_changes():
         scores = rng.normal(scale=3, size=(n, len(tags))).astype("float32")
         i = int(rng.integers(n - 4))
         pair = (i, i + 3)
-        path = best_paths(crf, Ragged(scores, np.array([n])), tags.rules)
+        path = best_paths(crf, Ragged(scores, np.array([n])), tags.constraints)
         held = best_path_keeping_brackets(crf, scores, path.copy(), tags, [pair])
-        again = best_paths(crf, Ragged(scores, np.array([n])), tags.rules)
+        again = best_paths(crf, Ragged(scores, np.array([n])), tags.constraints)
         assert np.array_equal(held, again)
         changed += not np.array_equal(held, path)
     assert changed > 5
@@ -264,7 +264,7 @@ def test_brackets_inside_of_tokens():
     # The best path is Bank (of New / ORG; second best all of the four.
     scores[[0, 1, 2, 3, 4, 5], [begin, inside, end, outside, outside, outside]] = 5
     scores[[2, 3], [inside, end]] = 4
-    path = best_paths(crf, Ragged(scores, np.array([6])), ner.tags.rules)
+    path = best_paths(crf, Ragged(scores, np.array([6])), ner.tags.constraints)
     assert ner.tags.spans_from_ids(path) == [Span(0, 3, "ORG")]
     held = best_path_keeping_brackets(
         crf, scores, path, ner.tags, unit_pairs(doc, UNITS["token"])

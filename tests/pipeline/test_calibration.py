@@ -60,13 +60,15 @@ def test_a_layer_at_a_temperature_is_one_with_smaller_scores():
     lengths = np.array([5, 4])
     asked = tags.segments([(0, 2, "A"), (5, 6, "B"), (1, 4, "")])
     hot = segment_marginals(
-        crf, Ragged(scores, lengths), tags.rules, asked, temperature=2.5
+        crf, Ragged(scores, lengths), tags.constraints, asked, temperature=2.5
     )
-    cold = segment_marginals(cooler, Ragged(scores / 2.5, lengths), tags.rules, asked)
+    cold = segment_marginals(
+        cooler, Ragged(scores / 2.5, lengths), tags.constraints, asked
+    )
     np.testing.assert_allclose(hot, cold, rtol=1e-5)
-    best, log_probs = n_best_paths(crf, Ragged(scores, lengths), tags.rules, 4)
+    best, log_probs = n_best_paths(crf, Ragged(scores, lengths), tags.constraints, 4)
     hot_best, hot_log_probs = n_best_paths(
-        crf, Ragged(scores, lengths), tags.rules, 4, temperature=2.5
+        crf, Ragged(scores, lengths), tags.constraints, 4, temperature=2.5
     )
     np.testing.assert_array_equal(best, hot_best)
     differences = np.diff(log_probs), np.diff(hot_log_probs)

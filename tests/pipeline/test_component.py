@@ -220,7 +220,7 @@ def test_an_entity_ends_also_where_nothing_is_known_of_what_follows(examples, sc
     (probability,) = segment_marginals(
         ner.model.get_ref("crf"),
         Ragged(rows, np.array([len(rows)])),
-        ner.tags.rules,
+        ner.tags.constraints,
         ner.tags.segments([(3, 5, "ORG")]),
     )
     assert loss == pytest.approx(-np.log(probability), rel=1e-5)

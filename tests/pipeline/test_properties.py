@@ -50,8 +50,10 @@ def test_tags_of_a_model_bring_any_entities_back(entities, scheme):
     assert tags.spans_from_ids(ids) == spans
     assert spans_from_tags([tags.names[i] for i in ids], scheme) == (spans, [])
     path = ids.tolist()
-    assert all(tags.rules.transitions[i, j] for i, j in pairwise(path))
-    assert not path or (tags.rules.starts[path[0]] and tags.rules.ends[path[-1]])
+    assert all(tags.constraints.transitions[i, j] for i, j in pairwise(path))
+    assert not path or (
+        tags.constraints.starts[path[0]] and tags.constraints.ends[path[-1]]
+    )
     stretches = tags.segments(spans)
     assert stretches.tags.tolist() == [
         path[i] for s, e, _ in spans for i in range(s, e)
@@ -146,9 +148,9 @@ def path_scores(crf, path, emissions):
 @given(scored(longest=6))
 def test_the_best_paths_are_legal_and_no_others_are_better(case):
     tags, crf, emissions = case
-    best = best_paths(crf, emissions, tags.rules)
+    best = best_paths(crf, emissions, tags.constraints)
     check_legal(tags, best, emissions)
-    paths, log_probs = n_best_paths(crf, emissions, tags.rules, 5)
+    paths, log_probs = n_best_paths(crf, emissions, tags.constraints, 5)
     np.testing.assert_allclose(
         path_scores(crf, best, emissions),
         path_scores(crf, paths[0], emissions),
@@ -170,7 +172,7 @@ def test_the_best_paths_are_legal_and_no_others_are_better(case):
 def test_probabilities_of_entities_are_sums_over_all_paths(case):
     tags, crf, emissions = case
     emissions = Ragged(emissions.dataXd.astype("float64"), emissions.lengths)
-    paths, log_probs = n_best_paths(crf, emissions, tags.rules, len(tags) ** 3)
+    paths, log_probs = n_best_paths(crf, emissions, tags.constraints, len(tags) ** 3)
     assert np.exp(log_probs).sum(axis=1) == pytest.approx(1.0)
     ends = np.cumsum(emissions.lengths)
     asked, expected = [], []
@@ -184,7 +186,7 @@ def test_probabilities_of_entities_are_sums_over_all_paths(case):
             for label in tags.labels:
                 asked.append((end - n + start, end - n + stop, label))
                 expected.append(mass.get((start, stop, label), 0.0))
-    actual = segment_marginals(crf, emissions, tags.rules, tags.segments(asked))
+    actual = segment_marginals(crf, emissions, tags.constraints, tags.segments(asked))
     assert ((actual >= 0) & (actual <= 1)).all()
     np.testing.assert_allclose(actual, expected, atol=1e-6)
 

@@ -30,10 +30,10 @@ def test_legal_paths_are_those_without_tag_problems(scheme):
     for path in product(range(len(tags)), repeat=3):
         names = [tags.names[tag] for tag in path]
         legal = (
-            tags.rules.starts[path[0]]
-            and tags.rules.transitions[path[0], path[1]]
-            and tags.rules.transitions[path[1], path[2]]
-            and tags.rules.ends[path[2]]
+            tags.constraints.starts[path[0]]
+            and tags.constraints.transitions[path[0], path[1]]
+            and tags.constraints.transitions[path[1], path[2]]
+            and tags.constraints.ends[path[2]]
         )
         _spans, problems = spans_from_tags(names, scheme)
         assert legal == (not problems), names
