@@ -229,7 +229,7 @@ class TrainableRecognizer(SerializablePipe):
         self.state.temperature = 1.0
         self.is_fresh = True
         if nlp is not None and any(pipe is self for _, pipe in nlp.components):
-            settings.belongs_to(self, nlp)
+            settings.set_pipeline(self, nlp)
         config = settings.pipe_config(self)
         if self.has_default_token_model and config is not None:
             config["model"] = dict(default_token_model())
