@@ -60,12 +60,12 @@ class LSTMEntityRecognizer(TrainableRecognizer):
     overwrite (bool): Remove the entities that are in ``doc.ents`` already. Otherwise
         they stay, as do blocked spans, and the best path is one that has them.
     spans_key (str | None): The key of ``doc.spans`` to which the entities are written
-        with their probabilities, see `set_annotations`. None: do not.
+        with their probabilities, see `set_annotations`. None: do not write them.
     threshold (float): Minimum probability of an entity.
     incorrect_spans_key (str | None): The key of ``doc.spans`` in the training data with
         spans that are known not to be entities with this extent and this label.
-    whole_brackets (bool): An entity has both of a pair of brackets or quotation marks,
-        or neither, see brackets.py.
+    whole_brackets (bool): Require that an entity contains both marks of a pair of
+        brackets or quotation marks, or neither, see brackets.py.
     window (int | None): Number of units that are read at once, at least 16: a longer
         document is read in windows that overlap by a quarter, see windows.py. None:
         read each document whole. Training reads it whole.
@@ -237,7 +237,7 @@ class LSTMEntityRecognizer(TrainableRecognizer):
         the Doc. The attrs of this span group are saved with the Doc:
 
         - "scores": one probability per span, in an array. It is NaN for an entity of an
-          earlier pass whose probability is not known any more;
+          earlier pass whose probability has been lost;
         - "unplaced": ``[start_char, end_char, label, score]`` of each entity that does
           not fit the tokens, or whose tokens are part of a more probable entity.
 

@@ -273,5 +273,5 @@ class TrainableRecognizer(SerializablePipe):
         self, model: bytes | None, configured: dict[str, list[Any]]
     ) -> bytes:
         if self._pending is not None:
-            self._pending.warn_that_it_is_lost()
+            self._pending.warn_not_saved()
         return super()._saved_cfg(model, configured)
