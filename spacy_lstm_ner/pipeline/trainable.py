@@ -62,7 +62,7 @@ class TrainableRecognizer(SerializablePipe):
         for runs before the first one.
 
         examples (Iterable[Example]): The examples. Tokens without annotation are not
-            taken for "O": the loss marginalizes over their tags.
+            treated as "O": the loss marginalizes over their tags.
         drop (float): Dropout rate.
         sgd (Optimizer | None): Updates the weights. None: accumulate gradients.
         losses (dict[str, float] | None): The loss is added to its entry `name`.

@@ -564,7 +564,9 @@ def test_a_shared_tok2vec_is_incompatible_with_characters():
     }
     config = token_config()
     config["model"] = {**config["model"], "tok2vec": listener}
-    with pytest.raises(ValueError, match=r'unit = "char" does not go with a shared'):
+    with pytest.raises(
+        ValueError, match=r'unit = "char" is incompatible with a shared'
+    ):
         spacy.blank("zh").add_pipe("lstm_ner", config={**config, "unit": "char"})
 
 

@@ -597,7 +597,9 @@ def test_the_default_model_for_tokens(examples, tmp_path):
 
 
 def test_a_model_of_characters_is_incompatible_with_tokens():
-    with pytest.raises(ValueError, match="does not go with a model that reads char"):
+    with pytest.raises(
+        ValueError, match='unit = "token" is incompatible with a model of char'
+    ):
         blank(unit="token")
 
 
