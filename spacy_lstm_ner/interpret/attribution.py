@@ -171,7 +171,9 @@ def _runners_up(
     (best_score,) = path_scores(crf, emissions, decoding.path)
     placed = [s for s in decoding.spans if any(in_characters(units, doc, [s]))]
     asked = ner.tags.segments([span[:3] for span in placed])
-    paths, scores = best_paths_without_segments(crf, emissions, ner.tags.rules, asked)
+    paths, scores = best_paths_without_segments(
+        crf, emissions, ner.tags.constraints, asked
+    )
     for entity, path, score in zip(entities, paths, scores, strict=True):
         spans = ner.new_spans(doc, ner.tags.spans_from_ids(path))
         others = tuple(in_characters(units, doc, spans))

@@ -1,4 +1,4 @@
-"""Tag schemes of files: tags → spans, and detection."""
+"""Tag schemes of files: conversion of tags to spans, and detection."""
 
 import pytest
 
@@ -57,7 +57,7 @@ def test_unknown_scheme():
         spans_from_tags(["O"], "BILUO")
 
 
-def test_prefixes_map_to_those_of_bioes():
+def test_prefixes_map_to_bioes_prefixes():
     assert set(MODEL_SCHEMES) <= set(FILE_SCHEMES) == set(PREFIXES)
     for prefixes in PREFIXES.values():
         assert set(prefixes.values()) in ({"B", "I"}, {"B", "I", "E", "S"})
