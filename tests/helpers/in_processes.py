@@ -1,6 +1,6 @@
-"""What test_processes.py runs in a process of its own, as `spawn` wants it:
+"""What test_processes.py runs in a process of its own:
 
-python -m tests.pipeline.in_processes METHOD PIPELINE TEXTS
+python -m tests.helpers.in_processes METHOD PIPELINE TEXTS
 """
 
 import json
