@@ -6,12 +6,12 @@ what was set.
 """
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from inspect import signature
 from math import isfinite
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar, overload
+from typing import Any, Generic, NamedTuple, Protocol, TypeGuard, TypeVar, overload
 from weakref import WeakKeyDictionary, ref
 
 import numpy as np
@@ -141,12 +141,12 @@ def window_size(value: Any) -> int | None:
 
 def spans_key(value: Any) -> str | None:
     """A key of ``doc.spans``, or None."""
-    if value is not None and not is_text(value):
-        raise ValueError("is no key of doc.spans: set it to a string, or None (null).")
-    return value
+    if value is None or is_text(value):
+        return value
+    raise ValueError("is no key of doc.spans: set it to a string, or None (null).")
 
 
-def is_text(value: Any) -> bool:
+def is_text(value: Any) -> TypeGuard[str]:
     """Is it a string that is not empty, and can be saved?"""
     if not isinstance(value, str) or not value:
         return False
@@ -176,7 +176,8 @@ def pipeline_of(component: HasSettings) -> tuple[Language, str] | None:
     reference = _pipelines.get(component)
     nlp = None if reference is None else reference()
     if nlp is not None:
-        for name, pipe in nlp.components:
+        pipes: Sequence[tuple[str, object]] = nlp.components
+        for name, pipe in pipes:
             if pipe is component:
                 return nlp, name
     return None
@@ -227,7 +228,8 @@ def saved_config(path: Path, *, interpolate: bool) -> dict[str, Any] | None:
         config = Config().from_disk(config_path, interpolate=interpolate)
     except (ValueError, OSError):
         return None  # spaCy itself tells what is wrong
-    return config.get("components", {}).get(path.name)
+    section: dict[str, Any] | None = config.get("components", {}).get(path.name)
+    return section
 
 
 def chosen(
