@@ -7,7 +7,7 @@ import spacy
 from spacy import registry
 from thinc.api import Config
 
-from .conftest import REPOSITORY
+from .helpers.paths import REPOSITORY
 
 GROUPS = {
     "spacy_factories": "factories",

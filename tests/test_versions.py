@@ -18,7 +18,7 @@ from packaging.utils import canonicalize_name
 
 import spacy_lstm_ner.cli
 
-from .conftest import REPOSITORY
+from .helpers.paths import REPOSITORY
 
 RESUME = Path(__file__).parent / "data" / "resume.jsonl"
 CONFIGS = REPOSITORY / "configs"

@@ -49,7 +49,7 @@ def outside(span: tuple) -> Span:
     return Span(span[0], span[1], "")
 
 
-def overlap(one: tuple, other: tuple) -> int:
+def overlap(one: Span, other: Span) -> int:
     """How many characters two spans have in common; 0 or less where they have none."""
     return min(one[1], other[1]) - max(one[0], other[0])
 

@@ -94,7 +94,7 @@ def read_figures(path: Path) -> dict[str, Any]:
     RAISES (OSError, ValueError): For a file that cannot be read or has no such figures.
     """
     try:
-        figures = srsly.json_loads(path.read_text("utf8"))
+        figures: dict[str, Any] = srsly.json_loads(path.read_text("utf8"))
     except ValueError as error:
         raise ValueError(f"{path}: this is not JSON: {error}") from None
     known = isinstance(figures, dict) and isinstance(figures.get("ents_f"), int | float)

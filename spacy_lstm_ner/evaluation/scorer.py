@@ -1,7 +1,7 @@
 """Token-level figures beside spaCy's entity figures; what scores are worth."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -148,7 +148,7 @@ def expected_error(bins: list[Bin]) -> float | None:
     return surplus / sum(one.number for one in bins)
 
 
-def make_ner_scorer():
+def make_ner_scorer() -> Callable[..., dict[str, Any]]:
     """`spacy-lstm-ner.ner_scorer.v1`: `ner_score`."""
     return ner_score
 

@@ -153,7 +153,8 @@ def _without_unit(
 
 def _log_odds(p: np.ndarray) -> np.ndarray:
     p = p.clip(_NEAREST, 1 - _NEAREST)
-    return np.log(p) - np.log1p(-p)
+    odds: np.ndarray = np.log(p) - np.log1p(-p)
+    return odds
 
 
 def _runners_up(

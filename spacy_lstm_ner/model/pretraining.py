@@ -353,7 +353,8 @@ def _forward(
         dX = model.ops.xp.zeros_like(X)
         dX[rows] = backprop_output(d_scores)
         lengths = [len(doc_vectors) for doc_vectors in vectors]
-        return backprop_tok2vec(model.ops.unflatten(dX, lengths))
+        docs: Docs = backprop_tok2vec(model.ops.unflatten(dX, lengths))
+        return docs
 
     return Predictions(scores, model.ops.asarray1i(targets)), backprop
 

@@ -12,6 +12,7 @@ from ..interpret.attribution import Explanation
 from ..interpret.gates import Gates
 from ..interpret.ranking import RankedUnit
 from ..interpret.words import DIRECTIONS, NAMES, step_in_words, tags_in_words
+from ..layers.recording import States
 from .attribution import why_html
 from .entities import confidence, entities_html, hue
 from .page import asset, code_point, is_shapeless, lang_html, page, text_html
@@ -96,7 +97,7 @@ most probable sequence of tags: B, I and E for the begin, the inside and the end
 entity, S for a single one, a dot for none.</p>"""
 
 
-def _layer(layer) -> dict[str, Any]:
+def _layer(layer: States) -> dict[str, Any]:
     """The values of a layer: for each name and direction (n, units) in bytes."""
     directions, _, width = layer.hidden.shape
     return {

@@ -281,7 +281,8 @@ class EntityGroup(SpanGroup):
     @property
     def attrs(self) -> dict[str, Any]:
         self.refresh()
-        return _ATTRS.__get__(self)
+        attrs: dict[str, Any] = _ATTRS.__get__(self)
+        return attrs
 
     @attrs.setter
     def attrs(self, value: dict[str, Any]) -> None:

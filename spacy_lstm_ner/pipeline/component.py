@@ -262,7 +262,9 @@ class LSTMEntityRecognizer(TrainableRecognizer):
 
     def score(self, examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
         """Call the scorer, with the key of the probabilities."""
-        return super().score(examples, **{"spans_key": self.spans_key, **kwargs})
+        keywords = {"spans_key": self.spans_key, **kwargs}
+        scores: dict[str, Any] = super().score(examples, **keywords)
+        return scores
 
 
 def _check_unit(name: str, unit: str, model: Model) -> None:

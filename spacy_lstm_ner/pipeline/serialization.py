@@ -25,7 +25,7 @@ from .state import (
 )
 
 
-class SerializablePipe(TrainablePipe):
+class SerializablePipe(TrainablePipe):  # type: ignore[misc]  # untyped Cython
     """The part of a component that is saved and loaded: weights, `State`, settings and
     vocab. A saved component is described in state.py."""
 

@@ -6,12 +6,12 @@ current value.
 """
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from inspect import signature
 from math import isfinite
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar, overload
+from typing import Any, Generic, NamedTuple, Protocol, TypeGuard, TypeVar, overload
 from weakref import WeakKeyDictionary, ref
 
 import numpy as np
@@ -145,14 +145,14 @@ def window_size(value: Any) -> int | None:
 
 def spans_key(value: Any) -> str | None:
     """Check for a key of ``doc.spans``, or None."""
-    if value is not None and not is_text(value):
-        raise ValueError(
-            "is not a key of doc.spans: set it to a non-empty string, or None (null)."
-        )
-    return value
+    if value is None or is_text(value):
+        return value
+    raise ValueError(
+        "is not a key of doc.spans: set it to a non-empty string, or None (null)."
+    )
 
 
-def is_text(value: Any) -> bool:
+def is_text(value: Any) -> TypeGuard[str]:
     """Return whether a value is a non-empty string that can be encoded as UTF-8."""
     if not isinstance(value, str) or not value:
         return False
@@ -182,7 +182,8 @@ def pipeline_of(component: HasSettings) -> tuple[Language, str] | None:
     reference = _pipelines.get(component)
     nlp = None if reference is None else reference()
     if nlp is not None:
-        for name, pipe in nlp.components:
+        pipes: Sequence[tuple[str, object]] = nlp.components
+        for name, pipe in pipes:
             if pipe is component:
                 return nlp, name
     return None
@@ -235,7 +236,8 @@ def saved_config(path: Path, *, interpolate: bool) -> dict[str, Any] | None:
         config = Config().from_disk(config_path, interpolate=interpolate)
     except (ValueError, OSError):
         return None  # spaCy reports what is wrong
-    return config.get("components", {}).get(path.name)
+    section: dict[str, Any] | None = config.get("components", {}).get(path.name)
+    return section
 
 
 def resolve(

@@ -87,7 +87,7 @@ class TrainableRecognizer(SerializablePipe):
         scores, backprop = self.model.begin_update(docs)
         loss, d_scores = self.get_loss(examples, scores)
         backprop(d_scores)
-        if sgd is not None and sgd is not False:
+        if sgd:
             self.finish_update(sgd)
         losses[self.name] += loss
         return losses
@@ -165,7 +165,7 @@ class TrainableRecognizer(SerializablePipe):
             self.name, self.model, old, self.state, docs, scores
         )
         backprop(d_scores)
-        if sgd is not None and sgd is not False:
+        if sgd:
             self.finish_update(sgd)
         losses[self.name] += loss
         return losses

@@ -90,7 +90,7 @@ def _allowed_tags(name: str, state: State, examples: Iterable[Example]) -> np.nd
     none: the loss marginalizes over them."""
     tags = state.tags
     ids = np.concatenate([_gold_tags(name, state, eg) for eg in examples])
-    allowed = np.equal.outer(ids, np.arange(len(tags)))
+    allowed: np.ndarray = np.equal.outer(ids, np.arange(len(tags)))
     allowed[ids == MISSING] = True
     # An entity ends at its last unit, even if the next one has no annotation.
     lasts = np.flatnonzero((ids[:-1] > 0) & (ids[1:] == MISSING))

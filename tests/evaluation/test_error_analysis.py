@@ -20,7 +20,8 @@ from spacy_lstm_ner.evaluation.predictions import Record
 from spacy_lstm_ner.tags import Span
 from spacy_lstm_ner.util.text import printable
 
-from ..conftest import SAMPLE, loaded_again
+from ..helpers.paths import SAMPLE
+from ..helpers.pipelines import loaded_again
 
 NLP = spacy.blank("zh")
 

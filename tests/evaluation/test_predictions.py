@@ -14,8 +14,13 @@ from spacy_lstm_ner.evaluation.predictions import (
 )
 from spacy_lstm_ner.tags import Span
 
-from ..conftest import copy_of, found, loaded_again
-from ..pipeline.test_component import list_pattern, with_shared_tok2vec
+from ..helpers.pipelines import (
+    copy_of,
+    found,
+    list_pattern,
+    loaded_again,
+    with_shared_tok2vec,
+)
 
 NOTHING = Surfaces([])
 

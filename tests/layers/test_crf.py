@@ -7,7 +7,7 @@ from thinc.types import Ragged
 from spacy_lstm_ner.layers.crf_loss import crf_divergence, crf_loss
 from spacy_lstm_ner.layers.viterbi import best_paths, n_best_paths
 
-from .brute_force import LENGTHS
+from ..helpers.brute_force import LENGTHS
 
 
 def test_no_legal_path_is_an_error(crf, tags, emissions):

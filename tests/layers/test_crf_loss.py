@@ -9,8 +9,8 @@ from spacy_lstm_ner.layers.crf_loss import crf_divergence, crf_loss, softmax_los
 from spacy_lstm_ner.pipeline.incorrect_spans import exclude_spans
 from spacy_lstm_ner.tags import TagSet
 
-from .brute_force import LENGTHS, legal_paths, score, spans_of
-from .gradients import numeric_gradient, to_float64
+from ..helpers.brute_force import LENGTHS, legal_paths, score, spans_of
+from ..helpers.gradients import numeric_gradient, to_float64
 
 
 def brute_force_loss(crf, tags, emissions, gold, wrong=()):

@@ -9,8 +9,8 @@ from thinc.types import Ragged
 from spacy_lstm_ner.layers import CRF
 from spacy_lstm_ner.layers.marginals import segment_marginals
 
-from .brute_force import LENGTHS, legal_paths, score, spans_of
-from .gradients import to_float64
+from ..helpers.brute_force import LENGTHS, legal_paths, score, spans_of
+from ..helpers.gradients import to_float64
 
 
 def all_spans(tags):

@@ -15,7 +15,7 @@ from spacy_lstm_ner.layers.viterbi import (
 )
 from spacy_lstm_ner.tags import TagSet
 
-from .brute_force import LENGTHS, legal_paths, score
+from ..helpers.brute_force import LENGTHS, legal_paths, score
 
 
 def test_best_paths(crf, tags, emissions):

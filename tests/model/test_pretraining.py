@@ -31,7 +31,8 @@ from spacy_lstm_ner.model.pretraining import (
     pretrain,
 )
 
-from ..conftest import REPOSITORY, SAMPLE, SMALL_MODEL, copy_of
+from ..helpers.paths import REPOSITORY, SAMPLE
+from ..helpers.pipelines import SMALL_MODEL, copy_of
 
 TEXTS = ["高勇任北京大学教授。", "", "好", "王芳，女，汉族。"]
 

@@ -8,9 +8,8 @@ import pytest
 from spacy_lstm_ner.pages.entities import confidence
 from spacy_lstm_ner.pages.page import is_shapeless
 
-from ..browser import PHONE, SCREEN, fits_the_width
-from ..conftest import found
-from .test_page import HOSTILE, contrast
+from ..helpers.browser import HOSTILE, PHONE, SCREEN, contrast, fits_the_width
+from ..helpers.pipelines import found
 
 # The pipeline of the tests is sure of some entities in it, and not of others.
 TEXT = "李明任北京大学教授，曾在清华大学读书，汉族，中国国籍，现任公司副总经理。"

@@ -19,10 +19,9 @@ from spacy_lstm_ner.inspect import (
 from spacy_lstm_ner.pages.attribution import why_page
 from spacy_lstm_ner.pages.gates import MOST_UNITS, gates_page
 
-from ..browser import PHONE, fits_the_width
-from ..conftest import SAMPLE, SMALL_MODEL, train
-from ..pipeline.test_component import token_config
-from .test_page import HOSTILE, contrast
+from ..helpers.browser import HOSTILE, PHONE, contrast, fits_the_width
+from ..helpers.paths import SAMPLE
+from ..helpers.pipelines import SMALL_MODEL, token_config, train
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from spacy_lstm_ner.pipeline.brackets import (
 )
 from spacy_lstm_ner.tags import Span, TagSet
 
-from ..conftest import SMALL_MODEL, TOKEN_MODEL, found, loaded_again, train
+from ..helpers.pipelines import SMALL_MODEL, TOKEN_MODEL, found, loaded_again, train
 
 
 @pytest.mark.parametrize(

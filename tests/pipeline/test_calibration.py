@@ -19,8 +19,8 @@ from spacy_lstm_ner.layers.viterbi import n_best_paths
 from spacy_lstm_ner.pipeline.calibration import fit_temperature, log_loss
 from spacy_lstm_ner.tags import TagSet
 
-from ..conftest import SAMPLE, copy_of, found, loaded_again
-from .test_component import list_pattern
+from ..helpers.paths import SAMPLE
+from ..helpers.pipelines import copy_of, found, list_pattern, loaded_again
 
 
 def sigmoid(x):

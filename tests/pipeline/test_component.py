@@ -11,51 +11,16 @@ from thinc.types import Ragged
 from spacy_lstm_ner.layers.marginals import segment_marginals
 from spacy_lstm_ner.tags import ScoredSpan
 
-from ..conftest import SMALL_MODEL, copy_of, found, loaded_again, train
-
-
-def token_config(scheme="BIOES"):
-    return {
-        "unit": "token",
-        "scheme": scheme,
-        "model": {
-            "@architectures": "spacy-lstm-ner.NER.v1",
-            "nO": None,
-            "tok2vec": {
-                "@architectures": "spacy.Tok2Vec.v2",
-                "embed": {
-                    "@architectures": "spacy.MultiHashEmbed.v2",
-                    "width": 16,
-                    "rows": [500, 500],
-                    "attrs": ["NORM", "SHAPE"],
-                    "include_static_vectors": False,
-                },
-                "encode": {
-                    "@architectures": "spacy-lstm-ner.LSTMEncoder.v1",
-                    "width": 32,
-                    "depth": 1,
-                    "bi": True,
-                },
-            },
-        },
-    }
-
-
-def with_shared_tok2vec():
-    """A blank pipeline whose component listens to a tok2vec."""
-    nlp = spacy.blank("zh")
-    listener = {
-        "@architectures": "spacy.Tok2VecListener.v1",
-        "width": 32,
-        "upstream": "*",
-    }
-    config = token_config()
-    shared = config["model"]["tok2vec"]
-    config["model"] = {**config["model"], "tok2vec": listener}
-    nlp.add_pipe("tok2vec", config={"model": shared})
-    nlp.add_pipe("lstm_ner", config=config)
-    return nlp
-
+from ..helpers.pipelines import (
+    SMALL_MODEL,
+    copy_of,
+    found,
+    list_pattern,
+    loaded_again,
+    token_config,
+    train,
+    with_shared_tok2vec,
+)
 
 # Prediction
 
@@ -443,10 +408,6 @@ def test_preset_entities_are_kept(trained, examples):
     assert doc.ents[0].ent_id_ == "r1"
     nlp.get_pipe("lstm_ner").overwrite = True
     assert found(nlp(text)) == found(trained(text))
-
-
-def list_pattern(text):
-    return [{"TEXT": char} for char in text]
 
 
 def test_blocked_spans_are_kept(trained, examples):

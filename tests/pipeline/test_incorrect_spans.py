@@ -7,8 +7,7 @@ from spacy.tokens import Doc, Span
 from spacy.training import Example
 from thinc.api import Adam, fix_random_seed
 
-from ..conftest import SMALL_MODEL, found
-from .test_component import token_config
+from ..helpers.pipelines import SMALL_MODEL, found, token_config
 
 # Without dropout.
 EMBED = {**SMALL_MODEL["tok2vec"]["embed"], "ngram_dropout": 0.0}

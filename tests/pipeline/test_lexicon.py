@@ -9,7 +9,7 @@ from spacy.training import Example
 from spacy.util import minibatch
 from thinc.api import Adam, fix_random_seed
 
-from ..conftest import SMALL_MODEL
+from ..helpers.pipelines import SMALL_MODEL
 
 # Towns that no n-gram of characters reveals: only the lexicon distinguishes them.
 SYLLABLES = "东西南北山水云石金木火土花鸟鱼虫"

@@ -6,7 +6,7 @@ from spacy.tokens import Doc, Span
 
 from spacy_lstm_ner.tags import ScoredSpan
 
-from ..conftest import SMALL_MODEL, found, train
+from ..helpers.pipelines import SMALL_MODEL, found, train
 
 
 @pytest.fixture(scope="module", params=["BIO", "BIOES"])

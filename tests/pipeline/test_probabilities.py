@@ -8,7 +8,7 @@ from spacy.tokens import Doc, DocBin
 
 from spacy_lstm_ner.tags import ScoredSpan
 
-from ..conftest import SMALL_MODEL, TOKEN_MODEL, copy_of, found, train
+from ..helpers.pipelines import SMALL_MODEL, TOKEN_MODEL, copy_of, found, train
 
 
 @pytest.fixture(scope="module")

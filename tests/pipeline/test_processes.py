@@ -10,7 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import spacy
 
-from ..conftest import REPOSITORY, found, loaded_again, train
+from ..helpers.paths import REPOSITORY
+from ..helpers.pipelines import found, loaded_again, train
 
 LAYERS = ["LSTMEncoder", "TorchLSTMEncoder"]
 
@@ -49,7 +50,7 @@ def test_two_processes_give_the_same_as_one(both_layers, examples, method):
         [
             sys.executable,
             "-m",
-            "tests.pipeline.in_processes",
+            "tests.helpers.in_processes",
             method,
             both_layers,
             texts,

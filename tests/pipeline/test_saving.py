@@ -9,7 +9,7 @@ import pytest
 import spacy
 from spacy.vocab import Vocab
 
-from ..conftest import SMALL_MODEL, found, loaded_again
+from ..helpers.pipelines import SMALL_MODEL, found, loaded_again
 
 SAVED = Path(__file__).parents[1] / "saved"
 ENCODE = "components.lstm_ner.model.tok2vec.encode.@architectures"

@@ -34,7 +34,7 @@ from spacy_lstm_ner.evaluation.scorer import calibration_error
 from spacy_lstm_ner.pipeline.annotating import entity_scores
 from spacy_lstm_ner.server.demo import Demo
 
-from ..conftest import SMALL_MODEL, TOKEN_MODEL, found, loaded_again, train
+from ..helpers.pipelines import SMALL_MODEL, TOKEN_MODEL, found, loaded_again, train
 
 
 @pytest.fixture(scope="module")

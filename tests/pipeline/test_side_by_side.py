@@ -9,8 +9,13 @@ from spacy.training.initialize import init_nlp
 from spacy.training.loop import train as spacy_train
 from thinc.api import Adam, Config, fix_random_seed
 
-from ..conftest import SMALL_MODEL, copy_of, found, loaded_again
-from .test_component import with_shared_tok2vec
+from ..helpers.pipelines import (
+    SMALL_MODEL,
+    copy_of,
+    found,
+    loaded_again,
+    with_shared_tok2vec,
+)
 
 
 def weights(nlp, name="lstm_ner"):

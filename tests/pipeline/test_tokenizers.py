@@ -8,8 +8,14 @@ from spacy.tokens import Doc, Span
 from spacy.training import Example
 from thinc.api import Adam, fix_random_seed
 
-from ..conftest import SMALL_MODEL, copy_of, found, loaded_again, train
-from .test_component import token_config
+from ..helpers.pipelines import (
+    SMALL_MODEL,
+    copy_of,
+    found,
+    loaded_again,
+    token_config,
+    train,
+)
 
 FIRST = ["Anna", "Boris", "Clara", "David", "Emil", "Fatima"]
 LAST = ["Keller", "Novak", "Okoye", "Silva", "Tanaka"]

@@ -14,7 +14,7 @@ from thinc.api import Adam, Model, fix_random_seed
 from spacy_lstm_ner.model.units import UNITS
 from spacy_lstm_ner.pipeline.windows import batches, windows
 
-from ..conftest import found, train
+from ..helpers.pipelines import found, train
 
 
 def whole(nlp):

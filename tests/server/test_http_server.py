@@ -22,8 +22,9 @@ import spacy_lstm_ner.server.demo
 from spacy_lstm_ner.server.app import DemoServer
 from spacy_lstm_ner.server.demo import Demo
 
-from ..conftest import found, loaded_again, served
-from .test_app import TEXT, ask, entities
+from ..helpers.pipelines import found, loaded_again
+from ..helpers.processes import served
+from ..helpers.requests import TEXT, ask, entities
 
 WHY = {"text": (TEXT * 20)[:128], "why": True}
 

@@ -8,13 +8,7 @@ from spacy_lstm_ner.data.options import ReadingOptions
 from spacy_lstm_ner.tags import detect_scheme, spans_from_tags
 from spacy_lstm_ner.tags.schemes import FILE_SCHEMES, MODEL_SCHEMES, PREFIXES
 
-SPANS = [(0, 1, "A"), (1, 4, "A"), (5, 7, "B-C")]
-WRITTEN = {
-    "BIO": "B-A B-A I-A I-A O B-B-C I-B-C",
-    "IOB1": "I-A B-A I-A I-A O I-B-C I-B-C",
-    "BIOES": "S-A B-A I-A E-A O B-B-C E-B-C",
-    "BMES": "S-A B-A M-A E-A O B-B-C E-B-C",
-}
+from ..helpers.tags import SPANS, WRITTEN
 
 
 @pytest.mark.parametrize("scheme", WRITTEN)

@@ -6,7 +6,7 @@ import pytest
 
 from spacy_lstm_ner.tags import TagSet, spans_from_tags
 
-from .test_schemes import SPANS, WRITTEN
+from ..helpers.tags import SPANS, WRITTEN
 
 
 def test_unknown_scheme():

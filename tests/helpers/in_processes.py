@@ -1,6 +1,6 @@
 """A script that test_processes.py runs, since `spawn` requires a main module:
 
-python -m tests.pipeline.in_processes METHOD PIPELINE TEXTS
+python -m tests.helpers.in_processes METHOD PIPELINE TEXTS
 """
 
 import json
