@@ -22,7 +22,7 @@ from ..model.units import ALIGNMENT_MODES, UNITS
 from ..tags import MODEL_SCHEMES
 
 # A smaller window would have too little context around an entity.
-SMALLEST_WINDOW = 16
+MIN_WINDOW = 16
 
 _UNSET = object()
 
@@ -135,10 +135,10 @@ def window_size(value: Any) -> int | None:
     if value is None:
         return None
     is_number = isinstance(value, Integral) and not isinstance(value, bool)
-    if not is_number or value < SMALLEST_WINDOW:
+    if not is_number or value < MIN_WINDOW:
         raise ValueError(
             f"is not a valid window: set it to a whole number of at least "
-            f"{SMALLEST_WINDOW}, or to None (null) to read documents whole."
+            f"{MIN_WINDOW}, or to None (null) to read documents whole."
         )
     return int(value)
 
