@@ -70,11 +70,13 @@ def torch_lstm(case: Case) -> Model:
 
 def thinc_lstm(case: Case) -> Model:
     layer = thinc.api.LSTM(case.width, case.inputs, bi=case.directions == 2)
-    return with_padded(layer)
+    padded: Model = with_padded(layer)
+    return padded
 
 
 def wrapped_torch(case: Case) -> Model:
-    return with_padded(PyTorchRNNWrapper(bare_torch(case)))
+    padded: Model = with_padded(PyTorchRNNWrapper(bare_torch(case)))
+    return padded
 
 
 def bare_torch(case: Case) -> torch.nn.LSTM:
@@ -114,7 +116,9 @@ def _torch_call(
             return forward(X)
 
     def train() -> tuple[torch.Tensor, ...]:
-        return torch.autograd.grad(forward(X), leaves, dY)
+        gradients: tuple[torch.Tensor, ...]
+        gradients = torch.autograd.grad(forward(X), leaves, dY)
+        return gradients
 
     if case.task == "inference":
         return infer

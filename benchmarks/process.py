@@ -46,7 +46,8 @@ def in_new_process(
         cwd=ROOT,
         check=True,
     )
-    return pickle.loads(result.stdout)
+    returned: T = pickle.loads(result.stdout)
+    return returned
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ class Record(NamedTuple):
     @property
     def speed(self) -> float:
         """Steps or characters a second."""
-        return self.facts["items"] / self.median
+        return float(self.facts["items"]) / self.median
 
 
 def select(records: list[Record], **facts: Any) -> list[Record]:

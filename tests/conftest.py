@@ -1,25 +1,20 @@
 """Fixtures and markers that all tests share."""
 
 import os
-import re
-import signal
-import subprocess
-from contextlib import contextmanager
+import shutil
 from pathlib import Path
 from threading import Thread
 
 import pytest
 import spacy
-from spacy.training import Example
-from thinc.api import Adam, fix_random_seed
 
 from spacy_lstm_ner.data.corpus import BIOCorpus
 from spacy_lstm_ner.server.app import DemoServer
 from spacy_lstm_ner.server.demo import Demo
 
-from .browser import browser, draws_chinese, open_page  # noqa: F401
-
-REPOSITORY = Path(__file__).parent.parent
+from .helpers.browser import BROWSERS, SCREEN
+from .helpers.paths import REPOSITORY, SAMPLE
+from .helpers.pipelines import SMALL_MODEL, loaded_again, train
 
 
 def pytest_addoption(parser):
@@ -36,6 +31,9 @@ def pytest_collection_modifyitems(config, items):
                 item.add_marker(skip)
 
 
+# Data and pipelines
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder with resume.json, train_data3.txt and resume/*.char.bmes."""
@@ -49,55 +47,11 @@ def real_data() -> Path:
     return folder
 
 
-SAMPLE = REPOSITORY / "assets" / "sample"
-SMALL_MODEL = {
-    "tok2vec": {
-        "embed": {"width": 16, "rows": [500, 2000]},
-        "encode": {"width": 32},
-    }
-}
-# For unit = "token": one of spaCy's own tok2vec.
-TOKEN_MODEL = {
-    "tok2vec": {
-        "@architectures": "spacy.HashEmbedCNN.v2",
-        "pretrained_vectors": None,
-        **{"width": 16, "depth": 1, "embed_size": 50, "window_size": 1},
-        **{"maxout_pieces": 2, "subword_features": False},
-    }
-}
-
-
 @pytest.fixture(scope="session")
 def examples():
     """The first 60 résumé sentences of the sample, tokenized by character."""
     corpus = BIOCorpus(SAMPLE / "resume.json", limit=60)
     return list(corpus(spacy.blank("zh")))
-
-
-def train(nlp, examples, *, steps=60, seed=0):
-    """Initialize a pipeline, and train it until it knows the examples by heart."""
-    fix_random_seed(seed)
-    nlp.initialize(lambda: examples)
-    optimizer = Adam(0.01)
-    for step in range(steps):
-        batch = examples[step * 20 % 60 :][:20]
-        nlp.update([copy_of(nlp, eg) for eg in batch], sgd=optimizer)
-    return nlp
-
-
-def copy_of(nlp, example):
-    """The same example with a fresh Doc to predict on."""
-    return Example(nlp.make_doc(example.reference.text), example.reference)
-
-
-def loaded_again(nlp):
-    """A pipeline that can be changed without changing this one."""
-    return spacy.blank(nlp.lang).from_config(nlp.config).from_bytes(nlp.to_bytes())
-
-
-def found(doc):
-    """The entities of a Doc as plain values."""
-    return [(ent.start_char, ent.end_char, ent.label_) for ent in doc.ents]
 
 
 @pytest.fixture(scope="session")
@@ -110,7 +64,7 @@ def trained(examples):
 
 @pytest.fixture(scope="session")
 def demo_server(trained):
-    """The trained pipeline behind its local page."""
+    """A demo server with the trained pipeline."""
     server = DemoServer(Demo(lambda: loaded_again(trained)), port=0)
     thread = Thread(target=server.serve_forever)
     thread.start()
@@ -120,32 +74,70 @@ def demo_server(trained):
     server.close()
 
 
-def heed_signals():
-    """What a shell runs in the background ignores Ctrl+C, and what `nohup` runs the end
-    of the terminal; and so would a process of it: for `preexec_fn`."""
-    for number in (signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
+# Pages in a browser
 
 
-@contextmanager
-def served(*command):
-    """Run a command that serves the local page.
-
-    command: What is run.
-    YIELDS: The process, and the port of the page.
-    """
-    process = subprocess.Popen(
-        [*map(str, command), "--port", "0", "--no-browser"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        encoding="utf8",
-        preexec_fn=heed_signals,
+@pytest.fixture(scope="session")
+def browser():
+    """Chromium. Tests that need it are skipped where there is none."""
+    api = pytest.importorskip(
+        "playwright.sync_api",
+        reason='needs Playwright: pip install "spacy-lstm-ner[tests]"',
     )
-    try:
-        for line in process.stdout:
-            if address := re.search(r"http://127\.0\.0\.1:(\d+)/", line):
-                break
-        yield process, int(address[1])
-    finally:
-        process.kill()
-        process.communicate()
+    with api.sync_playwright() as playwright:
+        installed = [path for name in BROWSERS if (path := shutil.which(name))]
+        own = playwright.chromium.executable_path
+        available = [*installed, *([own] if Path(own).exists() else [])]
+        if not available:
+            pytest.skip(
+                "needs a browser: install Chromium (apt install chromium, or python "
+                "-m playwright install chromium)"
+            )
+        # As root, Chromium does not start inside its sandbox.
+        launched = playwright.chromium.launch(
+            executable_path=available[0], args=["--no-sandbox"]
+        )
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(scope="session")
+def draws_chinese(browser):
+    """Skip tests of rendered Chinese text where no font has its characters."""
+    page = browser.new_page()
+    page.set_content("<span style='font-size: 40px'>王</span>")
+    one = page.screenshot()
+    page.set_content("<span style='font-size: 40px'>芳</span>")
+    other = page.screenshot()
+    page.close()
+    if one == other:
+        pytest.skip("needs a font for Chinese (apt install fonts-noto-cjk)")
+
+
+@pytest.fixture
+def open_page(browser, tmp_path):
+    """A function that opens HTML as a file, without network access. Errors on the
+    page, in `open_page.errors`, fail the test."""
+    contexts, errors = [], []
+
+    def open_html(html: str, *, viewport=SCREEN, dark: bool = False):
+        path = tmp_path / f"page-{len(contexts)}.html"
+        path.write_text(html, "utf8")
+        context = browser.new_context(
+            viewport=viewport,
+            color_scheme="dark" if dark else "light",
+            offline=True,
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda m: m.type == "error" and errors.append(m.text))
+        page.on("request", lambda r: r.url.startswith("http") and errors.append(r.url))
+        page.goto(path.as_uri())
+        return page
+
+    open_html.errors = errors
+    yield open_html
+    for context in contexts:
+        context.close()
+    assert not errors

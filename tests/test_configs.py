@@ -7,7 +7,7 @@ from spacy.cli.init_config import fill_config
 from spacy.cli.train import train
 from thinc.api import Config
 
-from .conftest import REPOSITORY
+from .helpers.paths import REPOSITORY
 
 EXAMPLES = REPOSITORY / "examples" / "teaching_scripts"
 CONFIGS = sorted(

@@ -18,8 +18,10 @@ from typer.testing import CliRunner
 
 import spacy_lstm_ner.cli  # noqa: F401  (adds its commands to spaCy's)
 
-from .conftest import REPOSITORY, SMALL_MODEL, heed_signals, loaded_again
-from .disks import full_disk, immutable, posix
+from .helpers.disks import full_disk, immutable, posix
+from .helpers.paths import REPOSITORY
+from .helpers.pipelines import SMALL_MODEL, loaded_again
+from .helpers.processes import heed_signals
 
 HIDDEN = ".lstm-ner-*.tmp"
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from .conftest import REPOSITORY
+from .helpers.paths import REPOSITORY
 
 FOLDER = REPOSITORY / "scripts" / "fuzz"
 FUZZ = runpy.run_path(str(FOLDER / "fuzz_data.py"))

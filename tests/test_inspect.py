@@ -4,7 +4,7 @@ import spacy
 
 from spacy_lstm_ner.inspect import render
 
-from .conftest import loaded_again
+from .helpers.pipelines import loaded_again
 
 
 def test_entities_have_their_probabilities(trained, examples):

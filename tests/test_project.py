@@ -15,8 +15,8 @@ import srsly
 
 from spacy_lstm_ner.evaluation.training_log import read_log
 
-from .conftest import REPOSITORY
-from .docs.pages import README, blocks
+from .helpers.documentation import README, blocks
+from .helpers.paths import REPOSITORY
 
 # Enough for the whole way; far too little to learn much.
 SHORT = "--training.max_steps=30 --training.eval_frequency=30"

@@ -15,7 +15,7 @@ import spacy_lstm_ner
 from spacy_lstm_ner.data.convert import convert as convert_in_its_module
 from spacy_lstm_ner.data.options import ReadingOptions
 
-from .conftest import REPOSITORY, SAMPLE
+from .helpers.paths import REPOSITORY, SAMPLE
 
 NAMES = [name for name in spacy_lstm_ner.__all__ if name != "__version__"]
 MODULES = ["exceptions", "inspect", "layers"]

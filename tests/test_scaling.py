@@ -260,7 +260,7 @@ def brackets(n, folder, *, text, closing):
     crf.initialize()
     scores = np.random.default_rng(0).normal(size=(len(text), len(tags)))
     scores = (3 * scores).astype("float32")
-    path = best_paths(crf, Ragged(scores, np.array([len(text)])), tags.rules)
+    path = best_paths(crf, Ragged(scores, np.array([len(text)])), tags.constraints)
     return lambda: best_path_keeping_brackets(
         crf, scores.copy(), path.copy(), tags, bracket_pairs(text)
     )

@@ -8,7 +8,8 @@ import pytest
 import srsly
 from spacy.tokens import DocBin
 
-from .conftest import REPOSITORY, found
+from .helpers.paths import REPOSITORY
+from .helpers.pipelines import found
 
 SCRIPTS = REPOSITORY / "scripts"
 

@@ -16,7 +16,7 @@ from spacy_lstm_ner.data.problems import ProblemLog
 from spacy_lstm_ner.exceptions import DataError
 from spacy_lstm_ner.util.text import escaped, printable
 
-from .conftest import TOKEN_MODEL
+from .helpers.pipelines import TOKEN_MODEL
 
 # Red, a bell, and the rest of the line from right to left.
 EVIL = "\x1b[31m\a\u202e"

@@ -175,7 +175,7 @@ def _unescaped(match: re.Match) -> str:
             pass
     elif char not in "xuUN":
         # As in Python, an unknown escape is kept unchanged.
-        return _ESCAPED.get(char, match[0])
+        return _ESCAPED.get(char, str(match[0]))
     raise ValueError(f"invalid escape in a string: {match[0][:20]}")
 
 

@@ -44,7 +44,7 @@ def no_entity(span: tuple) -> Span:
     return Span(span[0], span[1], "")
 
 
-def overlap_size(one: tuple, other: tuple) -> int:
+def overlap_size(one: Span, other: Span) -> int:
     """Return the number of characters that two spans share; 0 or less if they share
     none."""
     return min(one[1], other[1]) - max(one[0], other[0])

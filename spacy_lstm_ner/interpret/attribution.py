@@ -169,7 +169,7 @@ def _runners_up(
     spans = [s for s in decoding.spans if any(in_characters(units, doc, [s]))]
     segments = ner.tags.segments([span[:3] for span in spans])
     paths, scores = best_paths_without_segments(
-        crf, emissions, ner.tags.rules, segments
+        crf, emissions, ner.tags.constraints, segments
     )
     for entity, path, score in zip(entities, paths, scores, strict=True):
         others = tuple(

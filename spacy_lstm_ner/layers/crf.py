@@ -22,6 +22,7 @@ from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 
 import numpy as np
+from numpy.typing import DTypeLike
 from thinc.api import Model, to_numpy
 from thinc.types import Floats1d, Floats2d, Ints1d, Ragged
 
@@ -90,7 +91,7 @@ class ConstrainedScores:
         crf: Model,
         constraints: TransitionConstraints,
         *,
-        dtype="float64",
+        dtype: DTypeLike = "float64",
         tags: Ints1d | None = None,
         temperature: float = 1.0,
     ):
@@ -122,7 +123,7 @@ def finite_param(crf: Model, name: str) -> np.ndarray:
     RAISES (ValueError): If a score is not finite: NaN would make all paths equally
         good.
     """
-    scores = to_numpy(crf.get_param(name))
+    scores: np.ndarray = to_numpy(crf.get_param(name))
     if not np.isfinite(scores).all():
         raise ValueError(
             f"The parameter {name!r} of the CRF has non-finite scores (NaN or inf): "

@@ -183,7 +183,8 @@ def _keys(codes: np.ndarray) -> np.ndarray:
 def _longer(keys: np.ndarray, codes: np.ndarray) -> np.ndarray:
     """Append a character to strings that are given by their keys."""
     # 0 is a code point, too, so add 1.
-    return keys * _FACTOR + codes.astype("uint64") + np.uint64(1)
+    longer: np.ndarray = keys * _FACTOR + codes.astype("uint64") + np.uint64(1)
+    return longer
 
 
 def _profiles(
@@ -297,6 +298,7 @@ def words_at(
 
 def profiles_of(model: Model[Ragged, Ragged], codes: np.ndarray) -> np.ndarray:
     """The profiles (N, width) of characters (N,): see `_profiles`."""
-    profiled, profiles = model.attrs["profiled"], model.attrs["profiles"]
+    profiled: np.ndarray = model.attrs["profiled"]
+    profiles: np.ndarray = model.attrs["profiles"]
     place = np.minimum(np.searchsorted(profiled, codes), len(profiled) - 1)
     return profiles[np.where(profiled[place] == codes, place, len(profiled))]

@@ -7,6 +7,7 @@ train both.
 
 import os
 from functools import partial
+from typing import Any, cast
 
 from thinc.api import Model, torch2xp, xp2torch
 from thinc.types import Floats2d, Ragged
@@ -21,7 +22,7 @@ from .recurrent import Backprop, recurrent_layer
 try:
     import torch
 except ImportError:
-    torch = None  # type: ignore[assignment]
+    torch = cast(Any, None)
 
 _PROCESS = os.getpid()
 

@@ -37,7 +37,7 @@ def best_paths(
     constraints (TransitionConstraints): The legal paths.
     allowed (np.ndarray | None): (N, T) bool, the tags that a path may have at each
         unit. Default: all.
-    RETURNS (Ints1d): (N,) tag numbers, sequences end to end.
+    RETURNS (Ints1d): (N,) tag ids, sequences end to end.
     RAISES (ValueError): If a sequence has no legal path.
     """
     paths, scores = _search(crf, emissions, constraints, allowed)
@@ -103,7 +103,7 @@ def n_best_paths(
     n (int): Number of paths, at least 1.
     temperature (float): All scores, those of the layer included, are divided by it. It
         changes the probabilities, but not the order of the paths.
-    RETURNS (tuple[Ints2d, Floats2d]): (n, N) tag numbers, the best paths first; and
+    RETURNS (tuple[Ints2d, Floats2d]): (n, N) tag ids, the best paths first; and
         (B, n) the logarithms of their probabilities, minus infinity if a sequence has
         fewer legal paths. An empty sequence has one.
     RAISES (ValueError): If a sequence has no legal path.
@@ -161,7 +161,7 @@ def path_scores(crf: Model, emissions: Ragged, paths: Ints1d) -> Floats1d:
 
     crf (Model): A `CRF` layer.
     emissions (Ragged): (N, T) emission scores; no sequence is empty.
-    paths (Ints1d): (N,) tag numbers, sequences end to end.
+    paths (Ints1d): (N,) tag ids, sequences end to end.
     RETURNS (Floats1d): (B,) float64 scores.
     """
     data = float64_scores(emissions)
@@ -197,7 +197,7 @@ def best_paths_without_segments(
     emissions (Ragged): (N, T) emission scores of one sequence.
     constraints (TransitionConstraints): The legal paths.
     segments (Segments): K segments.
-    RETURNS (tuple[Ints2d, Floats1d]): (K, N) tag numbers; and (K,) the scores of the
+    RETURNS (tuple[Ints2d, Floats1d]): (K, N) tag ids; and (K,) the scores of the
         paths, minus infinity if each legal path contains the segment.
     """
     data = float64_scores(emissions)

@@ -1,6 +1,6 @@
 """The registered architectures: embeddings, encoders, and the NER model.
 
-They combine as in spaCy's own models, so each can be used there, too:
+They are combined as in spaCy's own models, and can be used in those, too:
 
     Docs ─► embed ─► one vector per unit ─► encode ─► one vector per unit ─► tag scores
             └──────────── spacy.Tok2Vec.v2 ─────────────┘
@@ -32,7 +32,8 @@ from ..layers import (
 from ..layers.embed import Kind, side_by_side
 from .units import Characters
 
-# A new tag of a trained model is exp(5), about 150 times, less probable than "O".
+# In a trained model, a new tag is less probable than "O" by a factor of exp(5), about
+# 150.
 NEW_TAG_MARGIN = 5.0
 Vectors = list[Floats2d]
 DocsToVectors = Model[list[Doc], Vectors]
@@ -51,9 +52,9 @@ def build_hash_char_embed(
     rows (Sequence[int]): Number of rows of the tables for characters, pairs, triples.
     ngram_dropout (float): In training, the probability that an occurrence of a pair or
         triple is dropped.
-    lexicon_width (int): Width of an additional vector, from the words of a lexicon that
-        each character is part of: see layers/lexicon.py. 0: no lexicon. Only in the
-        model of `lstm_ner`, whose `initialize` sets the lexicon.
+    lexicon_width (int): Width of an additional vector for the words of a lexicon that
+        contain the character, see layers/lexicon.py. 0: no lexicon. Only for the model
+        of `lstm_ner`, whose `initialize` sets the lexicon.
     """
     vectors = HashCharEmbed(width, rows=rows, ngram_dropout=ngram_dropout)
     if lexicon_width:
@@ -69,8 +70,8 @@ def build_char_embed(width: int | None, kind: Kind) -> DocsToVectors:
     all training texts to `initialize`.
 
     width (int | None): Width of the vectors; null for "onehot".
-    kind (str): "learned", "onehot", "normal" or "uniform"; all but the first are
-        frozen.
+    kind (str): "learned", "onehot", "normal" or "uniform"; all but "learned" are not
+        trained.
     """
     model = chain(Characters(), with_array(CharEmbed(width, kind=kind)), ragged2list())
     if width is not None:
@@ -83,26 +84,27 @@ def build_lstm_encoder(width: int, depth: int, bi: bool) -> VectorsToVectors:
     PyTorch. For the slot `encode` of `spacy.Tok2Vec.v2`, and so for any component with
     a tok2vec, such as spaCy's `ner`.
 
-    width (int): Width of the output. With `bi` it has to be even, since each direction
-        gives half of it.
-    depth (int): Number of layers.
-    bi (bool): Read in both directions.
-
     The dropout rate is spaCy's setting `training.dropout`, as for all layers of a
     pipeline.
+
+    width (int): Width of the output. If `bi` is set, it has to be even, since each
+        direction gives half of it.
+    depth (int): Number of layers.
+    bi (bool): Read in both directions.
     """
     return _encoder(LSTM(width, bi=bi, depth=depth))
 
 
 def build_torch_lstm_encoder(width: int, depth: int, bi: bool) -> VectorsToVectors:
-    """`spacy-lstm-ner.TorchLSTMEncoder.v1`: the same on `torch.nn.LSTM`. Both load what
-    the other one has saved."""
+    """`spacy-lstm-ner.TorchLSTMEncoder.v1`: the same with `torch.nn.LSTM`. Each of the
+    two can load weights that the other one has saved. Arguments as for
+    `spacy-lstm-ner.LSTMEncoder.v1`."""
     return _encoder(TorchLSTM(width, bi=bi, depth=depth))
 
 
 def build_rnn_encoder(width: int, depth: int, bi: bool) -> VectorsToVectors:
-    """`spacy-lstm-ner.RNNEncoder.v1`: a plain recurrent network (Elman, 1990), to
-    compare an LSTM with. Arguments as for `spacy-lstm-ner.LSTMEncoder.v1`."""
+    """`spacy-lstm-ner.RNNEncoder.v1`: a plain recurrent network (Elman, 1990),
+    for comparison with an LSTM. Arguments as for `spacy-lstm-ner.LSTMEncoder.v1`."""
     return _encoder(RNN(width, bi=bi, depth=depth))
 
 
@@ -132,8 +134,8 @@ def _stack_encoder(
 ) -> VectorsToVectors:
     if depth < 1 or linear_width < 1:
         raise ValueError(
-            f"The depth and the linear width have to be at least 1, not {depth=}, "
-            f"{linear_width=}."
+            f"depth and linear_width have to be at least 1, not {depth} and "
+            f"{linear_width}."
         )
     layers: list[Model] = [layer(width, bi=bi)]
     for _ in range(depth - 1):
@@ -152,14 +154,15 @@ def _encoder(*layers: Model) -> VectorsToVectors:
 def build_ner(
     tok2vec: DocsToVectors, nO: int | None = None, crf: bool = True
 ) -> DocsToVectors:
-    """`spacy-lstm-ner.NER.v1`: the model of `lstm_ner`: a tok2vec, a linear layer that
-    computes the emission scores of the tags, and a CRF that scores their transitions.
+    """`spacy-lstm-ner.NER.v1`: the model of `lstm_ner`. It consists of a tok2vec, a
+    linear layer that computes the emission scores of the tags, and a CRF that scores
+    their transitions.
 
-    tok2vec (Model[list[Doc], list[Floats2d]]): One vector per unit of the component,
-        i.e. per character, or with `unit = "token"` per token.
-    nO (int | None): Number of tags; set by `initialize`.
-    crf (bool): Learn transition scores. Otherwise tags are trained independently
-        (softmax); the best path is legal in both cases.
+    tok2vec (Model[list[Doc], list[Floats2d]]): Gives one vector per unit of the
+        component: per character, or with `unit = "token"` per token.
+    nO (int | None): Number of tags. None: it is set by `initialize`.
+    crf (bool): Learn transition scores. Otherwise tags are trained independently, with
+        a softmax. The best path is legal in both cases.
     RETURNS (Model[list[Doc], list[Floats2d]]): The emission scores of each Doc,
         (units, nO).
     """
@@ -174,13 +177,13 @@ def build_ner(
 
 
 def _resize_output(model: Model, nO: int) -> Model:
-    """Add tags; the old ones keep their numbers and weights.
+    """Add tags. The existing tags keep their ids and weights.
 
-    A new tag is initialized as a copy of tag 0, "O", with a lower bias. So any path
-    improves if "O" takes its place, and the best path has no new tag before it is
-    trained.
+    A new tag is initialized as a copy of tag 0, "O", with a lower bias. So any path has
+    a higher score with "O" in its place, and the best path contains no new tag before
+    it is trained.
     """
-    # New layers, since optimizers keep averages with the shapes of the old ones.
+    # New layers, since optimizers store averages in the shapes of the old ones.
     for name in ("output_layer", "crf"):
         old = model.get_ref(name)
         new: Model = (
@@ -198,9 +201,9 @@ def _resize_output(model: Model, nO: int) -> Model:
             if param == "b":
                 larger[len(array) :] -= NEW_TAG_MARGIN
             new.set_param(param, larger)
-        around = [node for node in model.walk() if old in node.layers]
+        parents = [node for node in model.walk() if old in node.layers]
         model.replace_node(old, new)
-        for node in around:
+        for node in parents:
             if node.has_dim("nO"):
                 node.set_dim("nO", nO, force=True)
     return model

@@ -1,16 +1,17 @@
-"""Reading texts before learning what entities are: characters are masked, and the
-encoder learns to guess them from what stands around them.
+"""Pretraining of the encoder: a masked language model on characters.
 
-    texts, some characters masked ─► tok2vec ─► at each mask ─► scores of the character
+    texts, some characters masked ─► tok2vec ─► vectors at masks ─► scores of characters
 
-This is the masked language model of Devlin et al. (2019, section 3.1), for characters,
-and with a mask in each place that is chosen. Pairs of characters and words of a lexicon
-are looked up in the masked text, so neither gives the answer away.
+The encoder learns to predict masked characters from their context, as in Devlin et al.
+(2019, section 3.1), except that a chosen character is always replaced by the mask.
+N-grams and words of a lexicon are looked up in the masked text, so they do not reveal
+the masked characters.
 
-With the setting `pretrain_steps` `lstm_ner` reads the training texts so, and any others
-if it is given some: as its training begins, and not where it is initialized, which many
-commands do that train nothing. For `spacy pretrain` there is the objective
-`PretrainMaskedCharacters.v1`; spaCy gives no lexicon to what it pretrains.
+With the setting `pretrain_steps`, `lstm_ner` pretrains its encoder on the training
+texts, and on more texts if there are any. This happens when training begins, not in
+`initialize`, which many commands call that do not train. For `spacy pretrain`, there is
+the objective `spacy-lstm-ner.PretrainMaskedCharacters.v1`; spaCy does not give a
+lexicon to the model that it pretrains.
 """
 
 import warnings
@@ -30,42 +31,44 @@ from thinc.types import Floats2d, Ints1d
 from ..util.progress import duration, print_line, with_progress
 from .units import code_points, reads_characters
 
-# For private use: no text has it. `inspect.why` uses others.
+# A private use character, which texts do not contain. interpret/attribution.py uses
+# others.
 MASK = "\ue010"
-# What docs/experiments.md says of pretraining was found with these.
+# The results on pretraining in docs/results/experiments.md were obtained with these.
 MASKED = 0.2
 BUCKETS = 2000
 _BATCH_TEXTS = 16
 _DROPOUT = 0.2
 _LEARN_RATE = 0.001
-#: A text is read so many times at most, however many steps are asked for.
-MOST_PASSES = 64
-# So many points of the curve of losses are kept at most.
-_POINTS = 200
+#: Maximum number of passes over the texts, whatever the number of steps.
+MAX_PASSES = 64
+# Maximum number of points of the loss curve.
+_MAX_POINTS = 200
 
 Docs = list[Doc]
 DocsToVectors = Model[Docs, list[Floats2d]]
 
 
-class Guesses(NamedTuple):
-    """What is thought to stand behind the masks of a batch."""
+class Predictions(NamedTuple):
+    """The predictions for the masked characters of a batch."""
 
     scores: Floats2d  # (masks, buckets)
-    targets: Ints1d  # (masks,) the bucket of the character that stands there
+    targets: Ints1d  # (masks,) the bucket of each masked character
 
 
 def pretrain(
     tok2vec: DocsToVectors, texts: Sequence[str], steps: int, *, progress: bool = False
 ) -> list[float]:
-    """Let an encoder of characters read texts, again and again.
+    """Pretrain an encoder of characters.
 
-    tok2vec (Model[list[Doc], list[Floats2d]]): An initialized encoder, which learns.
-    texts (Sequence[str]): What it reads.
-    steps (int): How many batches of 16 texts.
+    tok2vec (Model[list[Doc], list[Floats2d]]): An initialized encoder, whose weights
+        are updated.
+    texts (Sequence[str]): The texts.
+    steps (int): Number of batches of 16 texts.
     progress (bool): Show a progress bar.
-    RETURNS (list[float]): The mean loss of a guess in each batch, in nats.
-    RAISES (ValueError): For a tok2vec that does not read characters, and where no text
-        has any.
+    RETURNS (list[float]): The mean loss per masked character in each batch, in nats.
+    RAISES (ValueError): If the tok2vec does not read characters, or all texts are
+        empty.
     """
     texts = [text for text in texts if text]
     _require_texts(texts)
@@ -77,19 +80,19 @@ def pretrain(
     batches = islice(_batches(len(texts)), steps)
     try:
         for batch in with_progress(batches, progress, "Pretraining", total=steps):
-            guesses, backprop = model.begin_update(_docs([texts[i] for i in batch]))
-            loss, gradient = masked_loss(model.ops, [], guesses)
+            predictions, backprop = model.begin_update(_docs([texts[i] for i in batch]))
+            loss, gradient = masked_loss(model.ops, [], predictions)
             backprop(gradient)
             model.finish_update(optimizer)
             optimizer.step_schedules()
-            losses.append(loss / len(guesses.targets))
+            losses.append(loss / len(predictions.targets))
     finally:
         set_dropout_rate(tok2vec, 0.0)
     return losses
 
 
 def _batches(n: int) -> Iterator[list[int]]:
-    """The numbers of n texts in batches, over and over, each time in another order."""
+    """Yield batches of the indices of n texts, without end, shuffled in each pass."""
     while True:
         order = np.random.permutation(n).tolist()
         for start in range(0, n, _BATCH_TEXTS):
@@ -97,28 +100,29 @@ def _batches(n: int) -> Iterator[list[int]]:
 
 
 class Pretraining(NamedTuple):
-    """How the pretraining of a component went."""
+    """Statistics of the pretraining of a component."""
 
-    #: How many texts were read, and in how many batches.
+    #: Number of texts.
     texts: int
+    #: Number of batches.
     steps: int
     seconds: float
-    #: The curve: up to 200 steps, and the mean loss of a guess (in nats) in the steps
-    #: from the one before up to it.
+    #: The loss curve: up to 200 steps, each with the mean loss per masked character (in
+    #: nats) since the previous one.
     losses: list[tuple[int, float]]
 
 
 class PendingPretraining:
-    """What is to be read as soon as a component is trained.
+    """Pretraining that runs as soon as a component is trained.
 
-    A deep copy of the component reads the same, too. What is pickled or saved does not
-    have the texts: there, nothing is pending any more, and a warning tells it.
+    A deep copy of the component is pretrained, too. The texts are not pickled or saved,
+    so a component that is loaded is not pretrained, and a warning says so.
 
-    name (str): Name of the component, for the lines that tell of it on stderr.
-    tok2vec (Model[list[Doc], list[Floats2d]]): The encoder, as it was initialized.
-    texts (Iterable[str]): What it is to read.
-    steps (int): How many batches of 16 texts at most: no text is read more often than
-        64 times.
+    name (str): Name of the component, for messages on stderr.
+    tok2vec (Model[list[Doc], list[Floats2d]]): The initialized encoder.
+    texts (Iterable[str]): The texts.
+    steps (int): Maximum number of batches of 16 texts; each text is read at most 64
+        times.
     RAISES (ValueError): As `pretrain`.
     """
 
@@ -129,68 +133,74 @@ class PendingPretraining:
         self.name = name
         self.texts = tuple(text for text in texts if text)
         _require_texts(self.texts)
-        self.asked = steps
+        self.requested_steps = steps
         per_pass = -(-len(self.texts) // _BATCH_TEXTS)
-        self.steps = min(steps, MOST_PASSES * per_pass)
-        # So that the same seed makes the same weights, whatever is done until then.
+        self.steps = min(steps, MAX_PASSES * per_pass)
+        # So that the same seed gives the same weights, whatever is done until then.
         self._random_state = np.random.get_state()
         self._weights = _digest(tok2vec)
 
     def run(self, tok2vec: DocsToVectors) -> Pretraining | None:
-        """Let the encoder read. The random numbers of NumPy and the gradients that it
-        has are the same afterwards; where it is interrupted, so are its weights.
+        """Pretrain the encoder. The state of NumPy's random number generator and the
+        accumulated gradients are restored afterwards; so are the weights, if
+        pretraining is interrupted.
 
-        tok2vec (Model[list[Doc], list[Floats2d]]): The encoder, which learns.
-        RETURNS (Pretraining | None): How it went. None where the encoder was given
-            other weights since it was initialized, by `init_tok2vec` or `from_disk`,
-            for example: these stay.
+        tok2vec (Model[list[Doc], list[Floats2d]]): The encoder, whose weights are
+            updated.
+        RETURNS (Pretraining | None): Statistics. None if the weights of the encoder
+            have been changed since it was initialized, for example by `init_tok2vec` or
+            `from_disk`: these weights are kept.
         """
         if _digest(tok2vec) != self._weights:
             print_line(
-                f"[{self.name}] No pretraining: the encoder was given other weights "
-                f"since the component was initialized, and they stay."
+                f"[{self.name}] Pretraining is skipped: the weights of the encoder "
+                f"have been changed since the component was initialized."
             )
             return None
-        less = ""
-        if self.steps < self.asked:
-            less = f" (not {self.asked:,}: each text is read {MOST_PASSES} times)"
+        limit = ""
+        if self.steps < self.requested_steps:
+            limit = (
+                f" (not {self.requested_steps:,}: each text is read at most "
+                f"{MAX_PASSES} times)"
+            )
         print_line(
             f"[{self.name}] Pretraining on {len(self.texts):,} texts, "
-            f"{self.steps:,} steps{less}"
+            f"{self.steps:,} steps{limit}"
         )
         start = perf_counter()
-        with _random_numbers(self._random_state), _undone_if_interrupted(tok2vec):
+        with _random_state(self._random_state), _restored_on_error(tok2vec):
             losses = pretrain(tok2vec, self.texts, self.steps, progress=True)
         seconds = perf_counter() - start
         tenth = -(-len(losses) // 10)
         first, last = np.mean(losses[:tenth]), np.mean(losses[-tenth:])
         print_line(
-            f"[{self.name}] Pretraining took {duration(seconds)}; loss of a guess: "
-            f"{first:.2f} at first, {last:.2f} at last"
+            f"[{self.name}] Pretraining took {duration(seconds)}; loss per masked "
+            f"character: {first:.2f} at the start, {last:.2f} at the end"
         )
         return Pretraining(len(self.texts), self.steps, seconds, _thinned(losses))
 
-    def warn_that_it_is_lost(self) -> None:
-        """Where a component is saved, or sent to another process, without it."""
+    def warn_not_saved(self) -> None:
+        """Warn that pretraining is lost when the component is saved or pickled."""
         warnings.warn(
             f"[{self.name}] The pretraining of the component ({self.steps:,} steps) "
-            f"has not begun, and is not saved with it: what is loaded goes without. "
-            f"Train the component first, or initialize it again where it is trained.",
+            f"has not begun, and is not saved: the loaded component will not be "
+            f"pretrained. Train the component first, or initialize it again after "
+            f"loading.",
             stacklevel=3,
         )
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "PendingPretraining":
-        return self  # it never changes
+        return self  # it is immutable
 
     def __reduce__(self) -> tuple[type, tuple[()]]:
-        self.warn_that_it_is_lost()
+        self.warn_not_saved()
         return type(None), ()
 
 
 def _thinned(losses: list[float]) -> list[tuple[int, float]]:
-    """The means of stretches of steps, which are as long as each other, each with the
-    number of its last step."""
-    ends = np.linspace(0, len(losses), min(len(losses), _POINTS) + 1).astype(int)
+    """The mean losses of consecutive intervals of equal length, each with the number of
+    its last step."""
+    ends = np.linspace(0, len(losses), min(len(losses), _MAX_POINTS) + 1).astype(int)
     return [
         (end, round(float(np.mean(losses[start:end])), 4))
         for start, end in zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True)
@@ -198,7 +208,7 @@ def _thinned(losses: list[float]) -> list[tuple[int, float]]:
 
 
 def _digest(model: Model) -> bytes:
-    """Tells the weights of a model from others."""
+    """A hash of the weights of a model."""
     digest = blake2b()
     for node in model.walk():
         for name in node.param_names:
@@ -208,9 +218,9 @@ def _digest(model: Model) -> bytes:
 
 
 @contextmanager
-def _random_numbers(state: Any) -> Iterator[None]:
-    """NumPy's random numbers are those that follow this state, and afterwards go on as
-    if none had been drawn."""
+def _random_state(state: Any) -> Iterator[None]:
+    """Set the state of NumPy's random number generator, and restore its former state
+    afterwards."""
     outer = np.random.get_state()
     np.random.set_state(state)
     try:
@@ -220,9 +230,9 @@ def _random_numbers(state: Any) -> Iterator[None]:
 
 
 @contextmanager
-def _undone_if_interrupted(model: Model) -> Iterator[None]:
-    """Where this ends with an error, or with Ctrl+C, weights are what they were. The
-    gradients, which others may have added up, are always."""
+def _restored_on_error(model: Model) -> Iterator[None]:
+    """Restore the weights of a model if an error occurs or the user presses Ctrl+C.
+    Accumulated gradients are always restored."""
     nodes = list(model.walk())
     weights = [
         (node, name, node.get_param(name).copy())
@@ -256,31 +266,38 @@ def _clear_gradients(nodes: list[Model]) -> None:
 
 def build_pretrain_masked_characters(
     masked: float = MASKED, buckets: int = BUCKETS
-) -> Callable[[Vocab, DocsToVectors], Model[Docs, Guesses]]:
-    """`spacy-lstm-ner.PretrainMaskedCharacters.v1`: for `[pretraining.objective]`, with
-    `component = "lstm_ner"` and `layer = "tok2vec"`.
+) -> Callable[[Vocab, DocsToVectors], Model[Docs, Predictions]]:
+    """`spacy-lstm-ner.PretrainMaskedCharacters.v1`: predict masked characters. For
+    `[pretraining.objective]`, with `component = "lstm_ner"` and `layer = "tok2vec"`.
 
-    masked (float): Which share of the characters is masked.
-    buckets (int): Characters are told apart by their code point modulo this number.
-    RETURNS (Callable): Makes the model to train from a vocab and a tok2vec. It raises a
-        ValueError for a tok2vec that does not read characters.
-    RAISES (ValueError): For a share that is not between 0 and 1, or too few buckets.
+    masked (float): Proportion of the characters that are masked.
+    buckets (int): Number of classes to predict: the class of a character is its code
+        point modulo this number.
+    RETURNS (Callable): Builds the model to train from a vocab and a tok2vec. It raises
+        a ValueError for a tok2vec that does not read characters.
+    RAISES (ValueError): If `masked` is not between 0 and 1, or `buckets` is below 2.
     """
     if not 0 < masked < 1:
-        raise ValueError(f"The share that is masked is between 0 and 1, not {masked}.")
+        raise ValueError(
+            f"masked = {masked} is not a proportion: set it to a number between 0 and "
+            f"1, such as {MASKED}."
+        )
     if buckets < 2:
-        raise ValueError(f"At least 2 buckets are needed, not {buckets}.")
+        raise ValueError(
+            f"buckets = {buckets} is too small: set it to 2 or more, such as {BUCKETS}."
+        )
     return lambda vocab, tok2vec: MaskedCharacters(tok2vec, masked, buckets)
 
 
 def MaskedCharacters(
     tok2vec: DocsToVectors, masked: float = MASKED, buckets: int = BUCKETS
-) -> Model[Docs, Guesses]:
-    """An encoder that reads texts with masks, and a linear layer that guesses what they
-    hide. Which ones are masked is chosen anew each time, by NumPy's random numbers.
+) -> Model[Docs, Predictions]:
+    """An encoder that reads texts with masked characters, and a linear layer that
+    predicts these characters. They are chosen at random in each call, with NumPy's
+    random number generator.
 
-    The parameters are those of `build_pretrain_masked_characters`. Its attribute "loss"
-    is `masked_loss`, where `spacy pretrain` looks for it.
+    The parameters are those of `build_pretrain_masked_characters`. The loss is the
+    attribute "loss", as `spacy pretrain` expects.
     """
     _require_characters(tok2vec)
     output = Linear(buckets, tok2vec.get_dim("nO"))
@@ -297,30 +314,31 @@ def MaskedCharacters(
 def _require_characters(tok2vec: DocsToVectors) -> None:
     if not reads_characters(tok2vec):
         raise ValueError(
-            "Only a tok2vec that reads characters, as on HashCharEmbed, can guess "
-            "masked ones. With any other set pretrain_steps = 0; for `spacy pretrain` "
-            "there are objectives of spaCy: spacy.PretrainCharacters.v1, for example."
+            "Masked characters can only be predicted by a tok2vec that reads "
+            "characters, such as one with HashCharEmbed. For any other tok2vec, set "
+            "pretrain_steps = 0; with `spacy pretrain`, use an objective of spaCy, "
+            "such as spacy.PretrainCharacters.v1."
         )
 
 
 def _require_texts(texts: Sequence[str]) -> None:
     if not texts:
-        raise ValueError("There is no text to read in pretraining.")
+        raise ValueError("There is no text for pretraining: all texts are empty.")
 
 
 def _init(
-    model: Model[Docs, Guesses], X: Docs | None = None, Y: Guesses | None = None
+    model: Model[Docs, Predictions], X: Docs | None = None, Y: Predictions | None = None
 ) -> None:
     model.get_ref("tok2vec").initialize(X=X)
     model.get_ref("output_layer").initialize()
 
 
 def _forward(
-    model: Model[Docs, Guesses], docs: Docs, is_train: bool
-) -> tuple[Guesses, Callable[[Floats2d], Docs]]:
+    model: Model[Docs, Predictions], docs: Docs, is_train: bool
+) -> tuple[Predictions, Callable[[Floats2d], Docs]]:
     output = model.get_ref("output_layer")
     codes = code_points([doc.text for doc in docs])
-    # At least one, so that there is something to learn from a short text, too.
+    # At least one character, also of a short text.
     n = min(len(codes), max(1, round(len(codes) * model.attrs["masked"])))
     chosen = np.sort(np.random.permutation(len(codes))[:n])
     vectors, backprop_tok2vec = model.get_ref("tok2vec")(
@@ -335,13 +353,15 @@ def _forward(
         dX = model.ops.xp.zeros_like(X)
         dX[rows] = backprop_output(d_scores)
         lengths = [len(doc_vectors) for doc_vectors in vectors]
-        return backprop_tok2vec(model.ops.unflatten(dX, lengths))
+        docs: Docs = backprop_tok2vec(model.ops.unflatten(dX, lengths))
+        return docs
 
-    return Guesses(scores, model.ops.asarray1i(targets)), backprop
+    return Predictions(scores, model.ops.asarray1i(targets)), backprop
 
 
 def _with_masks(docs: Docs, codes: Ints1d, chosen: np.ndarray) -> Docs:
-    """The same texts, whose code points are given, with masks in the chosen places."""
+    """Docs of the same texts, given by their code points, with the chosen characters
+    masked."""
     codes = codes.copy()
     codes[chosen] = ord(MASK)
     text = codes.tobytes().decode("utf-32-le", "surrogatepass")
@@ -350,8 +370,8 @@ def _with_masks(docs: Docs, codes: Ints1d, chosen: np.ndarray) -> Docs:
 
 
 def _docs(texts: Sequence[str]) -> Docs:
-    """Docs for an encoder that looks at nothing but their text."""
-    # The vocab of the pipeline would keep each text with its masks forever.
+    """Docs for an encoder that reads only their text."""
+    # The vocab of the pipeline would store each masked text permanently.
     vocab = Vocab()
     return [
         Doc(vocab, words=[text], spaces=[False]) if text else Doc(vocab)
@@ -359,16 +379,20 @@ def _docs(texts: Sequence[str]) -> Docs:
     ]
 
 
-def masked_loss(ops: Ops, docs: Docs, guesses: Guesses) -> tuple[float, Floats2d]:
-    """How improbable the masked characters are, to a softmax over the buckets.
+def masked_loss(
+    ops: Ops, docs: Docs, predictions: Predictions
+) -> tuple[float, Floats2d]:
+    """The negative log-likelihood of the masked characters, under a softmax over the
+    buckets.
 
-    docs (list[Doc]): Not looked at; `spacy pretrain` hands them over.
-    RETURNS (tuple[float, Floats2d]): The negative log-likelihood, summed, and the
-        gradient of its mean by the scores.
+    docs (list[Doc]): Not used; `spacy pretrain` passes them.
+    predictions (Predictions): The scores, and the characters that were masked.
+    RETURNS (tuple[float, Floats2d]): The loss, summed over the characters, and the
+        gradient of its mean with respect to the scores.
     """
-    n = len(guesses.targets)
-    at = (ops.xp.arange(n), guesses.targets)
-    probabilities = ops.softmax(guesses.scores)
-    loss = -float(ops.xp.log(probabilities[at] + 1e-30).sum())
-    probabilities[at] -= 1.0
+    n = len(predictions.targets)
+    targets = (ops.xp.arange(n), predictions.targets)
+    probabilities = ops.softmax(predictions.scores)
+    loss = -float(ops.xp.log(probabilities[targets] + 1e-30).sum())
+    probabilities[targets] -= 1.0
     return loss, probabilities / max(n, 1)

@@ -1,7 +1,8 @@
-"""What the model reads of a Doc, unit by unit: its characters or its tokens.
+"""The units of a Doc that the model reads: its characters or its tokens.
 
-Everything that differs between the two stands here: how many units a Doc has, which of
-them are taken, what the gold tags are, and where a span of units lies in the Doc.
+This module contains everything that differs between the two: the number of units of a
+Doc, which of them are occupied, the gold tags, and the conversion between spans of
+units and spans of the Doc.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,16 +21,17 @@ from ..util.text import BLANK, trimmed
 ALIGNMENT_MODES = ("strict", "contract", "expand")
 #: Gold tag of a unit whose annotation is missing.
 MISSING = -1
-# Values of ent_iob. A token with B and no label is blocked: it shall be in no entity.
+# Values of ent_iob. A token with B and no label is blocked: it is in no entity.
 _IOB_MISSING, _IOB_OUTSIDE, _IOB_BEGIN = 0, 2, 3
 
 SpanT = TypeVar("SpanT", UnitSpan, ScoredSpan)
 
 
 def code_points(texts: Sequence[str]) -> Ints1d:
-    """The code points of texts end to end, with no Python loop over characters.
+    """The code points of concatenated texts, without a Python loop over characters.
 
-    RETURNS (Ints1d): (N,) uint32, as many as ``len(text)`` says, summed.
+    texts (Sequence[str]): The texts, with N characters in total.
+    RETURNS (Ints1d): (N,) uint32.
     """
     data = "".join(texts).encode("utf-32-le", "surrogatepass")
     return np.frombuffer(data, dtype="<u4")
@@ -38,8 +40,8 @@ def code_points(texts: Sequence[str]) -> Ints1d:
 def Characters() -> Model[list[Doc], Ragged]:
     """A layer that reads the characters of Docs.
 
-    RETURNS (Model[list[Doc], Ragged]): Code points (N, 1), one row a character of
-        ``doc.text``, spaces included.
+    RETURNS (Model[list[Doc], Ragged]): Code points (N, 1), one row per character of
+        ``doc.text``, including spaces.
     """
     return Model("characters", _characters_forward)
 
@@ -59,8 +61,8 @@ def reads_characters(model: Model) -> bool:
 
 
 def share_labels(example: Example) -> None:
-    """Let the vocabulary of the predicted Doc know the labels of the reference, whose
-    own may be another one: spaCy's alignment makes spans with them."""
+    """Add the labels of the reference to the vocabulary of the predicted Doc, which may
+    be another one: spaCy's alignment creates spans with them."""
     strings = example.predicted.vocab.strings
     if strings is not example.reference.vocab.strings:
         for ent in example.reference.ents:
@@ -71,50 +73,53 @@ def share_labels(example: Example) -> None:
 
 
 class Units(Protocol):
-    """One way to cut a Doc into units."""
+    """A way to split a Doc into units."""
 
     def count(self, doc: Doc) -> int:
-        """How many units the Doc has."""
+        """The number of units of a Doc."""
 
     def token_starts(self, doc: Doc) -> Ints1d:
         """(tokens,) the first unit of each token."""
 
     def offsets(self, doc: Doc) -> list[tuple[int, int]]:
-        """Where each unit begins and ends, in characters of the text."""
+        """The start and the end of each unit, in characters of ``doc.text``."""
 
     def occupied(self, doc: Doc) -> np.ndarray:
-        """(n,) bool: units that an entity or a blocked span already holds."""
+        """(n,) bool: the units that are part of an entity or of a blocked span."""
 
     def gold_tags(self, example: Example, tags: TagSet) -> Ints1d:
-        """(n,) gold tag numbers of the predicted Doc; MISSING where unknown."""
+        """(n,) the ids of the gold tags of the predicted Doc; MISSING without
+        annotation."""
 
     def to_spans(
         self, doc: Doc, spans: Iterable[tuple[int, int, str]], mode: str
     ) -> list[Span | None]:
-        """Spans of units as spans of tokens, which may overlap; None where there is no
-        such span, or nothing but white space in it."""
+        """Convert spans of units to spans of tokens, which may overlap. None: there is
+        no such span, or it contains only white space. For `mode` see
+        `Doc.char_span`."""
 
     def from_spans(self, spans: Iterable[Span]) -> list[UnitSpan]:
-        """Spans of tokens as spans of units."""
+        """Convert spans of tokens to spans of units."""
 
     def aligned_spans(self, example: Example, spans: list[Span]) -> list[UnitSpan]:
-        """Spans of the reference as spans of units of the predicted Doc; those that do
-        not fit its units are left out."""
+        """Convert spans of the reference to spans of units of the predicted Doc. Spans
+        that cannot be aligned are left out."""
 
     def to_characters(self, doc: Doc, start: int, end: int) -> tuple[int, int]:
-        """The characters of a span of units, without white space at its edges."""
+        """The character offsets of a span of units, without white space at its
+        edges."""
 
     def from_characters(
         self, doc: Doc, start: int, end: int, mode: str
     ) -> tuple[int, int] | None:
-        """The units of a span of characters; None where there is no such span."""
+        """The units of a span of characters. None: there is no such span."""
 
 
 class CharUnits:
-    """A unit is a character of ``doc.text``, whatever the tokenizer made of it."""
+    """A unit is a character of ``doc.text``, independently of the tokens."""
 
     def count(self, doc: Doc) -> int:
-        # As `len(doc.text)`, which puts the text together from its tokens each time.
+        # Equal to `len(doc.text)`, which concatenates the text of all tokens each time.
         return doc[-1].idx + len(doc[-1].text_with_ws) if len(doc) else 0
 
     def token_starts(self, doc: Doc) -> Ints1d:
@@ -139,7 +144,7 @@ class CharUnits:
             unknown = np.flatnonzero((iob == _IOB_MISSING) | blocked)
             missing = [reference[i] for i in unknown.tolist()]
         else:
-            # They may differ in white space: go by the tokens that both have.
+            # The texts may differ in white space: align the tokens.
             share_labels(example)
             ents, biluo = example.get_aligned_ents_and_ner()
             missing = [t for t, tag in zip(doc, biluo, strict=True) if tag is None]
@@ -152,18 +157,18 @@ class CharUnits:
         self, doc: Doc, spans: Iterable[tuple[int, int, str]], mode: str
     ) -> list[Span | None]:
         if self.count(doc) == len(doc):
-            # A token a character, as in most Chinese pipelines: this is faster.
+            # Each token is a character, as in most Chinese pipelines: this is faster.
             return UNITS["token"].to_spans(doc, spans, mode)
         text = doc.text
-        placed: list[Span | None] = []
+        aligned: list[Span | None] = []
         for start, end, label in spans:
             start, end = trimmed(text, start, end)
-            placed.append(
+            aligned.append(
                 doc.char_span(start, end, label, alignment_mode=mode)
                 if start < end
                 else None
             )
-        return placed
+        return aligned
 
     def from_spans(self, spans: Iterable[Span]) -> list[UnitSpan]:
         return [UnitSpan(s.start_char, s.end_char, s.label_) for s in spans]
@@ -210,7 +215,7 @@ class TokenUnits:
     ) -> list[Span | None]:
         found: list[Span | None] = []
         for start, end, label in spans:
-            # Entities neither begin nor end with what nobody sees.
+            # Entities do not begin or end with white space or invisible characters.
             while start < end and not doc[start].text.strip(BLANK):
                 start += 1
             while start < end and not doc[end - 1].text.strip(BLANK):
@@ -237,7 +242,7 @@ class TokenUnits:
 
 
 def _occupied_tokens(doc: Doc) -> np.ndarray:
-    """(tokens,) bool: those that an entity or a blocked span holds."""
+    """(tokens,) bool: the tokens that are part of an entity or of a blocked span."""
     return ~np.isin(doc.to_array("ENT_IOB"), (_IOB_MISSING, _IOB_OUTSIDE))
 
 
@@ -247,11 +252,11 @@ UNITS: dict[str, Units] = {"char": CharUnits(), "token": TokenUnits()}
 def in_characters(units: Units, doc: Doc, spans: Iterable[SpanT]) -> Iterator[SpanT]:
     """Convert spans of units to spans of characters.
 
-    units (Units): What the spans are in.
+    units (Units): The kind of units.
     doc (Doc): The document.
     spans (Iterable[UnitSpan | ScoredSpan]): The spans.
     YIELDS (UnitSpan | ScoredSpan): Spans in characters of doc.text, without white space
-        at their edges; those that are all white space are left out.
+        at their edges; spans that contain only white space are left out.
     """
     for span in spans:
         start, end = units.to_characters(doc, span.start, span.end)

@@ -1,15 +1,15 @@
-"""Entities in ``doc.ents`` and ``doc.spans``, with their probabilities.
+"""Write entities to ``doc.ents`` and ``doc.spans``, and read their probabilities.
 
-Nothing else in this package reads or writes probabilities of a Doc. They stand in the
-attrs of a span group, which spaCy saves with the Doc:
+No other module of this package reads or writes the probabilities in a Doc. They are in
+the attrs of a span group, which spaCy saves with the Doc:
 
-- "scores", in the order of the spans: the form of spaCy's `spancat`;
-- "offsets", the characters and the label that each score belongs to. By them a score is
-  found again whatever was done to the spans of the group, or to the tokens.
+- "scores", in the order of the spans, as in spaCy's `spancat`;
+- "offsets", the character offsets and the label for each score. They identify the
+  entity of a score, even if the spans of the group or the tokens have been changed.
 
-They could stand in ``doc.user_data``, too, which `Doc.from_docs` takes along. But a Doc
-with user data takes three times as long to get into bytes and out again (0.4 and 1.2 ms
-with srsly 2.5), as each does in ``nlp.pipe(n_process=2)``.
+``doc.user_data`` would be an alternative, which `Doc.from_docs` also copies. But it
+takes three times as long to serialize and deserialize a Doc with user data (1.2 instead
+of 0.4 ms with srsly 2.5), and ``nlp.pipe(n_process=2)`` does so with each Doc.
 """
 
 import struct
@@ -35,34 +35,36 @@ def entity_scores(doc: Doc, spans_key: str | None = SPANS_KEY) -> list[float | N
         for ent, score in zip(doc.ents, entity_scores(doc)):
             print(ent.text, ent.label_, score)
 
-    They are those of entities that still are what the component has found: the same
-    characters, with the same label. It does not matter what else was done to the
-    document: tokens merged or split, other entities or spans added, a copy, bytes, a
-    `DocBin`. Only `Doc.from_docs` and `Doc.to_json` leave out what belongs to a group.
+    An entity has a probability if the component has predicted it with the same
+    character offsets and label. All other changes of the document are allowed: tokens
+    may be merged or split, entities or spans added, and the document may be copied,
+    serialized or stored in a `DocBin`. Only `Doc.from_docs` and `Doc.to_json` drop the
+    attrs of span groups.
 
     doc (Doc): The document.
-    spans_key (str | None): The setting of the component.
-    RETURNS (list[float | None]): One for each entity in ``doc.ents``. None: that
-        component has not found it.
+    spans_key (str | None): The setting `spans_key` of the component.
+    RETURNS (list[float | None]): The probability of each entity in ``doc.ents``; None
+        if the component has not predicted it.
     """
     if spans_key is None:
         return [None] * len(doc.ents)
     try:
         scores = dict(_scores(doc, spans_key))
     except (TypeError, ValueError, AttributeError):
-        scores = {}  # somebody else has put something into the attrs
+        scores = {}  # another component has changed the attrs
     return [scores.get((e.start_char, e.end_char, e.label_)) for e in doc.ents]
 
 
 def _scores(doc: Doc, spans_key: str) -> Iterator[tuple[tuple[int, int, str], float]]:
-    """All probabilities that are there, by characters and label."""
+    """Yield all probabilities, each with its character offsets and label."""
     group = doc.spans.get(spans_key)
     scores = group.attrs.get("scores", ()) if group is not None else ()
     if group is None or not len(scores):
         return
     offsets = group.attrs.get("offsets")
     if offsets is None:
-        # From an earlier version. With as many spans as scores it was not changed.
+        # Saved by an earlier version. If there are as many spans as scores, the group
+        # has not been changed.
         strings = doc.vocab.strings
         offsets = [
             (span.start_char, span.end_char, strings[span.label])
@@ -83,14 +85,14 @@ def annotate(
     keep_preset: bool,
     spans_key: str | None,
 ) -> None:
-    """Write entities to ``doc.ents``, and with their probabilities to ``doc.spans``,
-    see `LSTMEntityRecognizer.set_annotations`.
+    """Write entities to ``doc.ents``, and with their probabilities to ``doc.spans``.
+    See `LSTMEntityRecognizer.set_annotations`.
 
     doc (Doc): The document.
     spans (list[ScoredSpan]): The entities, in units.
-    units (Units): What they are in.
-    alignment_mode (str): What to do with an entity that begins or ends inside a token.
-    keep_preset (bool): Keep entities and blocked spans that are there already.
+    units (Units): The kind of units.
+    alignment_mode (str): How to align an entity that begins or ends inside a token.
+    keep_preset (bool): Keep preset entities and blocked spans.
     spans_key (str | None): The key of ``doc.spans``. None: write only ``doc.ents``.
     """
     occupied = bytearray(len(doc))  # a flag per token
@@ -108,13 +110,14 @@ def _align(
     mode: str,
     occupied: bytearray,
 ) -> tuple[list[tuple[Span, float]], list[list[Any]]]:
-    """Align entities with the tokens. Of two entities that need the same token, the
-    more probable one gets it.
+    """Align entities with the tokens. If several entities need the same token, the most
+    probable one gets it.
 
-    occupied (bytearray): (tokens,) the tokens that are in an entity, which is updated.
-    RETURNS (tuple[list[tuple[Span, float]], list[list[Any]]]): The entities and their
-        probabilities, in the order of the text; and ``[start_char, end_char, label,
-        score]`` for each entity without tokens.
+    occupied (bytearray): (tokens,) a flag for each token that is part of an entity,
+        changed in place.
+    RETURNS (tuple[list[tuple[Span, float]], list[list[Any]]]): The aligned entities and
+        their probabilities, in the order of the text; and ``[start_char, end_char,
+        label, score]`` for each of the others.
     """
     found = units.to_spans(doc, (span[:3] for span in spans), mode)
     aligned: list[tuple[Span, float]] = []
@@ -133,7 +136,7 @@ def _align(
 def _write(
     doc: Doc,
     found: Sequence[tuple[Span, float]],
-    unplaced: list[list[Any]],
+    unaligned: list[list[Any]],
     free: np.ndarray | None,
     spans_key: str | None,
 ) -> None:
@@ -142,21 +145,21 @@ def _write(
     doc (Doc): The document.
     found (Sequence[tuple[Span, float]]): Entities that do not overlap, in the order of
         the text.
-    unplaced (list[list[Any]]): Entities without tokens.
-    free (np.ndarray | None): (tokens,) bool: those that are in no entity, neither a
-        found nor a preset one; all other tokens are unmodified. None: remove all preset
+    unaligned (list[list[Any]]): Entities that could not be aligned with the tokens.
+    free (np.ndarray | None): (tokens,) bool, the tokens that are to be outside of
+        entities; preset annotation of all others is kept. None: remove all preset
         entities.
     spans_key (str | None): The key of ``doc.spans``.
     """
     ents = [ent for ent, _ in found]
     if free is not None and spans_key is not None:
-        # Before they are set: one that was removed may have been found again.
+        # Before the entities are set, since a removed one may be predicted again.
         found = sorted((*_previous(doc, spans_key), *found), key=_start)
     if free is None:
         doc.set_ents(ents)
         _clear_ids(doc, range(len(doc)))
     else:
-        # Those that are there, too: where tokens were split they are not whole.
+        # Preset entities are set again, since splitting a token breaks them up.
         doc.set_ents(
             [*doc.ents, *ents], outside=_segments(doc, free), default="unmodified"
         )
@@ -170,22 +173,23 @@ def _write(
         attrs={
             "scores": np.array([score for _, score in found]),
             "offsets": [[e.start_char, e.end_char, e.label_] for e, _ in found],
-            "unplaced": unplaced,
+            "unplaced": unaligned,
         },
     )
 
 
 def _previous(doc: Doc, spans_key: str) -> Iterator[tuple[Span, float]]:
-    """What the component has found in an earlier pass, and still is in ``doc.ents``. A
-    document from JSON does not have the probabilities any more: they are NaN."""
+    """Yield the entities that the component predicted in an earlier pass and that are
+    still in ``doc.ents``. Probabilities that were lost, in a document from JSON, are
+    NaN."""
     group = doc.spans.get(spans_key)
     if group is None:
         return
-    places = {(s.start_char, s.end_char, s.label) for s in _raw_spans(group)}
+    offsets = {(s.start_char, s.end_char, s.label) for s in _raw_spans(group)}
     for ent, score in zip(doc.ents, entity_scores(doc, spans_key), strict=True):
         if score is not None:
             yield ent, score
-        elif (ent.start_char, ent.end_char, ent.label) in places:
+        elif (ent.start_char, ent.end_char, ent.label) in offsets:
             yield ent, float("nan")
 
 
@@ -194,7 +198,7 @@ def _start(scored: tuple[Span, float]) -> int:
 
 
 def _clear_ids(doc: Doc, tokens: Iterable[int]) -> None:
-    """`Doc.set_ents` leaves the ids of an entity that was there."""
+    """Remove the ids of entities that were removed: `Doc.set_ents` keeps them."""
     if not doc.has_annotation("ENT_ID") and not doc.has_annotation("ENT_KB_ID"):
         return
     for i in tokens:
@@ -202,9 +206,12 @@ def _clear_ids(doc: Doc, tokens: Iterable[int]) -> None:
         token.ent_id = token.ent_kb_id = 0
 
 
-def _segments(doc: Doc, chosen: np.ndarray) -> list[Span]:
-    """The tokens that are chosen, in spans that are as long as can be."""
-    edges = np.flatnonzero(np.diff(chosen, prepend=False, append=False)).tolist()
+def _segments(doc: Doc, selected: np.ndarray) -> list[Span]:
+    """The maximal spans of selected tokens.
+
+    selected (np.ndarray): (tokens,) bool.
+    """
+    edges = np.flatnonzero(np.diff(selected, prepend=False, append=False)).tolist()
     return [doc[i:j] for i, j in zip(edges[::2], edges[1::2], strict=True)]
 
 
@@ -218,36 +225,36 @@ def _after_refresh(name: str) -> Any:
     return refreshed
 
 
-# The attribute itself, which `EntityGroup` puts a property in front of.
+# The original attribute, which a property of `EntityGroup` hides.
 _ATTRS: Any = SpanGroup.__dict__["attrs"]
 
 
 class EntityGroup(SpanGroup):
-    """A span group that stays with its text where tokens are merged or split.
+    """A span group whose spans keep their text when tokens are merged or split.
 
-    spaCy leaves span groups as they are there: their spans then have other tokens, or
-    are beyond the end of the document, and whatever looks at them fails, `Doc.to_bytes`
-    and `Doc.copy` among others. This one finds its spans again by their characters
-    before anything looks at them. What begins or ends inside a token by now is left
-    out, and its score with it. A group that was read from bytes is spaCy's own.
+    spaCy does not update span groups then: their spans cover other tokens or extend
+    beyond the end of the document, and any access to them fails, by `Doc.to_bytes` and
+    `Doc.copy` for example. This class aligns its spans again by their character offsets
+    before each access. Spans that now begin or end inside a token are removed, with
+    their scores. A group that is read from bytes is a plain `SpanGroup` of spaCy.
     """
 
     def refresh(self) -> None:
-        """Find the spans again, if their tokens have changed."""
+        """Align the spans with the tokens again, if the tokens have changed."""
         try:
             doc = self.doc
-        except RuntimeError:  # it is not there any more
+        except RuntimeError:  # the Doc has been garbage collected
             return
         try:
             n = SpanGroup.__len__(self)
-            if all(_fits(doc, SpanGroup.__getitem__(self, i)) for i in range(n)):
+            if all(_is_aligned(doc, SpanGroup.__getitem__(self, i)) for i in range(n)):
                 return
         except IndexError:  # beyond the end of the document
             pass
         raw = _raw_spans(self)
         attrs = dict(_ATTRS.__get__(self))
         scores = attrs.get("scores", ())
-        again = [
+        aligned = [
             doc.char_span(
                 span.start_char,
                 span.end_char,
@@ -258,23 +265,24 @@ class EntityGroup(SpanGroup):
             for span in raw
         ]
         if len(scores) == len(raw):
-            there = [span is not None for span in again]
-            attrs["scores"] = np.array(list(compress(scores, there)))
+            kept = [span is not None for span in aligned]
+            attrs["scores"] = np.array(list(compress(scores, kept)))
             if "offsets" in attrs:
-                attrs["offsets"] = list(compress(attrs["offsets"], there))
-        found = SpanGroup(
+                attrs["offsets"] = list(compress(attrs["offsets"], kept))
+        group = SpanGroup(
             doc,
             name=self.name,
             attrs=attrs,
-            spans=[span for span in again if span is not None],
+            spans=[span for span in aligned if span is not None],
         )
-        # Nothing else takes spans out of a group.
-        SpanGroup.from_bytes(self, SpanGroup.to_bytes(found))
+        # There is no other way to replace the spans of a group.
+        SpanGroup.from_bytes(self, SpanGroup.to_bytes(group))
 
     @property
     def attrs(self) -> dict[str, Any]:
         self.refresh()
-        return _ATTRS.__get__(self)
+        attrs: dict[str, Any] = _ATTRS.__get__(self)
+        return attrs
 
     @attrs.setter
     def attrs(self, value: dict[str, Any]) -> None:
@@ -303,7 +311,7 @@ class EntityGroup(SpanGroup):
 
 
 class _RawSpan(NamedTuple):
-    """A span of a group, in numbers. There need not be such tokens."""
+    """The fields of a span in a group. Its token indices may be invalid."""
 
     id: int
     kb_id: int
@@ -315,13 +323,14 @@ class _RawSpan(NamedTuple):
 
 
 def _raw_spans(group: SpanGroup) -> list[_RawSpan]:
-    """The spans of a group. Only its bytes tell of spans without tokens."""
+    """The spans of a group, including those with invalid token indices, which only its
+    serialized form gives."""
     packed = srsly.msgpack_loads(SpanGroup.to_bytes(group))["spans"]
     return [_RawSpan(*struct.unpack(">QQQllll", span)) for span in packed]
 
 
-def _fits(doc: Doc, span: Span) -> bool:
-    """Do the tokens of a span begin and end where its characters do?"""
+def _is_aligned(doc: Doc, span: Span) -> bool:
+    """Return whether the tokens of a span match its character offsets."""
     if not 0 <= span.start < span.end <= len(doc):
         return False
     last = doc[span.end - 1]

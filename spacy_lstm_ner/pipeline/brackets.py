@@ -1,16 +1,18 @@
-"""Brackets and quotation marks: an entity has both of a pair, or neither.
+"""Brackets and quotation marks: an entity contains both marks of a pair, or neither.
 
-中国（上海）自由贸易区 is an entity as a whole, or 中国 and 上海 are; but 中国（上海 is
-none. A model learns this only from many examples, and small data has few; yet the
-annotation of the data sets of this project parts a pair once in 22,000 entities. So
-where the best path of tags parts one, the best path of those that do not is taken: both
-marks are in the same entity, with all that stands between them, or neither is in one.
+中国（上海）自由贸易区 may be one entity, or 中国 and 上海 may be two; but 中国（上海 is
+not an entity. A model needs many examples to learn this, and small data sets have few;
+yet in the annotation of the data sets of this project, only one entity in 22,000 splits
+a pair. So if the best path of tags splits a pair, it is replaced by the best path that
+splits none: both marks of a pair are in the same entity, together with everything
+between them, or neither mark is in an entity.
 
-That path is found in time that grows with the text, however deep brackets are nested.
-Where the marks of a pair are in no entity, the best path between them does not depend
-on what is around. So pairs are taken from the inside out, and to what is around it a
-pair is one step, with two ways to make it: outside of all entities, with the best path
-of its inside; or in one entity, whose tags are all given.
+The search takes time linear in the length of the text, however deeply brackets are
+nested. If the marks of a pair are outside of entities, the best path between them does
+not depend on their context. So pairs are processed from the innermost outwards, and a
+processed pair is a single step of the surrounding path, with two alternatives: its
+marks are outside of entities, with the best path between them; or it is inside of one
+entity, which determines all of its tags.
 """
 
 import re
@@ -28,51 +30,53 @@ from ..layers.viterbi import best_paths
 from ..model.units import Units
 from ..tags import Span, TagSet
 
-# Neither ‘’, since ’ is an apostrophe, too, nor <>, which are signs of comparison.
+# Without ‘’, since ’ is also an apostrophe, and without <>, which are comparison signs.
 _OPENING, _CLOSING = "(（[［{｛《〈「『【〔〖“«", ")）]］}｝》〉」』】〕〗”»"
-_OTHER_HALF = dict(zip(_OPENING, _CLOSING, strict=True))
+_CLOSING_OF = dict(zip(_OPENING, _CLOSING, strict=True))
 _MARKS = re.compile(f"[{re.escape(_OPENING + _CLOSING)}]")
-# So often only those pairs are held together that the best path parts, until it parts
-# none; then all are.
+# In the first rounds, only the pairs that the best path splits are kept together. If
+# some are still split after this many rounds, all pairs are kept together.
 _ROUNDS = 3
 
-#: The places of an opening mark and of its closing one.
+#: The positions of an opening mark and of its closing mark.
 Pair = tuple[int, int]
 
 
 def bracket_pairs(text: str) -> list[Pair]:
-    """The pairs of a text, in characters, by their closing marks. A mark without its
-    other half is in none, and pairs do not cross."""
+    """The bracket pairs of a text, as character offsets, in the order of their closing
+    marks. An unmatched mark belongs to no pair, and pairs do not cross."""
     pairs: list[Pair] = []
     opened: list[tuple[int, str]] = []
-    waiting = dict.fromkeys(_CLOSING, 0)  # how many of those opened wait for each
+    # For each closing mark, the number of open brackets that it would close.
+    n_open = dict.fromkeys(_CLOSING, 0)
     for mark in _MARKS.finditer(text):
         i, char = mark.start(), mark[0]
-        if char in _OTHER_HALF:
-            opened.append((i, _OTHER_HALF[char]))
-            waiting[_OTHER_HALF[char]] += 1
-        elif waiting[char]:
+        if char in _CLOSING_OF:
+            opened.append((i, _CLOSING_OF[char]))
+            n_open[_CLOSING_OF[char]] += 1
+        elif n_open[char]:
             closing = ""
             while closing != char:
                 first, closing = opened.pop()
-                waiting[closing] -= 1
+                n_open[closing] -= 1
             pairs.append((first, i))
     return pairs
 
 
 def unit_pairs(doc: Doc, units: Units) -> list[Pair]:
-    """The pairs of the text of a document, in units. A token may contain both."""
+    """The bracket pairs of a document, in units. Pairs within one token are left
+    out."""
     pairs = []
     for pair in bracket_pairs(doc.text):
-        places = [units.from_characters(doc, i, i + 1, "expand") for i in pair]
-        (first, _), (last, _) = (place for place in places if place is not None)
+        found = [units.from_characters(doc, i, i + 1, "expand") for i in pair]
+        (first, _), (last, _) = (span for span in found if span is not None)
         if first != last:
             pairs.append((first, last))
     return pairs
 
 
 def split_pairs(pairs: Iterable[Pair], spans: Sequence[Span]) -> list[Pair]:
-    """The pairs of which one of the spans, which do not overlap, has only one half."""
+    """The pairs of which a span contains only one mark. Spans must not overlap."""
     owner = {
         unit: number
         for number, (start, end, _) in enumerate(spans)
@@ -84,102 +88,109 @@ def split_pairs(pairs: Iterable[Pair], spans: Sequence[Span]) -> list[Pair]:
 def best_path_keeping_brackets(
     crf: Model, scores: Floats2d, path: Ints1d, tags: TagSet, pairs: Iterable[Pair]
 ) -> Ints1d:
-    """The best path of one text that parts no pair.
+    """Find the best path of one text that splits no pair.
 
     crf (Model): A `CRF` layer.
-    scores (Floats2d): (n, T) emission scores. What the pairs that would be parted rule
-        out becomes minus infinity in them, so that the path is their best one.
-    path (Ints1d): (n,) the best path, which is changed in place.
+    scores (Floats2d): (n, T) emission scores, changed in place: tags that would split a
+        pair are excluded with minus infinity, so that the returned path is the best one
+        of the changed scores.
+    path (Ints1d): (n,) the best path, changed in place.
     tags (TagSet): T tags.
-    pairs (Iterable[Pair]): The pairs, in units. Those are let go which every path
-        parts, since there are entities that stay.
+    pairs (Iterable[Pair]): The pairs, in units. Pairs that every path splits, because
+        of preset entities, are ignored.
     RETURNS (Ints1d): (n,) the path.
     """
-    possible = _possible(pairs, tags, scores)
-    some = split_pairs(possible, tags.spans_from_ids(path))
-    if not some:
+    possible = _unsplit_pairs(pairs, tags, scores)
+    split = split_pairs(possible, tags.spans_from_ids(path))
+    if not split:
         return path
-    in_one = _in_one_entity(crf, scores, tags, possible)
-    held: dict[Pair, None] = {}
+    in_entity = _pairs_in_entities(crf, scores, tags, possible)
+    kept_together: dict[Pair, None] = {}
     allowed = np.ones(scores.shape, dtype=bool)
     for number in range(_ROUNDS + 1):
-        held.update(dict.fromkeys(some if number < _ROUNDS else possible))
-        _rule_out(allowed, tags, held, in_one)
+        kept_together.update(dict.fromkeys(split if number < _ROUNDS else possible))
+        _keep_together(allowed, tags, kept_together, in_entity)
         text = Ragged(scores, np.array([len(path)]))
-        path[:] = best_paths(crf, text, tags.rules, allowed=allowed)
-        some = split_pairs(possible, tags.spans_from_ids(path))
-        if not some:
+        path[:] = best_paths(crf, text, tags.constraints, allowed=allowed)
+        split = split_pairs(possible, tags.spans_from_ids(path))
+        if not split:
             break
     scores[~allowed] = -np.inf
     return path
 
 
-def _possible(pairs: Iterable[Pair], tags: TagSet, scores: Floats2d) -> list[Pair]:
-    """Without those that are parted by entities that stay."""
-    places = np.array(list(dict.fromkeys(pairs)), dtype="int64").reshape((-1, 2))
-    first, last = places.T
-    can = np.isfinite(scores)
-    begin, inside, end = _tags_of_entities(tags)
-    # (n + 1, labels) how many units before each cannot be inside.
-    cannot = np.zeros((len(scores) + 1, len(tags.labels)), dtype="int64")
-    np.cumsum(~can[:, inside], axis=0, out=cannot[1:])
-    in_one = cannot[last] == cannot[first + 1]
-    in_one &= can[first][:, begin] | can[first][:, inside]
-    in_one &= can[last][:, inside] | can[last][:, end]
-    good = (can[first, 0] & can[last, 0]) | in_one.any(axis=1)
-    return [(i, j) for i, j in places[good].tolist()]
+def _unsplit_pairs(pairs: Iterable[Pair], tags: TagSet, scores: Floats2d) -> list[Pair]:
+    """The pairs that are not split by preset entities."""
+    positions = np.array(list(dict.fromkeys(pairs)), dtype="int64").reshape((-1, 2))
+    first, last = positions.T
+    allowed = np.isfinite(scores)
+    begin, inside, end = _entity_tags(tags)
+    # (n + 1, labels) number of preceding units that cannot be inside of an entity.
+    excluded = np.zeros((len(scores) + 1, len(tags.labels)), dtype="int64")
+    np.cumsum(~allowed[:, inside], axis=0, out=excluded[1:])
+    in_entity = excluded[last] == excluded[first + 1]
+    in_entity &= allowed[first][:, begin] | allowed[first][:, inside]
+    in_entity &= allowed[last][:, inside] | allowed[last][:, end]
+    outside = allowed[first, 0] & allowed[last, 0]
+    possible = outside | in_entity.any(axis=1)
+    return [(i, j) for i, j in positions[possible].tolist()]
 
 
-def _tags_of_entities(tags: TagSet) -> tuple[Ints1d, Ints1d, Ints1d]:
-    """(labels,) the numbers of the tags with which an entity of several units begins,
-    goes on and ends, label by label."""
+def _entity_tags(tags: TagSet) -> tuple[Ints1d, Ints1d, Ints1d]:
+    """(labels,) for each label, the tags of the first unit of an entity of several
+    units, of its inner units, and of its last unit."""
     begin = 1 + np.arange(len(tags.labels)) * len(tags.prefixes)
     inside = begin + 1
     return begin, inside, begin + 2 if "E" in tags.prefixes else inside
 
 
-def _rule_out(
-    allowed: np.ndarray, tags: TagSet, pairs: Iterable[Pair], in_one: np.ndarray
+def _keep_together(
+    allowed: np.ndarray, tags: TagSet, pairs: Iterable[Pair], in_entity: np.ndarray
 ) -> None:
-    """Rule out all paths on which one of the pairs is not as it should be: in one
-    entity, or outside of all.
+    """Exclude all tags that would split one of the pairs.
 
     allowed (np.ndarray): (n, T) bool, the tags that a path may have, changed in place.
-    in_one (np.ndarray): (n,) bool, the units that are in one entity with a pair.
+    in_entity (np.ndarray): (n,) bool, the units of the pairs that are to be inside of
+        one entity. All other pairs are to be outside of entities.
     """
-    outside = [unit for pair in pairs for unit in pair if not in_one[unit]]
+    outside = [unit for pair in pairs for unit in pair if not in_entity[unit]]
     allowed[outside, 1:] = False
-    whole = [pair for pair in pairs if in_one[pair[0]]]
-    if not whole:
+    inside = [pair for pair in pairs if in_entity[pair[0]]]
+    if not inside:
         return
-    first, last = np.array(whole).T
-    between = np.zeros(len(allowed) + 1, dtype="int64")
-    np.add.at(between, first + 1, 1)
-    np.add.at(between, last, -1)
-    opens, goes_on, closes = tags.in_one_entity(3)
-    for units, its_tags in (
-        (first, opens),
-        (last, closes),
-        (np.flatnonzero(between.cumsum()), goes_on),
+    first, last = np.array(inside).T
+    # +1 at the first unit between two marks, -1 after the last one.
+    changes = np.zeros(len(allowed) + 1, dtype="int64")
+    np.add.at(changes, first + 1, 1)
+    np.add.at(changes, last, -1)
+    between = np.flatnonzero(changes.cumsum())
+    at_first, at_inner, at_last = tags.in_one_entity(3)
+    for units, allowed_tags in (
+        (first, at_first),
+        (last, at_last),
+        (between, at_inner),
     ):
-        allowed[np.ix_(units, ~its_tags)] = False
+        allowed[np.ix_(units, ~allowed_tags)] = False
 
 
-class _Block(NamedTuple):
-    """Units that are in one entity, or each outside of all: those of a pair, and of all
-    pairs that share one with it. A token may have several marks."""
+class _Group(NamedTuple):
+    """Pairs that share units, directly or through other pairs, as a token may contain
+    several marks: all of them are in the same entity, or all are outside of entities.
+    Usually a group is one pair."""
 
+    #: The units of the marks, in the order of the text.
     units: list[int]
-    #: What is between each and the next one: filled from the inside out.
+    #: The best paths between each unit and the next one, set from the innermost group
+    #: outwards.
     gaps: list["_Steps"]
 
 
 class _Step(NamedTuple):
-    """A unit, or a block with all that is in it."""
+    """A step of the search: one unit, or a group with everything in it."""
 
-    block: _Block | None
-    #: (T,) the score of the best path to each tag: at the first unit of it, and at the
-    #: last.
+    group: _Group | None
+    #: (T,) the score of the best path that ends with each tag, at the first unit of the
+    #: step and at its last unit.
     first: Floats1d
     last: Floats1d
 
@@ -187,137 +198,159 @@ class _Step(NamedTuple):
 _Steps = list[_Step]
 
 
-def _blocks(pairs: Iterable[Pair]) -> Iterator[_Block]:
-    """The blocks by their last units: those inside of others come first."""
+def _groups(pairs: Iterable[Pair]) -> Iterator[_Group]:
+    """Group the pairs that share units.
+
+    YIELDS (_Group): The groups, sorted by their last units, so that a group comes after
+        those inside of it.
+    """
     units: dict[int, list[int]] = {}
     for i, j in pairs:
-        one, other = units.setdefault(i, [i]), units.setdefault(j, [j])
-        if one is not other:
-            if len(one) < len(other):
-                one, other = other, one
-            one.extend(other)
-            units.update(dict.fromkeys(other, one))
-    blocks = {id(block): sorted(block) for block in units.values()}
-    for block in sorted(blocks.values(), key=lambda block: block[-1]):
-        yield _Block(block, [])
+        larger, smaller = units.setdefault(i, [i]), units.setdefault(j, [j])
+        if larger is not smaller:
+            if len(larger) < len(smaller):
+                larger, smaller = smaller, larger
+            larger.extend(smaller)
+            units.update(dict.fromkeys(smaller, larger))
+    groups = {id(group): sorted(group) for group in units.values()}
+    for group in sorted(groups.values(), key=lambda group: group[-1]):
+        yield _Group(group, [])
 
 
-def _in_one_entity(
+def _pairs_in_entities(
     crf: Model, scores: Floats2d, tags: TagSet, pairs: list[Pair]
 ) -> np.ndarray:
-    """Find the best path that parts no pair.
+    """Find the pairs that are inside of entities on the best path that splits no pair.
 
     RETURNS (np.ndarray): (n,) bool, the units from the first to the last mark of each
-        pair that is in one entity.
+        such pair.
     """
-    search = _Search(crf, scores, tags)
-    begins: dict[int, _Block] = {}
-    for block in _blocks(pairs):
-        for before, after in pairwise(block.units):
-            block.gaps.append(
-                search.steps(before + 1, after, search.transitions[0], begins)
+    search = _GroupSearch(crf, scores, tags)
+    group_at: dict[int, _Group] = {}
+    for group in _groups(pairs):
+        for left, right in pairwise(group.units):
+            group.gaps.append(
+                search.forward(left + 1, right, search.transitions[0], group_at)
             )
-        begins[block.units[0]] = block
-    whole = search.steps(0, len(scores), search.starts, begins)
-    in_one = np.zeros(len(scores), dtype=bool)
-    rest = [(whole, search.ends)]
-    while rest:
-        steps, after = rest.pop()
-        for block, tag in search.back(steps, after):
+        group_at[group.units[0]] = group
+    text = search.forward(0, len(scores), search.starts, group_at)
+    in_entity = np.zeros(len(scores), dtype=bool)
+    remaining = [(text, search.ends)]
+    while remaining:
+        steps, final = remaining.pop()
+        for group, tag in search.backtrack(steps, final):
             if tag:
-                in_one[block.units[0] : block.units[-1] + 1] = True
+                in_entity[group.units[0] : group.units[-1] + 1] = True
             else:
-                rest.extend((gap, search.transitions[:, 0]) for gap in block.gaps)
-    return in_one
+                remaining.extend((gap, search.transitions[:, 0]) for gap in group.gaps)
+    return in_entity
 
 
-class _Search:
-    """As `best_paths`, with blocks as steps. In float64."""
+class _GroupSearch:
+    """The Viterbi search of `best_paths`, in which a group is a single step. It
+    computes in float64."""
 
     def __init__(self, crf: Model, scores: Floats2d, tags: TagSet):
-        constrained = ConstrainedScores(crf, tags.rules)
+        constrained = ConstrainedScores(crf, tags.constraints)
         self.starts: Floats1d = constrained.starts
         self.transitions: Floats2d = constrained.transitions
         self.ends: Floats1d = constrained.ends
         self.scores = scores.astype("float64")
-        begin, inside, end = _tags_of_entities(tags)
+        begin, inside, end = _entity_tags(tags)
         self.begin, self.inside, self.end = begin, inside, end
         self.begin_inside = self.transitions[begin, inside]
         self.begin_end = self.transitions[begin, end]
         self.inside_inside = self.transitions[inside, inside]
         self.inside_end = self.transitions[inside, end]
-        # (n + 1, labels) sums over the units before, and how many are ruled out.
-        on = self.scores[:, inside]
-        ruled_out = np.isneginf(on)
-        self.sums = np.zeros((len(on) + 1, len(inside)))
-        np.cumsum(np.where(ruled_out, 0.0, on), axis=0, out=self.sums[1:])
-        self.ruled_out = np.zeros(self.sums.shape, dtype="int64")
-        np.cumsum(ruled_out, axis=0, out=self.ruled_out[1:])
+        # (n + 1, labels) for the preceding units, the sums of the scores of the inside
+        # tags, and how many of these tags are excluded.
+        inside_scores = self.scores[:, inside]
+        excluded = np.isneginf(inside_scores)
+        self.sums = np.zeros((len(inside_scores) + 1, len(inside)))
+        np.cumsum(np.where(excluded, 0.0, inside_scores), axis=0, out=self.sums[1:])
+        self.excluded = np.zeros(self.sums.shape, dtype="int64")
+        np.cumsum(excluded, axis=0, out=self.excluded[1:])
 
-    def steps(
-        self, start: int, end: int, before: Floats1d, begins: dict[int, _Block]
+    def forward(
+        self, start: int, end: int, initial: Floats1d, group_at: dict[int, _Group]
     ) -> _Steps:
-        """Go from a unit to another one, by the blocks that begin between.
+        """Compute the scores of the best paths over a range of units.
 
-        before (Floats1d): (T,) what it takes to get to each tag of the first unit.
+        start (int): The first unit.
+        end (int): The unit after the last one.
+        initial (Floats1d): (T,) the scores of the transitions to each tag of the first
+            unit.
+        group_at (dict[int, _Group]): The groups by their first units.
+        RETURNS (_Steps): The steps of the search.
         """
         steps: _Steps = []
         unit = start
         while unit < end:
             if steps:
-                before = np.maximum.reduce(steps[-1].last[:, None] + self.transitions)
-            first = before + self.scores[unit]
-            block = begins.get(unit)
-            last = first if block is None else self._over(block, first)
-            steps.append(_Step(block, first, last))
-            unit = unit + 1 if block is None else block.units[-1] + 1
+                initial = np.maximum.reduce(steps[-1].last[:, None] + self.transitions)
+            first = initial + self.scores[unit]
+            group = group_at.get(unit)
+            last = first if group is None else self._group_scores(group, first)
+            steps.append(_Step(group, first, last))
+            unit = unit + 1 if group is None else group.units[-1] + 1
         return steps
 
-    def _over(self, block: _Block, first: Floats1d) -> Floats1d:
-        """The scores at the last unit of a block, from those at the first one."""
-        units = block.units
+    def _group_scores(self, group: _Group, first: Floats1d) -> Floats1d:
+        """(T,) the scores of the best paths to each tag of the last unit of a group,
+        given those to the tags of its first unit."""
+        units = group.units
         last = np.full_like(first, -np.inf)
         between = self.transitions[:, 0]
-        inner = (
-            (gap[-1].last + between).max() if gap else between[0] for gap in block.gaps
+        gap_scores = (
+            (gap[-1].last + between).max() if gap else between[0] for gap in group.gaps
         )
-        last[0] = first[0] + self.scores[units[1:], 0].sum() + sum(inner)
-        to_inside = self._entered(block, first, self.inside)
-        to_end = self._entered(block, first, self.end)
+        last[0] = first[0] + self.scores[units[1:], 0].sum() + sum(gap_scores)
+        to_inside = self._entity_scores(group, first, self.inside)
+        to_end = self._entity_scores(group, first, self.end)
         last[self.inside] = to_inside.max(axis=0) + self.scores[units[-1], self.inside]
         # In BIO these are the same tags.
         last[self.end] = to_end.max(axis=0) + self.scores[units[-1], self.end]
         return last
 
-    def _entered(self, block: _Block, first: Floats1d, to: Ints1d) -> Floats2d:
-        """(2, labels): what it takes to get to the last unit of a block, which has the
-        tag `to` of each label, where it begins at the first unit and where before."""
-        start, end = block.units[0], block.units[-1]
-        begins, goes_on = first[self.begin], first[self.inside]
+    def _entity_scores(self, group: _Group, first: Floats1d, to: Ints1d) -> Floats2d:
+        """The scores of the best paths that have a group inside of one entity.
+
+        to (Ints1d): (labels,) the tags of the last unit: `inside` or `end`.
+        RETURNS (Floats2d): (2, labels) scores, without the emission scores of the last
+            unit. Row 0: the entity begins at the first unit of the group. Row 1: it
+            begins before.
+        """
+        start, end = group.units[0], group.units[-1]
+        at_begin, at_inside = first[self.begin], first[self.inside]
         last_step = self.inside_end if to is self.end else self.inside_inside
         if end - start == 1:
             begin = self.begin_end if to is self.end else self.begin_inside
-            return np.stack((begins + begin, goes_on + last_step))
-        through = self.sums[end] - self.sums[start + 1]
-        through = through + (end - start - 2) * self.inside_inside + last_step
-        through[self.ruled_out[end] > self.ruled_out[start + 1]] = -np.inf
-        return np.stack((begins + self.begin_inside, goes_on + self.inside_inside)) + (
-            through
+            return np.stack((at_begin + begin, at_inside + last_step))
+        inner = self.sums[end] - self.sums[start + 1]
+        inner = inner + (end - start - 2) * self.inside_inside + last_step
+        inner[self.excluded[end] > self.excluded[start + 1]] = -np.inf
+        return (
+            np.stack((at_begin + self.begin_inside, at_inside + self.inside_inside))
+            + inner
         )
 
-    def back(self, steps: _Steps, after: Floats1d) -> Iterator[tuple[_Block, int]]:
-        """The blocks on the best path, from the end on, each with its last tag.
+    def backtrack(self, steps: _Steps, final: Floats1d) -> Iterator[tuple[_Group, int]]:
+        """Follow the best path backwards.
 
-        after (Floats1d): (T,) what it takes to go on after each tag of the last unit.
+        steps (_Steps): What `forward` returned.
+        final (Floats1d): (T,) the scores of the transitions from each tag of the last
+            unit.
+        YIELDS (tuple[_Group, int]): The groups, the last one first, each with the tag
+            of its last unit.
         """
-        for block, first, last in reversed(steps):
-            tag = int((last + after).argmax())
-            if block is not None:
-                yield block, tag
+        for group, first, last in reversed(steps):
+            tag = int((last + final).argmax())
+            if group is not None:
+                yield group, tag
                 if tag:
                     to = self.end if tag in self.end else self.inside
                     label = int(np.flatnonzero(to == tag)[0])
-                    ways = self._entered(block, first, to)[:, label]
-                    came_by = self.inside if ways.argmax() else self.begin
-                    tag = int(came_by[label])
-            after = self.transitions[:, tag]
+                    scores = self._entity_scores(group, first, to)[:, label]
+                    first_tags = self.inside if scores.argmax() else self.begin
+                    tag = int(first_tags[label])
+            final = self.transitions[:, tag]

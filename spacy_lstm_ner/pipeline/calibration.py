@@ -43,7 +43,7 @@ def find_temperature(
     decoder (Decoder): The component with the temperature that it has.
     examples (list[Example]): Examples that it was not trained on.
     window (int | None): Units per window.
-    RETURNS (float): The temperature, rounded to what is saved.
+    RETURNS (float): The temperature, rounded to four decimals.
     RAISES (NotCalibrated): If no entity is found, or none is correct.
     """
     found: list[tuple[Batch, list[list[Span]]]] = []
@@ -83,7 +83,7 @@ def _judge(
     tokens without annotation do not count."""
     units = state.units
     gold = set(units.aligned_spans(example, list(example.reference.ents)))
-    # A label that the component does not know cannot be predicted, but is no error.
+    # A label that the component does not know cannot be predicted, but is not an error.
     others = {span.label for span in gold}.difference(state.labels)
     tags = tag_set((*state.labels, *sorted(others)), state.scheme)
     unknown = units.gold_tags(example, tags) == MISSING

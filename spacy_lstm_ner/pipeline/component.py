@@ -1,17 +1,17 @@
 """The component `lstm_ner`: predicts named entities and writes them to ``doc.ents``.
 
-This file has its settings and the methods that spaCy calls. What they do is in the
-files beside it:
+This module has its settings and the methods that spaCy calls. They are implemented by
+the other modules of this package:
 
     Docs ─► batch.py ─► preset.py ─► decoding.py ─► windows.py ─► annotating.py ─► Docs
-            emission    what is in   best path,     one set of    doc.ents and
-            scores      doc.ents     marginals      entities      doc.spans
+            emission    preset       best path,     one set of    doc.ents and
+            scores      entities     marginals      entities      doc.spans
 
     Examples ─► initialization.py ─► training.py ─► calibration.py
                 labels, sizes        losses         temperature
 
-The methods for training are those of its base class in trainable.py, the ones for
-saving those of serialization.py.
+The methods for training are inherited from trainable.py, and those for saving from
+serialization.py.
 """
 
 from collections.abc import Callable, Iterable
@@ -51,27 +51,28 @@ class LSTMEntityRecognizer(TrainableRecognizer):
     model (Model[list[Doc], list[Floats2d]]): Gives the emission scores of the tags at
         each unit.
     name (str): Name of the component, also used for its losses.
-    unit (str): What the model reads. "char": the characters of the text, whatever the
-        tokenizer. "token": tokens, with any spaCy tok2vec.
+    unit (str): What the model reads. "char": the characters of the text, independently
+        of the tokenizer. "token": tokens, with any spaCy tok2vec.
     scheme (str): Tag scheme, "BIOES" or "BIO".
     alignment_mode (str): What to do with an entity that begins or ends inside a token:
         "expand" it to the whole token, "contract" it to leave the token out, or with
         "strict" drop it. See `Doc.char_span`.
-    overwrite (bool): Remove the entities that are in ``doc.ents`` already. Otherwise
-        they stay, as do blocked spans, and the best path is one that has them.
+    overwrite (bool): Remove preset entities, those that are in ``doc.ents`` already.
+        Otherwise they are kept, as are blocked spans, and the best path is one that
+        contains them.
     spans_key (str | None): The key of ``doc.spans`` to which the entities are written
-        with their probabilities, see `set_annotations`. None: do not.
+        with their probabilities, see `set_annotations`. None: do not write them.
     threshold (float): Minimum probability of an entity.
     incorrect_spans_key (str | None): The key of ``doc.spans`` in the training data with
         spans that are known not to be entities with this extent and this label.
-    whole_brackets (bool): An entity has both of a pair of brackets or quotation marks,
-        or neither, see brackets.py.
+    whole_brackets (bool): Require that an entity contains both marks of a pair of
+        brackets or quotation marks, or neither, see brackets.py.
     window (int | None): Number of units that are read at once, at least 16: a longer
-        document is read in windows that overlap by a quarter, see windows.py. None:
-        read each document whole. Training reads it whole.
+        document is read in windows that overlap by a quarter, see windows.py. None: do
+        not use windows. Training does not use them.
     scorer (Callable | None): The scorer that `nlp.evaluate` calls.
-    RAISES (ValueError): For a setting with another value, and for characters with a
-        shared tok2vec.
+    RAISES (ValueError): If the value of a setting is not valid, or the model does not
+        read the unit.
     """
 
     alignment_mode = Setting(settings.alignment_mode)
@@ -121,8 +122,8 @@ class LSTMEntityRecognizer(TrainableRecognizer):
 
     @property
     def temperature(self) -> float:
-        """What all scores are divided by before they become probabilities, set by
-        `calibrate`."""
+        """The temperature: all scores are divided by it before they are converted to
+        probabilities. It is set by `calibrate`."""
         return self.state.temperature
 
     @property
@@ -137,15 +138,15 @@ class LSTMEntityRecognizer(TrainableRecognizer):
 
         docs (Iterable[Doc]): The documents.
         RETURNS (list[list[ScoredSpan]]): For each document its entities, in units, each
-            with its marginal probability: that of all paths that have this entity.
+            with its marginal probability: that of all paths that contain this entity.
         RAISES (ValueError): If the model is not initialized, does not give one row of
-            scores per unit, or gives scores that are not finite.
+            scores per unit, or gives non-finite scores.
         """
         return predict_spans(self._decoder, list(docs), self.window, self.threshold)
 
     def decode(self, docs: Iterable[Doc]) -> list[Decoding]:
-        """Decode documents, without windows and without modifying them. For what comes
-        before the component see `n_best`.
+        """Decode documents, without windows and without modifying them. Components
+        before this one should have been applied, see `n_best`.
 
         docs (Iterable[Doc]): The documents.
         RETURNS (list[Decoding]): For each document the emission scores, the best path,
@@ -168,18 +169,19 @@ class LSTMEntityRecognizer(TrainableRecognizer):
         whole: bool = False,
     ) -> list[list[float]]:
         """The marginal probabilities of any entities, predicted or not. The documents
-        are not modified. For what comes before the component see `n_best`.
+        are not modified. Components before this one should have been applied, see
+        `n_best`.
 
         docs (Iterable[Doc]): The documents.
         spans (Iterable[Iterable[tuple[int, int, str]]]): For each document any number
-            of ``(start, end, label)`` in characters of doc.text; they may overlap. An
-            empty label asks for the probability that no entity has any of these
+            of ``(start, end, label)`` in characters of doc.text, which may overlap. An
+            empty label is for the probability that no entity contains any of these
             characters.
-        whole (bool): Read documents without windows, as `n_best` does.
-        RETURNS (list[list[float]]): For each document the probabilities of its spans.
-            It is 0 for what the component cannot predict: an unknown label, an entity
-            that is longer than a window, and with ``unit = "token"`` one that begins or
-            ends inside a token.
+        whole (bool): Do not use windows, as in `n_best`.
+        RETURNS (list[list[float]]): For each document the probabilities of its spans. A
+            probability is 0 if the component cannot predict the entity: if its label is
+            unknown, if it is longer than a window, or with ``unit = "token"`` if it
+            begins or ends inside a token.
         RAISES (ValueError): For a span that is empty or not inside the text.
         """
         size = None if whole else self.window
@@ -187,20 +189,22 @@ class LSTMEntityRecognizer(TrainableRecognizer):
 
     def n_best(self, docs: Iterable[Doc], n: int) -> list[list[Analysis]]:
         """The n most probable analyses of each document. Documents are not modified,
-        and are read without windows. The components before this one should have been
-        applied, a shared tok2vec above all: entities that are in ``doc.ents`` already
-        are kept, and are not part of the analyses.
+        and windows are not used. Components before this one should have been applied,
+        in particular a shared tok2vec. Preset entities are kept, and are not part of
+        the analyses.
 
         docs (Iterable[Doc]): The documents.
-        n (int): How many, at least 1.
+        n (int): Number of analyses, at least 1.
         RETURNS (list[list[Analysis]]): For each document its analyses, all different,
-            the most probable one first. They are fewer than n if there are no more; and
-            if some differed only in white space at the edges of entities, which become
-            one analysis with the sum of their probabilities.
-        RAISES (ValueError): For an n below 1.
+            the most probable one first. There are fewer than n if no more are possible,
+            or if some differ only in white space at the edges of entities: these are
+            merged into one, with the sum of their probabilities.
+        RAISES (ValueError): If n is below 1.
         """
         if n < 1:
-            raise ValueError(f"[{self.name}] n = {n}: ask for at least 1 analysis.")
+            raise ValueError(
+                f"[{self.name}] n = {n} is too small: set it to 1 or more."
+            )
         decoder = self._decoder
         batches = decoder.batches(list(docs), None)
         return [found for batch in batches for found in decoder.n_best(batch, n)]
@@ -211,9 +215,10 @@ class LSTMEntityRecognizer(TrainableRecognizer):
         return without_preset(doc, spans, self.state) if is_preset else spans
 
     def calibrate(self, examples: Iterable[Example]) -> float:
-        """Calibrate the probabilities: set the temperature at which they fit best how
-        often the component is correct on examples that it was not trained on. Apart
-        from a threshold, the same entities are predicted, see calibration.py.
+        """Calibrate the probabilities: set the temperature at which they best match the
+        proportion of correct entities in examples that the component was not trained
+        on. Unless a threshold is set, the predicted entities stay the same, see
+        calibration.py.
 
         examples (Iterable[Example]): The examples, with the components before this one
             applied to the predicted Docs. Entities on tokens without annotation do not
@@ -233,11 +238,12 @@ class LSTMEntityRecognizer(TrainableRecognizer):
         self, docs: Iterable[Doc], spans: list[list[ScoredSpan]]
     ) -> None:
         """Write entities to ``doc.ents``, and again with their probabilities to
-        ``doc.spans[spans_key]``; `entity_scores` reads them, whatever else is done to
-        the Doc. The attrs of this span group are saved with the Doc:
+        ``doc.spans[spans_key]``. To read the probabilities, use `entity_scores`, which
+        works even if the Doc has been changed. The attrs of this span group are saved
+        with the Doc:
 
         - "scores": one probability per span, in an array. It is NaN for an entity of an
-          earlier pass whose probability is not known any more;
+          earlier pass whose probability has been lost;
         - "unplaced": ``[start_char, end_char, label, score]`` of each entity that does
           not fit the tokens, or whose tokens are part of a more probable entity.
 
@@ -256,20 +262,22 @@ class LSTMEntityRecognizer(TrainableRecognizer):
 
     def score(self, examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
         """Call the scorer, with the key of the probabilities."""
-        return super().score(examples, **{"spans_key": self.spans_key, **kwargs})
+        keywords = {"spans_key": self.spans_key, **kwargs}
+        scores: dict[str, Any] = super().score(examples, **keywords)
+        return scores
 
 
 def _check_unit(name: str, unit: str, model: Model) -> None:
     """RAISES (ValueError): If the model does not read this unit."""
     if unit == "token" and reads_characters(model):
         raise ValueError(
-            f'[{name}] unit = "token" does not go with a model that reads characters. '
+            f'[{name}] unit = "token" is incompatible with a model of characters. '
             f"Use an embedding of tokens in the model, for example @architectures = "
             f'"spacy.MultiHashEmbed.v2", or set unit = "char".'
         )
     if unit == "char" and any(isinstance(n, Tok2VecListener) for n in model.walk()):
         raise ValueError(
-            f'[{name}] unit = "char" does not go with a shared tok2vec, which gives a '
+            f'[{name}] unit = "char" is incompatible with a shared tok2vec: it gives a '
             f"vector per token. Use an embedding of characters in the model of this "
             f'component, or set unit = "token".'
         )

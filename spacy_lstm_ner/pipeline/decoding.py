@@ -89,7 +89,7 @@ class Decoder:
         """
         crf, tags = self.model.get_ref("crf"), self.state.tags
         emissions = batch.emissions
-        path = best_paths(crf, emissions, tags.rules)
+        path = best_paths(crf, emissions, tags.constraints)
         # No entity of a legal path extends over two windows.
         found = self._without_preset(
             batch.docs, batch.split_spans(tags.spans_from_ids(path))
@@ -157,7 +157,7 @@ class Decoder:
         found = segment_marginals(
             self.model.get_ref("crf"),
             batch.emissions,
-            tags.rules,
+            tags.constraints,
             tags.segments(batch.join_spans(spans)),
             temperature=self.state.temperature,
         )
@@ -172,7 +172,7 @@ class Decoder:
         paths, log_probs = n_best_paths(
             self.model.get_ref("crf"),
             batch.emissions,
-            tags.rules,
+            tags.constraints,
             n,
             temperature=self.state.temperature,
         )

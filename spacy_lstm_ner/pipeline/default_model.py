@@ -40,7 +40,8 @@ include_static_vectors = false
 
 def default_model() -> Config:
     """The config section ``[model]`` of the default model, for ``unit = "char"``."""
-    return Config().from_str(DEFAULT_MODEL_CONFIG)["model"]
+    model: Config = Config().from_str(DEFAULT_MODEL_CONFIG)["model"]
+    return model
 
 
 def default_token_model() -> Config:
@@ -53,7 +54,8 @@ def default_token_model() -> Config:
 
 def resolve_model(config: Config) -> Model:
     """Build a model from its config section."""
-    return registry.resolve({"model": config})["model"]
+    model: Model = registry.resolve({"model": config})["model"]
+    return model
 
 
 def is_default(model: Model) -> bool:

@@ -84,5 +84,5 @@ def make_lstm_ner(
         scorer=scorer,
     )
     component.has_default_token_model = is_replaced
-    settings.belongs_to(component, nlp)
+    settings.set_pipeline(component, nlp)
     return component

@@ -1,15 +1,17 @@
-"""Paths without a certain entity: what spans that are known to be wrong leave.
+"""The paths without certain entities: spans that are annotated as incorrect.
 
-It would be too much to rule out the tags of a wrong span: they may be part of another
-entity, a longer one for instance. So an entity that begins where a wrong one does, with
-its label, has to go over copies of its tags. They have the same scores, and tell that
-the entity began there; so the copy that closes it is ruled out just where the wrong one
-ends. After the last wrong end the entity goes on over its usual tags, and the copies
-are free for the next wrong span. In BIO, too, the copies that close an entity are apart
-from those that do not.
+The tags of an incorrect span cannot simply be excluded: they may be part of another
+entity, for example of a longer one. So an entity that begins where an incorrect span
+begins, with the same label, has to use copies of the tags of its label. Copies have the
+same scores, and show that the entity began there; so the copy that closes an entity is
+excluded exactly where an incorrect span ends. After the last incorrect end, the entity
+continues with the original tags, and the copies are available for the next incorrect
+span. In BIO, too, there are separate copies for the last unit of an entity and for the
+units before.
 
-This is exact, also where wrong spans overlap, and a sum of what is left: nothing is
-subtracted, so nothing is lost where a wrong entity was almost certain.
+This is exact, even if incorrect spans overlap. The loss sums over the remaining paths
+and subtracts nothing, so no precision is lost if an incorrect entity was almost
+certain.
 """
 
 from collections.abc import Iterable
@@ -20,87 +22,103 @@ from ..layers.crf import TransitionConstraints
 from ..layers.crf_loss import Annotation
 from ..tags import TagSet
 
-# The copies of one label, and the prefixes of the tags that they are of.
-_BEGINS, _ALONE, _GOES_ON, _CLOSES, _BEGINS_AND_LEAVES, _LEAVES = range(6)
-_PREFIXES = {"BIOES": "BSIEBI", "BIO": "BBIIBI"}
+# The copies for one label, by what they mean for an entity: its first unit, its only
+# unit, an inner unit, its last unit; and the first or inner unit after which it
+# continues with the original tags.
+_BEGIN, _SINGLE, _INSIDE, _END, _BEGIN_AND_LEAVE, _LEAVE = range(6)
 _N = 6
+# The prefixes of the tags that they copy.
+_PREFIXES = {"BIOES": "BSIEBI", "BIO": "BBIIBI"}
 
 
 def exclude_spans(
     tags: TagSet,
     allowed: np.ndarray,
-    wrong: Iterable[tuple[int, int, str]],
+    incorrect: Iterable[tuple[int, int, str]],
 ) -> Annotation:
-    """Rule out the paths that have one of these entities: from there to there, with
-    this label.
+    """Exclude all paths that have an entity with exactly one of these extents and its
+    label.
 
     tags (TagSet): T tags.
     allowed (np.ndarray): (N, T) bool, the tags that are allowed at each unit.
-    wrong (Iterable[tuple[int, int, str]]): Entity spans, in rows of the batch.
-    RETURNS (Annotation): What is allowed then.
+    incorrect (Iterable[tuple[int, int, str]]): Entity spans, in rows of the batch.
+    RETURNS (Annotation): The remaining paths.
     RAISES (ValueError): For a label that the tag set does not have.
     """
     ends: dict[tuple[str, int], set[int]] = {}
-    for start, end, label in wrong:
+    for start, end, label in incorrect:
         ends.setdefault((label, start), set()).add(end)
     copied: list[int] = []
     columns: list[np.ndarray] = []
-    usual = allowed.copy()
-    # For each set of copies its label, and where it is free again.
-    free_from: list[tuple[str, int]] = []
+    originals = allowed.copy()
+    # For each set of copies, its label and the first unit where it is available again.
+    sets: list[tuple[str, int]] = []
     for label, start in sorted(ends):
-        its_ends = ends[label, start]
-        last = max(its_ends) - 1
-        free = [
-            i for i, (name, n) in enumerate(free_from) if name == label and n <= start
+        span_ends = ends[label, start]
+        last = max(span_ends) - 1
+        available = [
+            i
+            for i, (set_label, first_free) in enumerate(sets)
+            if set_label == label and first_free <= start
         ]
-        if free:
-            k = free[0]
-            free_from[k] = (label, last + 1)
+        if available:
+            k = available[0]
+            sets[k] = (label, last + 1)
         else:
-            k = len(free_from)
-            free_from.append((label, last + 1))
+            k = len(sets)
+            sets.append((label, last + 1))
             copied += [
                 tags.names.index(f"{prefix}-{label}")
                 for prefix in _PREFIXES[tags.scheme]
             ]
             columns.append(np.zeros((len(allowed), _N), dtype=bool))
-        usual[start, copied[k * _N : k * _N + 2]] = False
+        originals[start, copied[k * _N : k * _N + 2]] = False
         copies = columns[k]
         if start == last:
-            copies[start, _BEGINS_AND_LEAVES] = True
+            copies[start, _BEGIN_AND_LEAVE] = True
             continue
-        copies[start, [_BEGINS, _ALONE]] = True
-        copies[start + 1 : last, _GOES_ON] = True
-        copies[start + 1 : last + 1, _CLOSES] = True
-        copies[last, _LEAVES] = True
-        for end in its_ends:
-            copies[end - 1, _ALONE if end == start + 1 else _CLOSES] = False
-    tag_of = np.array(copied, dtype="int64")
-    copies_allowed = np.hstack(columns) & allowed[:, tag_of]
-    rules = _rules(tags.rules, tag_of)
-    return Annotation(np.hstack((usual, copies_allowed)), tag_of, rules)
-
-
-def _rules(old: TransitionConstraints, tag_of: np.ndarray) -> TransitionConstraints:
-    """Which copies may follow which tags and copies, and which tags they."""
-    role = np.arange(len(tag_of)) % _N
-    number = np.arange(len(tag_of)) // _N
-    opens = np.isin(role, (_BEGINS, _ALONE, _BEGINS_AND_LEAVES))
-    closed = np.isin(role, (_ALONE, _CLOSES))
-    leaves = np.isin(role, (_BEGINS_AND_LEAVES, _LEAVES))
-    inside = ~old.starts
-    before_tags = np.where(
-        inside, leaves[:, None] & old.transitions[tag_of], closed[:, None]
+        copies[start, [_BEGIN, _SINGLE]] = True
+        copies[start + 1 : last, _INSIDE] = True
+        copies[start + 1 : last + 1, _END] = True
+        copies[last, _LEAVE] = True
+        for end in span_ends:
+            copies[end - 1, _SINGLE if end == start + 1 else _END] = False
+    copied_tags = np.array(copied, dtype="int64")
+    copies_allowed = np.hstack(columns) & allowed[:, copied_tags]
+    return Annotation(
+        np.hstack((originals, copies_allowed)),
+        copied_tags,
+        _with_copies(tags.constraints, copied_tags),
     )
-    stays = np.isin(role, (_BEGINS, _GOES_ON))[:, None] & (number[:, None] == number)
+
+
+def _with_copies(
+    constraints: TransitionConstraints, copied: np.ndarray
+) -> TransitionConstraints:
+    """Add the constraints of the copies.
+
+    constraints (TransitionConstraints): Those of the T tags.
+    copied (np.ndarray): (C,) the tag that each copy is a copy of.
+    RETURNS (TransitionConstraints): Those of the T tags, followed by the C copies.
+    """
+    role = np.arange(len(copied)) % _N
+    set_index = np.arange(len(copied)) // _N
+    begins = np.isin(role, (_BEGIN, _SINGLE, _BEGIN_AND_LEAVE))
+    ends = np.isin(role, (_SINGLE, _END))
+    leaves = np.isin(role, (_BEGIN_AND_LEAVE, _LEAVE))
+    inside = ~constraints.starts
+    copy_to_tag = np.where(
+        inside, leaves[:, None] & constraints.transitions[copied], ends[:, None]
+    )
+    continues = np.isin(role, (_BEGIN, _INSIDE))[:, None]
+    same_set = set_index[:, None] == set_index
     return TransitionConstraints(
-        starts=np.concatenate((old.starts, opens)),
+        starts=np.concatenate((constraints.starts, begins)),
         transitions=np.block(
             [
-                [old.transitions, old.transitions[:, tag_of] & opens],
-                [before_tags, np.where(opens, closed[:, None], stays)],
+                [constraints.transitions, constraints.transitions[:, copied] & begins],
+                [copy_to_tag, np.where(begins, ends[:, None], continues & same_set)],
             ]
         ),
-        ends=np.concatenate((old.ends, closed)),
+        ends=np.concatenate((constraints.ends, ends)),
     )

@@ -1,4 +1,4 @@
-"""Saved pipelines, with an error that names what cannot be loaded."""
+"""Load saved pipelines, with errors that name the file that cannot be loaded."""
 
 from pathlib import Path
 from traceback import walk_tb
@@ -14,31 +14,31 @@ def load_pipeline(model: str | Path) -> Language:
 
     model (str | Path): Its folder, or the name of an installed package.
     RETURNS (Language): The pipeline.
-    RAISES (OSError, ValueError, ImportError): If there is none, or it is broken, in
-        whatever way. The error names the file.
+    RAISES (OSError, ValueError, ImportError): If there is no such pipeline, or it
+        cannot be loaded. The error names the file.
     """
     try:
         return spacy.load(model)
     except MemoryError:
         raise
     except Exception as error:
-        is_told = isinstance(error, OSError | ValueError | ImportError)
-        # What is there but cannot be read names its own path.
-        if is_told and str(model) in str(error):
+        has_message = isinstance(error, OSError | ValueError | ImportError)
+        # If a file cannot be read, the error names its path already.
+        if has_message and str(model) in str(error):
             raise
-        file = _file_that_was_read(error.__traceback__)
+        file = _file_being_read(error.__traceback__)
         if file is None and isinstance(error, ConfigValidationError):
             file = Path(model) / "config.cfg"
-        said = str(error).strip() if is_told else repr(error)
+        reason = str(error).strip() if has_message else repr(error)
         kind = ImportError if isinstance(error, ImportError) else ValueError
         raise kind(
-            f"{file or model}: this pipeline cannot be loaded: {said}"
+            f"{file or model}: this pipeline cannot be loaded: {reason}"
         ) from error
 
 
-def _file_that_was_read(traceback: TracebackType | None) -> Path | None:
-    """The file that was read when something was raised: spaCy's errors do not tell, but
-    the functions that they come out of have it as variables."""
+def _file_being_read(traceback: TracebackType | None) -> Path | None:
+    """The file that was being read when an error was raised. spaCy's errors do not name
+    it, but it is in local variables of the functions in the traceback."""
     file: Path | None = None
     for frame, _ in walk_tb(traceback):
         function, names = frame.f_code.co_name, frame.f_locals

@@ -1,8 +1,8 @@
 """Preset entities: those that are in ``doc.ents`` before the component runs.
 
-Unless `overwrite` is set they stay, as do blocked spans, and the best path is searched
-among the paths that have them. An entity with a label that the component does not know,
-and a blocked span, are "O" to the path.
+Unless `overwrite` is set, they are kept, as are blocked spans, and the best path is one
+that contains them. Entities with a label that is unknown to the component, and blocked
+spans, have the tag "O" on this path.
 """
 
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ from .state import State
 
 
 def has_preset(doc: Doc, overwrite: bool) -> bool:
-    """Return whether entities or blocked spans of the document stay."""
+    """Return whether a document has preset annotation that is kept."""
     return not overwrite and doc.has_annotation("ENT_IOB")
 
 

@@ -25,7 +25,7 @@ from .state import (
 )
 
 
-class SerializablePipe(TrainablePipe):
+class SerializablePipe(TrainablePipe):  # type: ignore[misc]  # untyped Cython
     """The part of a component that is saved and loaded: weights, `State`, settings and
     vocab. A saved component is described in state.py."""
 
@@ -36,14 +36,14 @@ class SerializablePipe(TrainablePipe):
     state: State
     #: The value of each setting, by name.
     settings: dict[str, Any]
-    #: All values that a config of the component has had, by setting: first that which
-    #: the component was made with.
+    #: All values that a setting has had in a config of the component, by name. The
+    #: first one is the value that the component was created with.
     configured: dict[str, list[Any]]
 
     @property
     def cfg(self) -> dict[str, Any]:
-        """The state as a dictionary: a copy. Setting it sets the state, and any of the
-        settings, as `spacy find-threshold` does."""
+        """The state as a dictionary, a copy. It can be set, to values of the state and
+        of any settings, as `spacy find-threshold` does."""
         return asdict(self.state)
 
     @cfg.setter
@@ -74,7 +74,7 @@ class SerializablePipe(TrainablePipe):
         self, bytes_data: bytes, *, exclude: Iterable[str] = ()
     ) -> "SerializablePipe":
         """Load what `to_bytes` has saved. A setting gets the value that was saved,
-        unless this component was made with another value that is not the default.
+        unless this component was created with another value that is not the default.
 
         bytes_data (bytes): The bytes.
         exclude (Iterable[str]): What to leave out, of "cfg", "model" and "vocab".
@@ -86,9 +86,7 @@ class SerializablePipe(TrainablePipe):
             parts = srsly.msgpack_loads(bytes_data)
             cfg, model = parts.get("cfg"), parts.get("model")
         except Exception as error:
-            raise DamagedComponent(
-                f"{place} bytes: they are damaged: {error}"
-            ) from None
+            raise DamagedComponent(f"{place} The bytes are damaged: {error}") from None
         if "cfg" in exclude:
             cfg = None
         if "model" in exclude:
@@ -171,7 +169,7 @@ class SerializablePipe(TrainablePipe):
     def _load_cfg(
         self, cfg: dict[str, Any], place: str, *, config: LoadedConfig | None
     ) -> None:
-        """Take over what was saved, all of it or nothing."""
+        """Take over the saved values: all of them, or none if one is not valid."""
         check_labels_fit(self.model, cfg, place)
         for name in ("scheme", "unit"):
             value = cfg[name] if config is None else config.given.get(name, cfg[name])
@@ -181,11 +179,11 @@ class SerializablePipe(TrainablePipe):
                     f"require {cfg[name]!r}, which is used.",
                     stacklevel=3,
                 )
-        chosen = settings.chosen(
+        resolved = settings.resolve(
             self, cfg["settings"], cfg["configured"], config, place
         )
         for label in cfg["labels"]:
             self.vocab.strings.add(label)
         self.state = State(**{name: cfg[name] for name in asdict(self.state)})
-        for name, value in chosen.items():
+        for name, value in resolved.items():
             setattr(self, name, value)

@@ -1,17 +1,17 @@
-"""Settings of the component that may be changed at any time.
+"""Settings of the component that can be changed at any time.
 
-Each is checked when it is set, and stands in the config of the pipeline that the
-component was made for, so that ``nlp.config`` tells the truth and a saved pipeline has
-what was set.
+A setting is validated when it is set, and is also written to the config of the pipeline
+that the component was created for, so that ``nlp.config`` and a saved pipeline have the
+current value.
 """
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from inspect import signature
 from math import isfinite
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar, overload
+from typing import Any, Generic, NamedTuple, Protocol, TypeGuard, TypeVar, overload
 from weakref import WeakKeyDictionary, ref
 
 import numpy as np
@@ -21,30 +21,31 @@ from thinc.api import Config
 from ..model.units import ALIGNMENT_MODES, UNITS
 from ..tags import MODEL_SCHEMES
 
-# Less than this leaves an entity no text around it.
-SMALLEST_WINDOW = 16
+# A smaller window would have too little context around an entity.
+MIN_WINDOW = 16
 
-_NOTHING = object()
+_UNSET = object()
 
 ValueT = TypeVar("ValueT")
 
 
 class HasSettings(Protocol):
-    """What settings belong to."""
+    """An object with settings."""
 
     name: str
-    #: By name, all that were set.
+    #: The value of each setting, by name.
     settings: dict[str, Any]
-    #: By name, all values that a config of the component has had: first that which the
-    #: component was made with.
+    #: All values that a setting has had in a config of the component, by name. The
+    #: first one is the value that the component was created with.
     configured: dict[str, list[Any]]
 
 
 class Setting(Generic[ValueT]):
-    """An attribute of a component that is checked when it is set.
+    """An attribute of a component that is validated when it is set.
 
-    check (Callable[[Any], ValueT]): Gives the value in its plain Python type. It raises
-        a ValueError that says what the value has to be.
+    check (Callable[[Any], ValueT]): Validates a value and returns it in its plain
+        Python type. It raises a ValueError with what is wrong and which values are
+        valid.
     """
 
     def __init__(self, check: Callable[[Any], ValueT]):
@@ -66,19 +67,19 @@ class Setting(Generic[ValueT]):
 
     def __set__(self, instance: HasSettings, value: Any) -> None:
         value = self.checked(instance, value)
-        is_new = instance.settings.get(self.name, _NOTHING) != value
+        is_new = instance.settings.get(self.name, _UNSET) != value
         instance.settings[self.name] = value
         config = pipe_config(instance)
-        # What is as it was may stand there as a variable.
+        # An unchanged value may be a variable in the config.
         if is_new and config is not None and self.name in config:
             config[self.name] = value
             if value not in instance.configured[self.name]:
                 instance.configured[self.name].append(value)
 
     def checked(self, instance: HasSettings, value: Any) -> ValueT:
-        """The value in its plain Python type.
+        """Validate a value, and return it in its plain Python type.
 
-        RAISES (ValueError): For a value that this setting cannot have.
+        RAISES (ValueError): If the value is not valid.
         """
         return checked(instance.name, self.name, value, self.check)
 
@@ -86,11 +87,14 @@ class Setting(Generic[ValueT]):
 def checked(
     component: str, setting: str, value: Any, check: Callable[[Any], ValueT]
 ) -> ValueT:
-    """The value of a setting in its plain Python type.
+    """Validate the value of a setting.
 
-    component (str): Name of the component, for the error.
-    setting (str): Name of the setting, for the error.
-    RAISES (ValueError): For a value that it cannot have.
+    component (str): Name of the component, for the error message.
+    setting (str): Name of the setting, for the error message.
+    value (Any): The value.
+    check (Callable[[Any], ValueT]): See `Setting`.
+    RETURNS (ValueT): The value in its plain Python type.
+    RAISES (ValueError): If the value is not valid.
     """
     try:
         return check(value)
@@ -99,7 +103,7 @@ def checked(
 
 
 def choice(*known: str) -> Callable[[Any], str]:
-    """One of these strings."""
+    """Return a check for one of these strings."""
 
     def check(value: Any) -> str:
         if not isinstance(value, str) or value not in known:
@@ -110,14 +114,14 @@ def choice(*known: str) -> Callable[[Any], str]:
 
 
 def flag(value: Any) -> bool:
-    """True or False."""
+    """Check for True or False."""
     if not isinstance(value, bool | np.bool_):
-        raise ValueError("is neither True nor False.")
+        raise ValueError("is not a boolean: set it to True or False.")
     return bool(value)
 
 
 def probability(value: Any) -> float:
-    """A number from 0 to 1."""
+    """Check for a number from 0 to 1."""
     is_number = isinstance(value, Real) and not isinstance(value, bool)
     if not is_number or not isfinite(value) or not 0 <= value <= 1:
         raise ValueError(
@@ -127,27 +131,29 @@ def probability(value: Any) -> float:
 
 
 def window_size(value: Any) -> int | None:
-    """A number of units, or None."""
+    """Check for a number of units, or None."""
     if value is None:
         return None
     is_number = isinstance(value, Integral) and not isinstance(value, bool)
-    if not is_number or value < SMALLEST_WINDOW:
+    if not is_number or value < MIN_WINDOW:
         raise ValueError(
-            f"leaves an entity no text around it, or is no whole number: set it to "
-            f"{SMALLEST_WINDOW} or more, or to None (null) to read documents whole."
+            f"is not a valid window: set it to a whole number of at least "
+            f"{MIN_WINDOW}, or to None (null) to read documents whole."
         )
     return int(value)
 
 
 def spans_key(value: Any) -> str | None:
-    """A key of ``doc.spans``, or None."""
-    if value is not None and not is_text(value):
-        raise ValueError("is no key of doc.spans: set it to a string, or None (null).")
-    return value
+    """Check for a key of ``doc.spans``, or None."""
+    if value is None or is_text(value):
+        return value
+    raise ValueError(
+        "is not a key of doc.spans: set it to a non-empty string, or None (null)."
+    )
 
 
-def is_text(value: Any) -> bool:
-    """Is it a string that is not empty, and can be saved?"""
+def is_text(value: Any) -> TypeGuard[str]:
+    """Return whether a value is a non-empty string that can be encoded as UTF-8."""
     if not isinstance(value, str) or not value:
         return False
     try:
@@ -161,22 +167,23 @@ alignment_mode = choice(*ALIGNMENT_MODES)
 unit = choice(*UNITS)
 scheme = choice(*MODEL_SCHEMES)
 
-# Not an attribute of the component: a weak reference cannot be pickled.
+# Not attributes of the components, since weak references cannot be pickled.
 _pipelines: "WeakKeyDictionary[Any, ref[Language]]" = WeakKeyDictionary()
 
 
-def belongs_to(component: HasSettings, nlp: Language) -> None:
-    """Remember the pipeline that a component was made for."""
+def set_pipeline(component: HasSettings, nlp: Language) -> None:
+    """Register the pipeline that a component was created for."""
     _pipelines[component] = ref(nlp)
 
 
 def pipeline_of(component: HasSettings) -> tuple[Language, str] | None:
-    """The pipeline that a component was made for, and its name there; None where it is
-    in none, or not any more."""
+    """The pipeline that a component was created for, and its name there. None if it is
+    not in this pipeline, or not any longer."""
     reference = _pipelines.get(component)
     nlp = None if reference is None else reference()
     if nlp is not None:
-        for name, pipe in nlp.components:
+        pipes: Sequence[tuple[str, object]] = nlp.components
+        for name, pipe in pipes:
             if pipe is component:
                 return nlp, name
     return None
@@ -191,34 +198,36 @@ def pipe_config(component: HasSettings) -> dict[str, Any] | None:
 class LoadedConfig(NamedTuple):
     """The section of a component in the config of a saved pipeline."""
 
-    #: As it stands in the file.
+    #: As it is in the file.
     file: dict[str, Any]
-    #: With what `spacy.load` was given.
+    #: With the overrides that were passed to `spacy.load`.
     given: dict[str, Any]
 
 
 def loaded_config(component: HasSettings, path: Path) -> LoadedConfig | None:
-    """The config that a component is loaded with. None: it is not loaded with a
-    pipeline.
+    """The config that a component is loaded with.
 
     path (Path): The folder of the saved component.
+    RETURNS (LoadedConfig | None): The config; None if the component is loaded without
+        its pipeline.
     """
     found, in_file = pipeline_of(component), saved_config(path, interpolate=False)
     if found is None or in_file is None:
         return None
     nlp, name = found
-    # spaCy has read it, too, before it loads components. The property `config` would
-    # show what the components were made with, which need not be the same.
+    # spaCy has read the file before it loads components. The property `config` would
+    # return the values that the components were created with, which may differ.
     config = getattr(nlp, "_config", {})
     return LoadedConfig(in_file, config.get("components", {}).get(name, in_file))
 
 
 def saved_config(path: Path, *, interpolate: bool) -> dict[str, Any] | None:
-    """The section of a component in the config of a saved pipeline; spaCy saves it
-    before the components. None: there is none.
+    """The section of a component in the config of a saved pipeline. spaCy saves the
+    config before the components.
 
     path (Path): The folder of the saved component.
-    interpolate (bool): Put in the values of variables.
+    interpolate (bool): Replace variables by their values.
+    RETURNS (dict[str, Any] | None): The section, if there is one.
     """
     config_path = path.parent / "config.cfg"
     if not config_path.is_file():
@@ -226,55 +235,57 @@ def saved_config(path: Path, *, interpolate: bool) -> dict[str, Any] | None:
     try:
         config = Config().from_disk(config_path, interpolate=interpolate)
     except (ValueError, OSError):
-        return None  # spaCy itself tells what is wrong
-    return config.get("components", {}).get(path.name)
+        return None  # spaCy reports what is wrong
+    section: dict[str, Any] | None = config.get("components", {}).get(path.name)
+    return section
 
 
-def chosen(
+def resolve(
     component: HasSettings,
     saved: dict[str, Any],
     configured: dict[str, list[Any]],
     config: LoadedConfig | None,
     place: str,
 ) -> dict[str, Any]:
-    """The settings of a component that is loaded. What was saved counts, but where a
-    config says something else than it did then.
+    """Determine the settings of a component that is loaded: the saved values, except
+    where the config has been changed since.
 
     component (HasSettings): The component.
-    saved (dict[str, Any]): The settings that were saved.
-    configured (dict[str, list[Any]]): What the config said then.
-    config (LoadedConfig | None): What it says now.
-    place (str): The file, for errors.
-    RETURNS (dict[str, Any]): The settings, all of them checked.
-    RAISES (ValueError): For a setting that is not known, or cannot have this value.
+    saved (dict[str, Any]): The saved settings.
+    configured (dict[str, list[Any]]): The values in the config when the component was
+        saved.
+    config (LoadedConfig | None): The config now.
+    place (str): The file, for error messages.
+    RETURNS (dict[str, Any]): The settings, validated.
+    RAISES (ValueError): If a setting is unknown, or its value is not valid.
     """
     result: dict[str, Any] = {}
     for name, value in saved.items():
         setting = getattr(type(component), name, None)
         if not isinstance(setting, Setting):
             raise ValueError(
-                f"{place}: the setting {name!r} is unknown here: it was saved by a "
-                f"newer version, or the file is damaged"
+                f"{place}: unknown setting {name!r}: it was saved by a newer version, "
+                f"or the file is damaged."
             )
         value = setting.checked(component, value)
         before = [value, *configured.get(name, ())]
-        made_with = component.configured[name][0]
+        created_with = component.configured[name][0]
         if config is None:
             default = signature(type(component)).parameters[name].default
-            is_saved = made_with in (*before, default)
-            result[name] = value if is_saved else made_with
+            is_saved = created_with in (*before, default)
+            result[name] = value if is_saved else created_with
             continue
-        in_file, given = (part.get(name, made_with) for part in config)
+        in_file, given = (part.get(name, created_with) for part in config)
         has_variable = any(isinstance(v, str) and "${" in v for v in (in_file, given))
-        if has_variable:  # it was put in when the component was made
-            in_file = given = made_with
+        if has_variable:  # it was replaced when the component was created
+            in_file = given = created_with
         is_edited = given == in_file and in_file not in before
         if given != in_file or is_edited:
             value = setting.checked(component, given)
         if is_edited and not has_variable:
             warnings.warn(
-                f"{place}: {name} was {before[-1]!r} when the pipeline was saved, and "
-                f"is {given!r} in its config now: that is taken.",
+                f"{place}: {name} was {before[-1]!r} when the pipeline was saved, but "
+                f"is {given!r} in its config now, which is used.",
                 stacklevel=2,
             )
         result[name] = value

@@ -1,18 +1,19 @@
-"""What a saved component is, checked before it is used.
+"""The state of a component, and the validation of what is loaded.
 
-A component is saved as two files, or two parts of a byte string. `model` has the
-weights, as Thinc saves them. `cfg` is JSON:
+A component is saved as two files, or two parts of a byte string. `model` contains the
+weights, as saved by Thinc. `cfg` is JSON:
 
     labels, scheme, unit, temperature
-        what belongs to the weights
+        the state, which belongs to the weights
     settings
-        what may be changed at any time, and `configured`, other values that a config
-        of the pipeline has or may have
+        the settings, which can be changed at any time
+    configured
+        other values that settings have, or may have, in the config of the pipeline
     digest
         the SHA-256 of the rest of `cfg`, and of `model`
 
-Neither spaCy nor Thinc knows whether what they read is what was saved. So a flipped bit
-would change a weight, and what is found, in silence.
+Neither spaCy nor Thinc verifies that the data that it reads is the data that was saved.
+Without the digest, a flipped bit would silently change a weight, and the predictions.
 """
 
 import json
@@ -38,7 +39,7 @@ _KEYS = {"labels", "scheme", "unit", "temperature", "digest", *_SETTINGS}
 
 @dataclass
 class State:
-    """What belongs to the weights of a component, and is saved with them.
+    """The part of a component that belongs to its weights, and is saved with them.
 
     labels (list[str]): The entity labels, in the order of their tags.
     scheme (str): The tag scheme.
@@ -59,7 +60,7 @@ class State:
 
     @property
     def n_tags(self) -> int:
-        """T, without making the tags, which takes memory in T²."""
+        """T, without creating the tags, which takes O(T²) memory."""
         return n_tags(self.labels, self.scheme)
 
     @property
@@ -70,7 +71,7 @@ class State:
 
 @lru_cache(maxsize=16)
 def tag_set(labels: tuple[str, ...], scheme: str) -> TagSet:
-    """The tags of labels, from a cache."""
+    """The tag set of labels, cached."""
     return TagSet(labels, scheme)
 
 
@@ -80,13 +81,14 @@ def saved_cfg(
     configured: dict[str, list[Any]],
     model: bytes | None,
 ) -> bytes:
-    """The file `cfg`: see above.
+    """Create the content of the file `cfg`, see above.
 
-    state (State): What belongs to the weights.
+    state (State): The state.
     settings (dict[str, Any]): All settings.
     configured (dict[str, list[Any]]): The values that they have, or may have, in the
         config of the pipeline.
-    model (bytes | None): The file `model`; None where it is not saved.
+    model (bytes | None): The content of the file `model`; None if it is not saved.
+    RETURNS (bytes): The content of the file.
     """
     data = {
         **asdict(state),
@@ -101,106 +103,108 @@ def saved_cfg(
     digest = {"cfg": _digest_of_cfg(data)}
     if model is not None:
         digest["model"] = sha256(model).hexdigest()
-    # `srsly` would round numbers.
+    # `srsly` would round floats.
     text = json.dumps({**data, "digest": digest}, ensure_ascii=False, indent=2)
     return text.encode()
 
 
 def read_cfg(data: bytes, place: str) -> dict[str, Any]:
-    """Read the file `cfg`, and check all of it.
+    """Parse the file `cfg`, and validate its content.
 
-    data (bytes): What is in it.
-    place (str): What it is called in errors.
-    RETURNS (dict[str, Any]): "labels", "scheme", "unit", "temperature"; and, but for
-        what was saved before they were, "settings", "configured" and "digest".
-    RAISES (DamagedComponent): For anything that a component cannot be.
+    data (bytes): The content of the file.
+    place (str): The name of the file in error messages.
+    RETURNS (dict[str, Any]): "labels", "scheme", "unit", "temperature", "settings" and
+        "configured"; and "digest", which earlier versions did not save.
+    RAISES (DamagedComponent): If the content is not valid.
     """
 
-    def refuse(why: str) -> DamagedComponent:
-        return DamagedComponent(f"{place}: {why}")
+    def invalid(reason: str) -> DamagedComponent:
+        return DamagedComponent(f"{place}: {reason}")
 
     try:
         cfg = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise refuse(f"this is not JSON, the file is damaged: {error}") from None
+        raise invalid(f"this is not JSON; the file is damaged: {error}") from None
     if not isinstance(cfg, dict):
-        raise refuse(
-            f"a {type(cfg).__name__}, where the parts of a component should be"
-        )
+        raise invalid(f"this is not a JSON object, but a {type(cfg).__name__}")
     if "digest" in cfg:
         digest = cfg["digest"]
         if not isinstance(digest, dict) or digest.get("cfg") != _digest_of_cfg(cfg):
-            raise refuse(
-                "its content is not what was saved (another digest): the file is "
-                "damaged, or was changed by hand. Take it from a copy, or train again."
+            raise invalid(
+                "the digest does not match the content: the file is damaged, or was "
+                "edited by hand. Restore it from a backup, or train again."
             )
     if unknown := sorted(cfg.keys() - _KEYS):
-        raise refuse(
-            f"{unknown[0]!r} is unknown here: it was saved by a newer version, or the "
-            f"file is damaged"
+        raise invalid(
+            f"unknown key {unknown[0]!r}: it was saved by a newer version, or the file "
+            f"is damaged"
         )
     if any(name in cfg for name in _SETTINGS) and "digest" not in cfg:
-        raise refuse("there is no 'digest': the file is damaged, or changed by hand")
+        raise invalid("'digest' is missing: the file is damaged, or was edited by hand")
     for name in ("labels", "scheme", "unit"):
         if name not in cfg:
-            raise refuse(f"{name!r} is missing")
+            raise invalid(f"{name!r} is missing")
     labels = cfg["labels"]
     if not isinstance(labels, list) or not all(map(is_text, labels)):
-        raise refuse(f"labels = {labels!r:.80} is no list of strings, none empty")
+        raise invalid(f"labels = {labels!r:.80} is not a list of non-empty strings")
     if len(set(labels)) < len(labels):
-        twice = next(label for label in labels if labels.count(label) > 1)
-        raise refuse(f"labels has {twice!r} twice")
+        repeated = next(label for label in labels if labels.count(label) > 1)
+        raise invalid(f"labels contains {repeated!r} more than once")
     for name, check in (("scheme", scheme), ("unit", unit)):
         try:
             check(cfg[name])
         except ValueError as error:
-            raise refuse(f"{name} = {cfg[name]!r:.80} {error}") from None
+            raise invalid(f"{name} = {cfg[name]!r:.80} {error}") from None
     temperature = cfg.setdefault("temperature", 1.0)
     is_number = isinstance(temperature, Real) and not isinstance(temperature, bool)
     if not is_number or not isfinite(temperature) or temperature <= 0:
-        raise refuse(f"temperature = {temperature!r:.80} is no number above 0")
+        raise invalid(f"temperature = {temperature!r:.80} is not a positive number")
     for name in _SETTINGS:
         if not isinstance(cfg.setdefault(name, {}), dict):
-            raise refuse(f"{name} = {cfg[name]!r:.80} is no object")
+            raise invalid(f"{name} = {cfg[name]!r:.80} is not an object")
     if not all(isinstance(values, list) for values in cfg["configured"].values()):
-        raise refuse(f"configured = {cfg['configured']!r:.80} has what is no list")
+        raise invalid(
+            f"configured = {cfg['configured']!r:.80} has a value that is not a list"
+        )
     return cfg
 
 
 def check_model_bytes(data: bytes, cfg: dict[str, Any], place: str) -> None:
-    """RAISES (DamagedComponent): Where weights are not those that were saved with
+    """RAISES (DamagedComponent): If the weights are not the ones that were saved with
     `cfg`."""
     expected = cfg.get("digest", {}).get("model")
     if expected is not None and expected != sha256(data).hexdigest():
         raise DamagedComponent(
-            f"{place}: these are not the weights that were saved with the component "
-            f"(another digest): the file is damaged or incomplete, or belongs to "
-            f"another one. Take it from a copy, or train again."
+            f"{place}: these are not the weights that were saved with the component, "
+            f"as the digest does not match: the file is damaged or incomplete, or "
+            f"belongs to another component. Restore it from a backup, or train again."
         )
 
 
 def load_model(model: Model, data: bytes, place: str) -> None:
     """Load weights, and check that they fit the model.
 
-    model (Model): The model, as the config of the pipeline describes it.
-    data (bytes): The file `model`.
-    place (str): What it is called in errors.
-    RAISES (DamagedComponent): For weights of another model, or of no model.
+    model (Model): The model that the config of the pipeline describes.
+    data (bytes): The content of the file `model`.
+    place (str): The name of the file in error messages.
+    RAISES (DamagedComponent): If they are weights of another model, or not weights.
     """
     nodes = [(node, node.name, set(node.param_names)) for node in model.walk()]
     try:
         model.from_bytes(data)
     except Exception as error:
-        # msgpack, NumPy and Thinc raise whatever they stumble over.
-        said = f"{type(error).__name__}: {error}".rstrip(": ")
+        # msgpack, NumPy and Thinc raise exceptions of many types.
+        reason = f"{type(error).__name__}: {error}".rstrip(": ")
         raise DamagedComponent(
             f"{place}: these are not the weights of the model that the config "
-            f"describes, or the file is damaged: {said}"
+            f"describes, or the file is damaged: {reason}"
         ) from None
     for node, name, params in nodes:
         try:
             if set(node.param_names) != params:
-                raise DamagedComponent(f"they are not of the layer {name}")
+                raise DamagedComponent(
+                    f"these are not the parameters of the layer {name}"
+                )
             _check_params(node, name)
             if check := LAYER_CHECKS.get(name):
                 check(node)
@@ -209,40 +213,41 @@ def load_model(model: Model, data: bytes, place: str) -> None:
 
 
 def check_labels_fit(model: Model, cfg: dict[str, Any], place: str) -> None:
-    """RAISES (DamagedComponent): Where there are weights for more or fewer tags than
-    the labels make."""
+    """RAISES (DamagedComponent): If the weights are for another number of tags than
+    that of the labels."""
     crf = model.get_ref("crf")
     if not crf.has_param("transitions"):
         return
     nO = crf.get_dim("nO")
-    wanted = n_tags(cfg["labels"], cfg["scheme"])
-    if nO != wanted:
+    expected = n_tags(cfg["labels"], cfg["scheme"])
+    if nO != expected:
         raise DamagedComponent(
-            f"{place}: {len(cfg['labels'])} labels in the scheme {cfg['scheme']} make "
-            f"{wanted} tags, but the weights are for {nO}"
+            f"{place}: {len(cfg['labels'])} labels in the scheme {cfg['scheme']} give "
+            f"{expected} tags, but the weights are for {nO}"
         )
 
 
 def _check_params(node: Model, layer: str) -> None:
-    """Weights are float32, in the shapes that the sizes of the layer say."""
+    """RAISES (DamagedComponent): If a parameter is not float32, or does not have the
+    shape that the dimensions of the layer require."""
     for name in node.param_names:
         if not node.has_param(name):
             continue
         array = node.get_param(name)
         if array.dtype != np.float32:
             raise DamagedComponent(
-                f"the parameter {name} of {layer} is {array.dtype}: weights are float32"
+                f"the parameter {name} of {layer} is {array.dtype}, not float32"
             )
         if (dims := _SHAPES.get((layer, name))) is not None:
             shape = tuple(node.maybe_get_dim(dim) for dim in dims)
             if array.shape != shape:
                 raise DamagedComponent(
-                    f"the parameter {name} of {layer} has the shape {array.shape}, and "
-                    f"should have {shape}"
+                    f"the parameter {name} of {layer} has the shape {array.shape}, not "
+                    f"{shape}"
                 )
 
 
-# Of the layers whose sizes tell the shapes of their parameters.
+# The shapes of parameters, for layers whose dimensions determine them.
 _SHAPES: dict[tuple[str, str], tuple[str, ...]] = {
     ("linear", "W"): ("nO", "nI"),
     ("linear", "b"): ("nO",),

@@ -62,7 +62,7 @@ class TrainableRecognizer(SerializablePipe):
         for runs before the first one.
 
         examples (Iterable[Example]): The examples. Tokens without annotation are not
-            taken for "O": the loss marginalizes over their tags.
+            treated as "O": the loss marginalizes over their tags.
         drop (float): Dropout rate.
         sgd (Optimizer | None): Updates the weights. None: accumulate gradients.
         losses (dict[str, float] | None): The loss is added to its entry `name`.
@@ -87,7 +87,7 @@ class TrainableRecognizer(SerializablePipe):
         scores, backprop = self.model.begin_update(docs)
         loss, d_scores = self.get_loss(examples, scores)
         backprop(d_scores)
-        if sgd is not None and sgd is not False:
+        if sgd:
             self.finish_update(sgd)
         losses[self.name] += loss
         return losses
@@ -165,7 +165,7 @@ class TrainableRecognizer(SerializablePipe):
             self.name, self.model, old, self.state, docs, scores
         )
         backprop(d_scores)
-        if sgd is not None and sgd is not False:
+        if sgd:
             self.finish_update(sgd)
         losses[self.name] += loss
         return losses
@@ -229,7 +229,7 @@ class TrainableRecognizer(SerializablePipe):
         self.state.temperature = 1.0
         self.is_fresh = True
         if nlp is not None and any(pipe is self for _, pipe in nlp.components):
-            settings.belongs_to(self, nlp)
+            settings.set_pipeline(self, nlp)
         config = settings.pipe_config(self)
         if self.has_default_token_model and config is not None:
             config["model"] = dict(default_token_model())
@@ -273,5 +273,5 @@ class TrainableRecognizer(SerializablePipe):
         self, model: bytes | None, configured: dict[str, list[Any]]
     ) -> bytes:
         if self._pending is not None:
-            self._pending.warn_that_it_is_lost()
+            self._pending.warn_not_saved()
         return super()._saved_cfg(model, configured)

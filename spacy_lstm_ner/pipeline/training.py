@@ -38,9 +38,11 @@ def gold_loss(
     with _name_batch(name, batch):
         if incorrect:
             annotation = exclude_spans(tags, allowed, incorrect)
-            loss, d_scores = crf_loss(crf, batch.emissions, annotation, tags.rules)
+            loss, d_scores = crf_loss(
+                crf, batch.emissions, annotation, tags.constraints
+            )
         elif crf.attrs["learned"]:
-            loss, d_scores = crf_loss(crf, batch.emissions, allowed, tags.rules)
+            loss, d_scores = crf_loss(crf, batch.emissions, allowed, tags.constraints)
         else:
             loss, d_scores = softmax_loss(batch.emissions, allowed)
     return loss, batch.split(d_scores)
@@ -64,7 +66,7 @@ def rehearsal_loss(
     crf, old_crf = model.get_ref("crf"), old_model.get_ref("crf")
     with _name_batch(name, batch):
         loss, d_scores = crf_divergence(
-            crf, batch.emissions, old_crf, old.emissions, state.tags.rules
+            crf, batch.emissions, old_crf, old.emissions, state.tags.constraints
         )
     return loss, batch.split(d_scores)
 
@@ -88,7 +90,7 @@ def _allowed_tags(name: str, state: State, examples: Iterable[Example]) -> np.nd
     none: the loss marginalizes over them."""
     tags = state.tags
     ids = np.concatenate([_gold_tags(name, state, eg) for eg in examples])
-    allowed = np.equal.outer(ids, np.arange(len(tags)))
+    allowed: np.ndarray = np.equal.outer(ids, np.arange(len(tags)))
     allowed[ids == MISSING] = True
     # An entity ends at its last unit, even if the next one has no annotation.
     lasts = np.flatnonzero((ids[:-1] > 0) & (ids[1:] == MISSING))

@@ -36,7 +36,7 @@ def _collect_signals() -> Iterator[list[int]]:
     do so anywhere, also during cleanup; and one that sets an `Event` could wait for a
     lock that its own thread holds."""
     signals: list[int] = []
-    before: dict[int, Any] = {}
+    before: dict[signal.Signals, Any] = {}
     if current_thread() is main_thread():  # no other thread may set handlers
         for number in (signal.SIGINT, signal.SIGTERM):
             # Shells let background processes ignore Ctrl+C.

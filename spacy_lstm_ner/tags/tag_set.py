@@ -14,8 +14,8 @@ from .spans import Span
 class TagSet:
     """The tags of a model: "O", and each label with each prefix of the scheme.
 
-    Tag 0 is "O". The tags of label number k begin at ``1 + k * P``, where P is the
-    number of prefixes. Adding a label therefore changes the number of no other tag.
+    Tag 0 is "O". The ids of the tags of label k begin at ``1 + k * P``, where P is the
+    number of prefixes. So adding a label does not change the ids of other tags.
     """
 
     def __init__(self, labels: Iterable[str], scheme: str = "BIOES"):
@@ -48,7 +48,7 @@ class TagSet:
         same_label = label[:, None] == label[None, :]
         must_close = "E" in self.prefixes
         #: Which sequences of tags are legal.
-        self.rules = TransitionConstraints(
+        self.constraints = TransitionConstraints(
             starts=~inside,
             transitions=np.where(
                 inside[None, :],
@@ -68,11 +68,11 @@ class TagSet:
         return len(self.names)
 
     def ids_from_spans(self, spans: Iterable[tuple[int, int, str]], n: int) -> Ints1d:
-        """Convert entity spans to tag numbers.
+        """Convert entity spans to tag ids.
 
         spans (Iterable[tuple[int, int, str]]): Entity spans that do not overlap.
         n (int): Number of units.
-        RETURNS (Ints1d): (n,) int32, the tag number of each unit.
+        RETURNS (Ints1d): (n,) int32, the tag id of each unit.
         RAISES (KeyError): For a label that this tag set does not have.
         """
         number = {label: k for k, label in enumerate(self.labels)}
@@ -87,18 +87,19 @@ class TagSet:
         return ids
 
     def inside(self, ids: Ints1d) -> Ints1d:
-        """Return the inside tags of the same labels as the given tags of entities.
+        """Return the inside tags with the same labels as the given tags of entities.
 
-        ids (Ints1d): (n,) tag numbers.
-        RETURNS (Ints1d): (n,) tag numbers.
+        ids (Ints1d): (n,) tag ids.
+        RETURNS (Ints1d): (n,) tag ids.
         """
         return 2 + self._label[ids] * len(self.prefixes)
 
     def in_one_entity(self, n: int) -> np.ndarray:
-        """Return the tags that units may have if one entity covers all of them.
+        """Return the tags that the units of a range may have if they all are part of
+        the same entity.
 
         n (int): Number of units, at least two.
-        RETURNS (np.ndarray): (n, T) bool, for each unit whether it may have each tag.
+        RETURNS (np.ndarray): (n, T) bool, the allowed tags of each unit.
         """
         allowed = np.tile(self._inside, (n, 1))
         allowed[0] |= self._begins
@@ -106,11 +107,11 @@ class TagSet:
         return allowed
 
     def segments(self, spans: Sequence[tuple[int, int, str]]) -> Segments:
-        """Entity spans as parts of paths, to ask for their probability.
+        """Convert entity spans to segments of paths, to compute their probabilities.
 
-        spans (Sequence[tuple[int, int, str]]): Entity spans, in rows of the batch; they
-            may overlap. One with an empty label stands outside of all entities.
-        RETURNS (Segments): One a span.
+        spans (Sequence[tuple[int, int, str]]): Entity spans, in rows of the batch,
+            which may overlap. An empty label is for units outside of entities.
+        RETURNS (Segments): One segment per span.
         RAISES (KeyError): For a label that this tag set does not have.
         """
         width = len(self.prefixes)
@@ -134,13 +135,13 @@ class TagSet:
             tags[lasts[sizes == 1]] += 3
         outside = begin == 0
         tags[np.repeat(outside, sizes)] = 0
-        # No path goes from "O" to the inside of an entity, so this rules nothing out.
+        # An inside tag is never legal after "O", so it excludes no path there.
         return Segments(starts, ends, tags, np.where(outside, 2, begin + 1))
 
     def spans_from_ids(self, ids: Ints1d) -> list[Span]:
-        """Convert tag numbers to entity spans.
+        """Convert tag ids to entity spans.
 
-        ids (Ints1d): (n,) tag numbers, a sequence that is valid in the scheme, such as
+        ids (Ints1d): (n,) tag ids, a sequence that is valid in the scheme, such as
             a best path.
         RETURNS (list[Span]): The entity spans in the order of the text.
         """

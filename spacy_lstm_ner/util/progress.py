@@ -72,7 +72,7 @@ def progress_counter(
         return nullcontext(_Silent())
     # stderr may be None, or an object without this method.
     if getattr(sys.stderr, "isatty", lambda: False)():
-        return tqdm(
+        bar: AbstractContextManager[Counter] = tqdm(
             desc=title,
             total=total,
             unit="B" if in_bytes else "",
@@ -80,6 +80,7 @@ def progress_counter(
             leave=False,
             delay=_BAR_DELAY,
         )
+        return bar
     return _lines(title, total, in_bytes)
 
 

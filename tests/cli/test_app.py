@@ -14,7 +14,7 @@ from spacy_lstm_ner.cli import lstm_ner_cli
 from spacy_lstm_ner.cli.app import COMMANDS
 from spacy_lstm_ner.data.options import ReadingOptions
 
-from .runner import run_command
+from ..helpers.commands import run_command
 
 PARAMETERS = {
     name: {parameter.name: parameter for parameter in command.params}

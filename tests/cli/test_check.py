@@ -7,8 +7,8 @@ import pytest
 
 from spacy_lstm_ner.data.check import RARE
 
-from ..data.test_check import ORG, training_data, write
-from .runner import run_command
+from ..helpers.commands import run_command
+from ..helpers.datasets import ORG, training_data, write_docs
 
 check = partial(run_command, "check")
 
@@ -22,12 +22,12 @@ def test_exit_codes(train, tmp_path):
     code, output = check(train)
     assert code == 0 and "No problems found" in output
     assert f"records {RARE}" in output and f"- ORG {RARE}" in output
-    warned = write(tmp_path / "dev.spacy", ("北京大学第100教授", ORG))
+    warned = write_docs(tmp_path / "dev.spacy", ("北京大学第100教授", ORG))
     code, output = check(train, warned)
     assert code == 0 and "text also in the training data: 1" in output
     assert "'北京大学第100教授'" in output
     assert check(train, warned, "--strict")[0] == 1
-    failed = write(tmp_path / "test.spacy", ("张三", (0, 2, "NAME")))
+    failed = write_docs(tmp_path / "test.spacy", ("张三", (0, 2, "NAME")))
     code, output = check(train, warned, failed)
     assert code == 1
     assert f"{failed}: label not in the training data: 1" in output

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .runner import run_command
+from ..helpers.commands import run_command
 
 RESUME = Path(__file__).parents[1] / "data" / "resume.jsonl"
 convert = partial(run_command, "convert")

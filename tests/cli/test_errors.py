@@ -13,8 +13,8 @@ from spacy.tokens import DocBin
 from spacy_lstm_ner.evaluation.error_analysis import find_errors
 from spacy_lstm_ner.evaluation.matching import ERROR_KINDS
 
-from ..evaluation.held_out import NLP, save_held_out
-from .runner import run_for_lines
+from ..helpers.commands import run_for_lines
+from ..helpers.held_out import NLP, save_held_out
 
 run = partial(run_for_lines, "errors")
 

@@ -10,7 +10,7 @@ from spacy.training import Corpus
 
 from spacy_lstm_ner.data.convert import convert
 
-from .runner import run_command
+from ..helpers.commands import run_command
 
 RESUME = Path(__file__).parents[1] / "data" / "resume.jsonl"
 evaluate = partial(run_command, "evaluate")

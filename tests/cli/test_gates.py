@@ -6,7 +6,7 @@ from typer.testing import CliRunner
 from spacy_lstm_ner.cli import lstm_ner_cli
 from spacy_lstm_ner.pages.gates_page import MAX_UNITS
 
-from ..conftest import SAMPLE
+from ..helpers.paths import SAMPLE
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 
 from spacy_lstm_ner.model import pretraining
 
-from ..conftest import REPOSITORY, copy_of, found
+from ..helpers.paths import REPOSITORY
+from ..helpers.pipelines import copy_of, found
 
 
 @pytest.fixture(scope="module")

@@ -1,33 +1,14 @@
 """What `check` finds in data."""
 
 import pytest
-import spacy
 from spacy.tokens import Doc, DocBin, Span
 
 import spacy_lstm_ner.cli  # noqa: F401  (adds its commands to spaCy's)
 from spacy_lstm_ner.data.check import KINDS, LONG, RARE, check
 from spacy_lstm_ner.exceptions import DataError
 
-from ..conftest import SAMPLE
-
-NLP = spacy.blank("zh")
-ORG = (0, 4, "ORG")
-
-
-def write(path, *texts_and_ents):
-    docs = []
-    for text, *ents in texts_and_ents:
-        doc = NLP.make_doc(text)
-        doc.ents = [Span(doc, start, end, label) for start, end, label in ents]
-        docs.append(doc)
-    DocBin(docs=docs).to_disk(path)
-    return path
-
-
-def training_data(folder):
-    """Training data without problems."""
-    texts = [(f"北京大学第{i}教授", ORG) for i in range(100, 100 + RARE)]
-    return write(folder / "train.spacy", *texts)
+from ..helpers.datasets import NLP, ORG, training_data, write_docs
+from ..helpers.paths import SAMPLE
 
 
 @pytest.fixture
@@ -43,7 +24,7 @@ def findings(*paths, **settings):
 
 
 def test_data_without_problems(train, tmp_path):
-    dev = write(tmp_path / "dev.spacy", ("北京大学", ORG))
+    dev = write_docs(tmp_path / "dev.spacy", ("北京大学", ORG))
     result = check(train, dev)
     assert result.findings == []
     assert [file.records for file in result.files] == [RARE, 1]
@@ -53,12 +34,14 @@ def test_data_without_problems(train, tmp_path):
 
 
 def test_no_entities_to_train_on(tmp_path):
-    path = write(tmp_path / "train.spacy", ("没有实体",))
+    path = write_docs(tmp_path / "train.spacy", ("没有实体",))
     assert findings(path) == {("no entities to train on", "train"): (1, [])}
 
 
 def test_rare_labels_and_labels_only_in_evaluation_data(train, tmp_path):
-    dev = write(tmp_path / "dev.spacy", ("张三任教授", (0, 2, "NAME"), (3, 5, "TITLE")))
+    dev = write_docs(
+        tmp_path / "dev.spacy", ("张三任教授", (0, 2, "NAME"), (3, 5, "TITLE"))
+    )
     assert findings(train, dev) == {
         ("label not in the training data", "dev"): (2, ["NAME", "TITLE"])
     }
@@ -66,7 +49,7 @@ def test_rare_labels_and_labels_only_in_evaluation_data(train, tmp_path):
 
 
 def test_repeated_texts(train, tmp_path):
-    again = write(
+    again = write_docs(
         tmp_path / "test.spacy",
         ("北京大学第100教授", ORG),
         ("北京大学第101教授", (0, 2, "ORG")),
@@ -112,7 +95,7 @@ def test_overlapping_spans(train, tmp_path):
 
 
 def test_long_and_empty_texts_and_missing_annotation(train, tmp_path):
-    dev = write(tmp_path / "dev.spacy", ("长" * (LONG + 1),), (" ",))
+    dev = write_docs(tmp_path / "dev.spacy", ("长" * (LONG + 1),), (" ",))
     assert findings(train, dev) == {
         ("long text", "dev"): (1, [f"'{'长' * 19}…' ({LONG + 1:,})"]),
         ("empty text", "dev"): (1, []),

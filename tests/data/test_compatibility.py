@@ -20,7 +20,8 @@ from spacy_lstm_ner.data.check import check
 from spacy_lstm_ner.data.compatibility import add_labels, check_labels
 from spacy_lstm_ner.data.convert import convert
 
-from ..conftest import REPOSITORY, SAMPLE, SMALL_MODEL, TOKEN_MODEL
+from ..helpers.paths import REPOSITORY, SAMPLE
+from ..helpers.pipelines import SMALL_MODEL, TOKEN_MODEL
 
 TEXT = "北京大学有一位教授在上海工作过二十年"
 

@@ -34,8 +34,9 @@ import spacy_lstm_ner.cli  # noqa: F401 (adds its commands to those of spaCy)
 from spacy_lstm_ner.data.convert import convert
 from spacy_lstm_ner.data.corpus import BIOCorpus
 
-from ..conftest import REPOSITORY, SAMPLE, SMALL_MODEL
-from .pages import PAGES, README, blocks, expected_output, name_of
+from ..helpers.documentation import PAGES, README, blocks, expected_output, name_of
+from ..helpers.paths import REPOSITORY, SAMPLE
+from ..helpers.pipelines import SMALL_MODEL
 
 # A block with this in it is run elsewhere.
 ELSEWHERE = {'spacy.load("zh_lstm_ner")': "test_project.py runs it with the wheel"}

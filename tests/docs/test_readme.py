@@ -5,8 +5,8 @@ import re
 from configparser import RawConfigParser
 from urllib.parse import urlsplit
 
-from ..conftest import REPOSITORY
-from .pages import DOCS, README
+from ..helpers.documentation import DOCS, README
+from ..helpers.paths import REPOSITORY
 
 TEXT = README.read_text("utf8")
 MKDOCS = (REPOSITORY / "mkdocs.yml").read_text("utf8")

@@ -6,7 +6,7 @@ import re
 from spacy.language import Language
 from spacy.util import load_config
 
-from .pages import DOCS
+from ..helpers.documentation import DOCS
 
 
 def test_settings_of_the_component_have_their_defaults():

@@ -10,9 +10,9 @@ import pytest
 import spacy_lstm_ner
 from spacy_lstm_ner.cli import lstm_ner_cli
 
-from ..browser import PHONE, fits_the_width
-from ..conftest import REPOSITORY
-from .pages import DOCS
+from ..helpers.browser import PHONE, fits_the_width
+from ..helpers.documentation import DOCS
+from ..helpers.paths import REPOSITORY
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from ..conftest import REPOSITORY
+from ..helpers.paths import REPOSITORY
 
 DOCS = REPOSITORY / "docs"
 ENGLISH, CHINESE = DOCS / "tutorial/inside.md", DOCS / "tutorial/inside.zh.md"

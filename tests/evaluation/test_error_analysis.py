@@ -8,8 +8,8 @@ from spacy.tokens import DocBin
 from spacy_lstm_ner.evaluation.error_analysis import find_errors
 from spacy_lstm_ner.evaluation.matching import ERROR_KINDS
 
-from ..conftest import loaded_again
-from .held_out import NLP, save_held_out
+from ..helpers.held_out import NLP, save_held_out
+from ..helpers.pipelines import loaded_again
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,13 @@ from spacy_lstm_ner.evaluation.predictions import evaluable, predict_records
 from spacy_lstm_ner.evaluation.records import no_entity
 from spacy_lstm_ner.tags import Span
 
-from ..conftest import copy_of, found, loaded_again
-from ..pipeline.test_component import list_pattern, with_shared_tok2vec
+from ..helpers.pipelines import (
+    copy_of,
+    found,
+    list_pattern,
+    loaded_again,
+    with_shared_tok2vec,
+)
 
 NO_FORMS = SurfaceForms([])
 

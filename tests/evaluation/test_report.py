@@ -12,7 +12,7 @@ from spacy_lstm_ner.evaluation.report import (
 )
 from spacy_lstm_ner.evaluation.scorer import expected_calibration_error
 
-from .held_out import save_held_out
+from ..helpers.held_out import save_held_out
 
 
 @pytest.fixture(scope="module")

@@ -37,7 +37,7 @@ def examples():
     def spans(labels):
         ids = [0]
         while len(ids) < 30:
-            legal = np.flatnonzero(tags.rules.transitions[ids[-1]])
+            legal = np.flatnonzero(tags.constraints.transitions[ids[-1]])
             ids.append(rng.choice([t for t in legal if tags.names[t][-1] in labels]))
         return tags.spans_from_ids(np.array(ids))
 

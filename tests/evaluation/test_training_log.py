@@ -16,7 +16,8 @@ from spacy_lstm_ner.evaluation.training_log import FORMAT, read_log, report_logg
 from spacy_lstm_ner.model.pretraining import Pretraining, _thinned
 from spacy_lstm_ner.pipeline import LSTMEntityRecognizer
 
-from ..conftest import SAMPLE, SMALL_MODEL
+from ..helpers.paths import SAMPLE
+from ..helpers.pipelines import SMALL_MODEL
 
 CONSOLE = {"@loggers": "spacy.ConsoleLogger.v3", "progress_bar": "eval"}
 WARMUP = {"initial_rate": 0.01, "warmup_steps": 5, "total_steps": 20}

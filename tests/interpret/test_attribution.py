@@ -8,8 +8,7 @@ from spacy_lstm_ner.inspect import explain
 from spacy_lstm_ner.interpret.attribution import UNKNOWN
 from spacy_lstm_ner.pages.attribution_page import attribution_page
 
-from ..conftest import found, loaded_again, train
-from ..pipeline.test_component import list_pattern, token_config
+from ..helpers.pipelines import found, list_pattern, loaded_again, token_config, train
 
 
 def log_odds(p):

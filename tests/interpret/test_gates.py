@@ -6,8 +6,14 @@ import spacy
 
 from spacy_lstm_ner.inspect import open_gates
 
-from ..conftest import SMALL_MODEL, found, train
-from ..pipeline.test_component import list_pattern, token_config, with_shared_tok2vec
+from ..helpers.pipelines import (
+    SMALL_MODEL,
+    found,
+    list_pattern,
+    token_config,
+    train,
+    with_shared_tok2vec,
+)
 
 
 def test_shapes_and_results(trained, examples):

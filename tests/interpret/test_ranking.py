@@ -6,8 +6,7 @@ import pytest
 from spacy_lstm_ner.inspect import open_gates, rank_units
 from spacy_lstm_ner.interpret.ranking import _Sums
 
-from ..conftest import copy_of, train
-from ..pipeline.test_component import with_shared_tok2vec
+from ..helpers.pipelines import copy_of, train, with_shared_tok2vec
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ from thinc.types import Ragged
 
 from spacy_lstm_ner.layers import CRF
 
-from .brute_force import IDS, LENGTHS, TAGS
-from .gradients import to_float64
+from ..helpers.brute_force import IDS, LENGTHS, TAGS
+from ..helpers.gradients import to_float64
 
 
 @pytest.fixture(params=TAGS, ids=IDS)

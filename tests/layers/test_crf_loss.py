@@ -9,8 +9,8 @@ from spacy_lstm_ner.layers.crf_loss import crf_divergence, crf_loss, softmax_los
 from spacy_lstm_ner.pipeline.incorrect_spans import exclude_spans
 from spacy_lstm_ner.tags import TagSet
 
-from .brute_force import LENGTHS, legal_paths, score, spans_of
-from .gradients import numeric_gradient, to_float64
+from ..helpers.brute_force import LENGTHS, legal_paths, score, spans_of
+from ..helpers.gradients import numeric_gradient, to_float64
 
 
 def brute_force_loss(crf, tags, emissions, gold, wrong=()):
@@ -47,7 +47,7 @@ def some_gold(tags, rng, missing):
 def test_loss_and_gradients(crf, tags, emissions, rng, missing):
     gold = some_gold(tags, rng, missing)
     data = emissions.dataXd
-    loss, d_emissions = crf_loss(crf, emissions, gold, tags.rules)
+    loss, d_emissions = crf_loss(crf, emissions, gold, tags.constraints)
     assert loss == pytest.approx(brute_force_loss(crf, tags, data, gold), abs=1e-8)
 
     def again():
@@ -85,7 +85,7 @@ def test_wrong_entities_are_in_no_path(crf, tags, emissions, rng, missing, wrong
     gold[[i for start, end, _ in wrong for i in range(start, end)]] = True
     data = emissions.dataXd
     annotation = exclude_spans(tags, gold, wrong)
-    loss, d_emissions = crf_loss(crf, emissions, annotation, tags.rules)
+    loss, d_emissions = crf_loss(crf, emissions, annotation, tags.constraints)
 
     def again():
         return brute_force_loss(crf, tags, data, gold, wrong)
@@ -117,7 +117,7 @@ def test_a_wrong_entity_that_was_certain_is_unlearned(tags):
     anything = np.ones(rows.shape, dtype=bool)
     annotation = exclude_spans(tags, anything, [(0, 3, "A")])
     batch = Ragged(rows, np.array([3]))
-    loss, d_rows = crf_loss(crf, batch, annotation, tags.rules)
+    loss, d_rows = crf_loss(crf, batch, annotation, tags.constraints)
     # The best of the others has one unit of the wrong one less in BIO, two in BIOES.
     assert loss == pytest.approx({"BIO": 100, "BIOES": 200}[tags.scheme], abs=5)
     assert np.abs(d_rows).max() > 0.2 and np.isfinite(d_rows).all()
@@ -141,7 +141,7 @@ def test_loss_of_tags_scored_one_by_one(tags, emissions, rng, missing):
 
 def test_what_is_not_learned_has_no_gradient(tags, emissions, rng):
     crf = CRF(len(tags), learned=False).initialize()
-    crf_loss(crf, emissions, some_gold(tags, rng, 0.0), tags.rules)
+    crf_loss(crf, emissions, some_gold(tags, rng, 0.0), tags.constraints)
     assert not any(crf.has_grad(name) for name in crf.param_names)
 
 
@@ -175,7 +175,7 @@ def test_divergence_and_gradients(crf, tags, emissions, rng, new_label):
                 total += (np.exp(old) * (old - new)).sum()
         return total
 
-    loss, d_data = crf_divergence(crf, batch, old_crf, old_emissions, tags.rules)
+    loss, d_data = crf_divergence(crf, batch, old_crf, old_emissions, tags.constraints)
     assert loss == pytest.approx(again(), abs=1e-8) and loss > 0.1
     np.testing.assert_allclose(d_data, numeric_gradient(again, data), atol=1e-8)
     for name in crf.param_names:
@@ -187,7 +187,7 @@ def test_divergence_and_gradients(crf, tags, emissions, rng, new_label):
 
 
 def test_no_divergence_from_itself(crf, tags, emissions):
-    loss, d_data = crf_divergence(crf, emissions, crf, emissions, tags.rules)
+    loss, d_data = crf_divergence(crf, emissions, crf, emissions, tags.constraints)
     assert loss == pytest.approx(0.0, abs=1e-9)
     assert not d_data.any()
 
@@ -196,9 +196,9 @@ def test_scores_that_are_not_numbers_are_an_error(crf, tags, emissions):
     emissions.dataXd[1, 1] = np.nan
     gold = np.ones((sum(LENGTHS), len(tags)), dtype=bool)
     with pytest.raises(ValueError, match="Non-finite emission scores"):
-        crf_loss(crf, emissions, gold, tags.rules)
+        crf_loss(crf, emissions, gold, tags.constraints)
     with pytest.raises(ValueError, match="Non-finite emission scores"):
-        crf_divergence(crf, emissions, crf, emissions, tags.rules)
+        crf_divergence(crf, emissions, crf, emissions, tags.constraints)
 
 
 def test_large_scores_and_long_texts_do_not_overflow(tags):
@@ -207,7 +207,7 @@ def test_large_scores_and_long_texts_do_not_overflow(tags):
     gold = np.zeros(rows.shape, dtype=bool)
     gold[:, 0] = True
     lengths = np.array([3000])
-    loss, d_rows = crf_loss(crf, Ragged(rows, lengths), gold, tags.rules)
+    loss, d_rows = crf_loss(crf, Ragged(rows, lengths), gold, tags.constraints)
     assert np.isfinite(loss) and loss > 0
     assert np.isfinite(d_rows).all()
 
@@ -220,7 +220,7 @@ def test_scores_far_apart_keep_their_legal_paths():
     rows[0, tags.names.index("I-A")] = 800
     gold = np.zeros((2, 3), dtype=bool)
     gold[:, 0] = True
-    loss, d_rows = crf_loss(crf, Ragged(rows, np.array([2])), gold, tags.rules)
+    loss, d_rows = crf_loss(crf, Ragged(rows, np.array([2])), gold, tags.constraints)
     # Legal are OO, OB, BO, BI and BB, all with the score 0.
     assert loss == pytest.approx(np.log(5))
     np.testing.assert_allclose(d_rows.sum(axis=1), 0, atol=1e-12)

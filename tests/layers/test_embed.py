@@ -8,16 +8,8 @@ from thinc.types import Ragged
 from spacy_lstm_ner.layers import CharEmbed, HashCharEmbed
 from spacy_lstm_ner.layers.embed import ngrams
 
-from .gradients import numeric_gradient, to_float64
-
-
-def codes(text):
-    return np.array([[ord(char)] for char in text], dtype="int64").reshape(-1, 1)
-
-
-def ragged(*texts):
-    lengths = np.array([len(text) for text in texts], dtype="int32")
-    return Ragged(codes("".join(texts)), lengths)
+from ..helpers.embeddings import codes, ragged
+from ..helpers.gradients import numeric_gradient, to_float64
 
 
 @pytest.fixture(params=["learned", "onehot", "normal", "uniform"])

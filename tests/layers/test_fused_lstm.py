@@ -7,7 +7,7 @@ from thinc.api import fix_random_seed, get_current_ops
 from spacy_lstm_ner.layers import LSTMCell, fused_lstm, unrolled
 from spacy_lstm_ner.layers.packing import pack
 
-from .gradients import to_float64
+from ..helpers.gradients import to_float64
 
 BATCHES = {
     "one": [6],

@@ -17,8 +17,8 @@ from spacy_lstm_ner.layers.lexicon import (
     words_at,
 )
 
-from .gradients import numeric_gradient, to_float64
-from .test_embed import ragged
+from ..helpers.embeddings import ragged
+from ..helpers.gradients import numeric_gradient, to_float64
 
 LEXICON = {
     "place": {"北京": 30, "北京大学": 1, "南京": 9},

@@ -9,7 +9,7 @@ from thinc.types import Ragged
 
 from spacy_lstm_ner.layers import LSTM, fused_lstm
 
-from .gradients import check_gradients, to_float64
+from ..helpers.gradients import check_gradients, to_float64
 
 
 def make(nO=4, nI=3, **settings):

@@ -7,7 +7,7 @@ from thinc.types import Ragged
 
 from spacy_lstm_ner.layers import LSTM, LSTMCell
 
-from .gradients import numeric_gradient, parameters, to_float64
+from ..helpers.gradients import numeric_gradient, parameters, to_float64
 
 
 @pytest.fixture

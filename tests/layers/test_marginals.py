@@ -9,8 +9,8 @@ from thinc.types import Ragged
 from spacy_lstm_ner.layers import CRF
 from spacy_lstm_ner.layers.marginals import segment_marginals
 
-from .brute_force import LENGTHS, legal_paths, score, spans_of
-from .gradients import to_float64
+from ..helpers.brute_force import LENGTHS, legal_paths, score, spans_of
+from ..helpers.gradients import to_float64
 
 
 def all_spans(tags):
@@ -45,12 +45,12 @@ def test_probability_of_entities(crf, tags, emissions, learned):
         crf.initialize()
     spans = all_spans(tags)
     expected = brute_force_spans(crf, tags, emissions)
-    actual = segment_marginals(crf, emissions, tags.rules, tags.segments(spans))
+    actual = segment_marginals(crf, emissions, tags.constraints, tags.segments(spans))
     np.testing.assert_allclose(actual, [expected[span] for span in spans], atol=1e-8)
     assert len(expected) == len(spans)
     # In any order, and whatever else is asked for.
     few = spans[::-3]
-    again = segment_marginals(crf, emissions, tags.rules, tags.segments(few))
+    again = segment_marginals(crf, emissions, tags.constraints, tags.segments(few))
     np.testing.assert_allclose(again, actual[::-3], rtol=1e-10)
 
 
@@ -58,7 +58,7 @@ def test_probability_of_entities_with_units_ruled_out(crf, tags, emissions):
     emissions.dataXd[1, 1:] = -np.inf
     spans = all_spans(tags)
     expected = brute_force_spans(crf, tags, emissions)
-    actual = segment_marginals(crf, emissions, tags.rules, tags.segments(spans))
+    actual = segment_marginals(crf, emissions, tags.constraints, tags.segments(spans))
     np.testing.assert_allclose(actual, [expected[span] for span in spans], atol=1e-8)
     assert all(actual[i] == 0 for i, (s, e, _) in enumerate(spans) if s <= 1 < e)
 
@@ -71,10 +71,10 @@ def test_probability_of_what_is_certain_or_impossible(tags):
     rows = np.zeros((n, len(tags)))
     rows[range(n), tags.ids_from_spans(spans[:2], n)] = 500
     batch = Ragged(rows, np.array([n]))
-    actual = segment_marginals(crf, batch, tags.rules, tags.segments(spans))
+    actual = segment_marginals(crf, batch, tags.constraints, tags.segments(spans))
     np.testing.assert_allclose(actual, [1, 1, 0], atol=1e-12)
 
 
 def test_no_probability_is_asked_for(crf, tags, emissions):
     asked = tags.segments([])
-    assert len(segment_marginals(crf, emissions, tags.rules, asked)) == 0
+    assert len(segment_marginals(crf, emissions, tags.constraints, asked)) == 0

@@ -7,7 +7,7 @@ from thinc.types import Ragged
 
 from spacy_lstm_ner.layers import LSTM, RNN
 
-from .gradients import check_gradients, to_float64
+from ..helpers.gradients import check_gradients, to_float64
 
 BATCHES = {
     "one": [4],

@@ -7,7 +7,7 @@ from thinc.types import Ragged
 
 from spacy_lstm_ner.layers import RNN
 
-from .gradients import to_float64
+from ..helpers.gradients import to_float64
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch

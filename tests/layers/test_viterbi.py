@@ -15,11 +15,11 @@ from spacy_lstm_ner.layers.viterbi import (
 )
 from spacy_lstm_ner.tags import TagSet
 
-from .brute_force import LENGTHS, legal_paths, score
+from ..helpers.brute_force import LENGTHS, legal_paths, score
 
 
 def test_best_paths(crf, tags, emissions):
-    path = best_paths(crf, emissions, tags.rules).tolist()
+    path = best_paths(crf, emissions, tags.constraints).tolist()
     start = 0
     for n in LENGTHS:
         if n:
@@ -31,8 +31,8 @@ def test_best_paths(crf, tags, emissions):
 
 @pytest.mark.parametrize("n", [1, 4, 50])
 def test_n_best_paths(crf, tags, emissions, n):
-    paths, log_probs = n_best_paths(crf, emissions, tags.rules, n)
-    assert (paths[0] == best_paths(crf, emissions, tags.rules)).all()
+    paths, log_probs = n_best_paths(crf, emissions, tags.constraints, n)
+    assert (paths[0] == best_paths(crf, emissions, tags.constraints)).all()
     start = 0
     for size, found in zip(LENGTHS, log_probs, strict=True):
         legal = legal_paths(tags, size)
@@ -53,7 +53,7 @@ def test_n_best_paths_of_nothing_but_ties_differ(tags):
     crf = CRF(len(tags)).initialize()
     batch = Ragged(np.zeros((3, len(tags)), dtype="float32"), np.array([3]))
     n = len(legal_paths(tags, 3))
-    paths, log_probs = n_best_paths(crf, batch, tags.rules, n + 1)
+    paths, log_probs = n_best_paths(crf, batch, tags.constraints, n + 1)
     assert {tuple(path) for path in paths[:n].tolist()} == set(legal_paths(tags, 3))
     np.testing.assert_allclose(np.exp(log_probs), [[1 / n] * n + [0]], atol=1e-12)
 
@@ -63,13 +63,13 @@ def test_first_tag_of_the_best_path_is_legal(tags):
     crf = CRF(len(tags)).initialize()
     wish = np.zeros((1, len(tags)), dtype="float32")
     wish[0, tags.names.index("I-A")] = 100
-    path = best_paths(crf, Ragged(wish, np.array([1])), tags.rules)
+    path = best_paths(crf, Ragged(wish, np.array([1])), tags.constraints)
     assert tags.names[path[0]] in ("O", "B-A", "S-A")
 
 
 def test_units_can_be_ruled_out(crf, tags, emissions):
     emissions.dataXd[:2, 1:] = -np.inf
-    path = best_paths(crf, emissions, tags.rules)
+    path = best_paths(crf, emissions, tags.constraints)
     assert path[:2].tolist() == [0, 0]
 
 
@@ -77,7 +77,7 @@ def test_tags_that_are_not_allowed(crf, tags, emissions, rng):
     """The mask of a constrained search, for all sequences at once."""
     allowed = rng.random(emissions.dataXd.shape) < 0.6
     allowed[:, 0] = True  # so that there is a path
-    path = best_paths(crf, emissions, tags.rules, allowed=allowed).tolist()
+    path = best_paths(crf, emissions, tags.constraints, allowed=allowed).tolist()
     start = 0
     for n in LENGTHS:
         rows = slice(start, start + n)
@@ -90,7 +90,7 @@ def test_tags_that_are_not_allowed(crf, tags, emissions, rng):
             assert path[rows] == list(best)
     allowed[0] = False
     with pytest.raises(ValueError, match="no legal path"):
-        best_paths(crf, emissions, tags.rules, allowed=allowed)
+        best_paths(crf, emissions, tags.constraints, allowed=allowed)
 
 
 @pytest.mark.parametrize("scheme", ["BIO", "BIOES"])
@@ -108,16 +108,16 @@ def test_the_best_path_without_a_segment(scheme):
     legal = [
         np.array(path)
         for path in product(range(len(tags)), repeat=n)
-        if tags.rules.starts[path[0]]
-        and tags.rules.ends[path[-1]]
-        and all(tags.rules.transitions[i, j] for i, j in pairwise(path))
+        if tags.constraints.starts[path[0]]
+        and tags.constraints.ends[path[-1]]
+        and all(tags.constraints.transitions[i, j] for i, j in pairwise(path))
     ]
     by_score = {
         tuple(path): float(path_scores(crf, emissions, path)[0]) for path in legal
     }
     asked = [(0, 1, "A"), (1, 3, "B"), (2, 4, "A"), (3, 4, "B"), (0, 4, "A")]
     paths, found = best_paths_without_segments(
-        crf, emissions, tags.rules, tags.segments(asked)
+        crf, emissions, tags.constraints, tags.segments(asked)
     )
     for span, path, found_score in zip(asked, paths, found, strict=True):
         without = [p for p in by_score if span not in tags.spans_from_ids(np.array(p))]
@@ -125,7 +125,7 @@ def test_the_best_path_without_a_segment(scheme):
         assert tuple(path) == best
         assert found_score == pytest.approx(by_score[best], abs=1e-5)
     # The scores are those whose exponentials sum up to Z.
-    (log_z,) = n_best_paths(crf, emissions, tags.rules, 1)[1][0]
+    (log_z,) = n_best_paths(crf, emissions, tags.constraints, 1)[1][0]
     best = max(by_score.values())
     total = np.logaddexp.reduce(list(by_score.values()))
     assert log_z == pytest.approx(best - total, abs=1e-5)
@@ -138,7 +138,7 @@ def test_there_may_be_no_path_without_a_segment():
     crf = CRF(len(tags)).initialize()
     emissions = Ragged(scores, np.array([2]))
     _, found = best_paths_without_segments(
-        crf, emissions, tags.rules, tags.segments([(0, 2, "A")])
+        crf, emissions, tags.constraints, tags.segments([(0, 2, "A")])
     )
     assert np.isneginf(found).all()
 

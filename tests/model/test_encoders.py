@@ -5,7 +5,7 @@ import spacy
 from spacy.training import Example
 from spacy.util import fix_random_seed
 
-from ..conftest import found, loaded_again
+from ..helpers.pipelines import found, loaded_again
 
 ENCODERS = {
     "RNNEncoder": {"width": 16, "depth": 2, "bi": True},

@@ -1,5 +1,5 @@
-"""Pretraining: the setting of the component; and `spacy pretrain`, on characters with
-an objective of ours, on tokens with those of spaCy."""
+"""Pretraining: the setting of the component; and `spacy pretrain`, for characters with
+the objective of this package, for tokens with one of spaCy."""
 
 import copy
 import io
@@ -24,14 +24,15 @@ import spacy_lstm_ner.model.pretraining
 from spacy_lstm_ner.layers.lexicon import set_lexicon
 from spacy_lstm_ner.model.pretraining import (
     BUCKETS,
-    Guesses,
     PendingPretraining,
+    Predictions,
     build_pretrain_masked_characters,
     masked_loss,
     pretrain,
 )
 
-from ..conftest import REPOSITORY, SAMPLE, SMALL_MODEL, copy_of
+from ..helpers.paths import REPOSITORY, SAMPLE
+from ..helpers.pipelines import SMALL_MODEL, copy_of
 
 TEXTS = ["高勇任北京大学教授。", "", "好", "王芳，女，汉族。"]
 
@@ -83,65 +84,65 @@ def masked_model(masked=0.2, buckets=50, lexicon=None, **settings):
         {"lexicon": {"": {"北京": 1, "大学": 1, "汉族": 1}}},
     ],
 )
-def test_any_encoder_of_characters_learns_to_guess(settings):
+def test_every_encoder_of_characters_learns_to_predict(settings):
     model, docs = masked_model(**settings)
     optimizer = Adam(0.02)
     losses = []
     for _ in range(150):
-        guesses, backprop = model.begin_update(docs)
-        loss, gradient = model.attrs["loss"](model.ops, docs, guesses)
+        predictions, backprop = model.begin_update(docs)
+        loss, gradient = model.attrs["loss"](model.ops, docs, predictions)
         backprop(gradient)
         model.finish_update(optimizer)
-        losses.append(loss / len(guesses.targets))
+        losses.append(loss / len(predictions.targets))
     assert np.mean(losses[:3]) == pytest.approx(np.log(50), rel=0.1)
-    # Which characters are asked for differs from time to time.
+    # The masked characters differ from step to step.
     assert np.mean(losses[-20:]) < np.mean(losses[:3]) / 3
 
 
-def test_a_share_of_the_characters_is_masked_and_asked_for():
+def test_a_proportion_of_the_characters_is_masked():
     model, docs = masked_model(masked=0.3)
     text = "".join(TEXTS)
-    guesses = model.predict(docs)
-    assert len(guesses.targets) == round(0.3 * len(text))
-    assert guesses.scores.shape == (len(guesses.targets), 50)
-    assert set(guesses.targets.tolist()) <= {ord(char) % 50 for char in text}
-    # Of a short text at least one, of none nothing.
+    predictions = model.predict(docs)
+    assert len(predictions.targets) == round(0.3 * len(text))
+    assert predictions.scores.shape == (len(predictions.targets), 50)
+    assert set(predictions.targets.tolist()) <= {ord(char) % 50 for char in text}
+    # At least one of a short text, none of an empty one.
     assert len(model.predict(docs[2:3]).targets) == 1
     assert len(model.predict(docs[1:2]).targets) == 0
 
 
-def test_what_is_masked_shows_nowhere(monkeypatch):
-    """The guess for a masked character is the same whatever it is: pairs and words of
-    the lexicon do not tell, either."""
+def test_features_do_not_reveal_masked_characters(monkeypatch):
+    """The prediction for a masked character does not depend on it, neither through
+    n-grams nor through words of the lexicon."""
     lexicon = {"": {"北京大学": 1, "京": 1, "北龘": 1}}
     model, (doc, *_) = masked_model(lexicon=lexicon)
-    at = doc.text.index("京")
+    index = doc.text.index("京")
     other = spacy.blank("zh").make_doc(doc.text.replace("京", "龘"))
     monkeypatch.setattr(
-        np.random, "permutation", lambda n: np.roll(np.arange(n), -at)[: n * 2]
+        np.random, "permutation", lambda n: np.roll(np.arange(n), -index)[: n * 2]
     )
     one, two = model.predict([doc]), model.predict([other])
     assert one.targets[0] != two.targets[0]
     assert (one.scores == two.scores).all()
 
 
-def test_gradients_against_finite_differences():
+def test_the_gradient_against_finite_differences():
     rng = np.random.default_rng(0)
-    guesses = Guesses(rng.normal(size=(6, 7)), np.array([0, 3, 3, 6, 1, 2]))
-    _, gradient = masked_loss(NumpyOps(), [], guesses)
+    predictions = Predictions(rng.normal(size=(6, 7)), np.array([0, 3, 3, 6, 1, 2]))
+    _, gradient = masked_loss(NumpyOps(), [], predictions)
     for place in [(0, 0), (2, 3), (5, 6)]:
         values = []
         for step in (1e-5, -1e-5):
-            moved = guesses.scores.copy()
+            moved = predictions.scores.copy()
             moved[place] += step
-            there = guesses._replace(scores=moved)
-            values.append(masked_loss(NumpyOps(), [], there)[0])
-        numeric = (values[0] - values[1]) / 2e-5 / len(guesses.targets)
+            changed = predictions._replace(scores=moved)
+            values.append(masked_loss(NumpyOps(), [], changed)[0])
+        numeric = (values[0] - values[1]) / 2e-5 / len(predictions.targets)
         assert gradient[place] == pytest.approx(numeric, abs=1e-6)
 
 
 def initialized(examples, *, seed=0, **settings):
-    """A component that is ready to be trained, with the settings of `initialize`."""
+    """An initialized component, with settings of `initialize`."""
     fix_random_seed(seed)
     ner = spacy.blank("zh").add_pipe("lstm_ner", config={"model": SMALL_MODEL})
     ner.initialize(lambda: examples, **settings)
@@ -156,39 +157,39 @@ def encoder_of(ner):
     return ner.model.get_ref("tok2vec").to_bytes()
 
 
-def test_the_encoder_reads_as_the_training_begins(examples, capsys):
-    """Initialization leaves it as it is; the first update lets it read, once, and the
-    same for the same seed, whatever is done in between."""
+def test_pretraining_runs_when_training_begins(examples, capsys):
+    """The first update runs it, once, not `initialize`. The same seed gives the same
+    weights, whatever is done in between."""
     nlp = spacy.blank("zh")
     empty = Example(nlp.make_doc(""), nlp.make_doc(""))
-    unread = initialized([empty, *examples])
-    read = initialized([empty, *examples], pretrain_steps=80)
-    assert encoder_of(unread) == encoder_of(copy.deepcopy(read))
+    plain = initialized([empty, *examples])
+    pretrained = initialized([empty, *examples], pretrain_steps=80)
+    assert encoder_of(plain) == encoder_of(copy.deepcopy(pretrained))
     assert capsys.readouterr().err == ""
     losses = {}
-    # Nothing to learn from: what is different now was read.
-    read.update([empty], losses=losses)
+    # An empty example changes no weights, but pretraining does.
+    pretrained.update([empty], losses=losses)
     assert losses == {"lstm_ner": 0.0}
     printed = capsys.readouterr().err.splitlines()
     assert printed[0] == "[lstm_ner] Pretraining on 60 texts, 80 steps"
     assert re.fullmatch(
-        r"\[lstm_ner\] Pretraining took \d+ s; loss of a guess: "
-        r"7\.\d\d at first, 5\.\d\d at last",
+        r"\[lstm_ner\] Pretraining took \d+ s; loss per masked character: "
+        r"7\.\d\d at the start, 5\.\d\d at the end",
         printed[1],
     )
     assert len(printed) == 2
-    once = encoder_of(read)
-    assert once != encoder_of(unread)
-    read.update([empty], losses=losses)
+    once = encoder_of(pretrained)
+    assert once != encoder_of(plain)
+    pretrained.update([empty], losses=losses)
     again = initialized([empty, *examples], pretrain_steps=80)
     fix_random_seed(7)
     again.update([empty], losses=losses)
-    assert encoder_of(read) == encoder_of(again) == once
+    assert encoder_of(pretrained) == encoder_of(again) == once
 
 
 def test_pretraining_fits_the_encoder_to_the_texts(examples):
-    unread = initialized(examples).model.get_ref("tok2vec")
-    losses = pretrain(unread, ["", *(eg.text for eg in examples)], 240)
+    plain = initialized(examples).model.get_ref("tok2vec")
+    losses = pretrain(plain, ["", *(eg.text for eg in examples)], 240)
     assert len(losses) == 240
     assert losses[0] > np.log(BUCKETS) - 0.2
     assert np.mean(losses[-4:]) < losses[0] - 2
@@ -213,7 +214,7 @@ def training_config(steps, **training):
 
 @pytest.mark.parametrize("accumulate", [1, 3])
 def test_the_weights_are_those_of_pretraining_at_initialization(accumulate, tmp_path):
-    """With spaCy's training loop, to the byte: what it saves are averages."""
+    """Byte for byte, with spaCy's training loop, which saves averaged weights."""
     late = init_nlp(training_config(10, accumulate_gradient=accumulate))
     early = init_nlp(training_config(0, accumulate_gradient=accumulate))
     encoder = early.get_pipe("lstm_ner").model.get_ref("tok2vec")
@@ -227,12 +228,11 @@ def test_the_weights_are_those_of_pretraining_at_initialization(accumulate, tmp_
     assert weights[0] == weights[1]
 
 
-def test_few_texts_are_not_read_for_ever(examples, capsys):
-    """64 times at most: with the default, 3,000 steps, more than 735 texts are read
-    just as often as it says."""
+def test_each_text_is_read_at_most_64_times(examples, capsys):
+    """With the default of 3,000 steps, this limit applies to fewer than 737 texts."""
     ner = initialized(examples[:17], pretrain_steps=3000)
     ner.update(fresh(examples), losses={})
-    says = "17 texts, 128 steps (not 3,000: each text is read 64 times)"
+    says = "17 texts, 128 steps (not 3,000: each text is read at most 64 times)"
     assert says in capsys.readouterr().err
     assert ner.pretraining.steps == 128
     encoder = ner.model.get_ref("tok2vec")
@@ -243,14 +243,14 @@ def test_few_texts_are_not_read_for_ever(examples, capsys):
     assert [planned(n) for n in (1, 16, 736, 737, 5000)] == [64, 64, 2944, 3000, 3000]
 
 
-def test_what_does_not_train_does_not_read(examples, monkeypatch):
-    """As `spacy debug model`, which asks neither for a loss nor for new weights."""
+def test_pretraining_does_not_run_without_training(examples, monkeypatch):
+    """As in `spacy debug model`, which passes neither losses nor an optimizer."""
     ner = initialized(examples, pretrain_steps=3)
     before = encoder_of(copy.deepcopy(ner))
     ner.predict([eg.predicted for eg in fresh(examples)])
     ner.update(fresh(examples))
     assert encoder_of(copy.deepcopy(ner)) == before and ner.pretraining is None
-    # Whoever does train with such calls has pretraining, too; no gradient is lost.
+    # `finish_update` runs it, too, and accumulated gradients are kept.
     encoder = ner.model.get_ref("tok2vec")
     gradient = encoder.get_gradients()
     gradient = {key: dW.copy() for key, (_, dW) in gradient.items()}
@@ -265,7 +265,7 @@ def test_what_does_not_train_does_not_read(examples, monkeypatch):
     assert gradient and all((used[key] == dW).all() for key, dW in gradient.items())
 
 
-def test_random_numbers_go_on_as_if_nothing_had_been_read(examples):
+def test_pretraining_does_not_change_the_state_of_random_numbers(examples):
     numbers = []
     for steps in (0, 3):
         ner = initialized(examples, pretrain_steps=steps)
@@ -275,8 +275,7 @@ def test_random_numbers_go_on_as_if_nothing_had_been_read(examples):
     assert numbers[0] == numbers[1]
 
 
-def test_other_weights_stay(examples, tmp_path, capsys):
-    """Those that were loaded since: what is read would only spoil them."""
+def test_loaded_weights_are_not_pretrained(examples, tmp_path, capsys):
     other = initialized(examples, seed=1)
     other.to_disk(tmp_path / "other")
     weights = encoder_of(other)
@@ -290,12 +289,15 @@ def test_other_weights_stay(examples, tmp_path, capsys):
         into(ner)
         ner.update([], losses={})
         assert encoder_of(ner) == weights and ner.pretraining is None
-        assert "[lstm_ner] No pretraining: " in capsys.readouterr().err
+        assert (
+            "[lstm_ner] Pretraining is skipped: the weights of the encoder"
+            in capsys.readouterr().err
+        )
         ner.update([], losses={})
         assert capsys.readouterr().err == ""
 
 
-def test_initialized_again(examples):
+def test_a_component_can_be_initialized_again(examples):
     ner = initialized(examples, pretrain_steps=3)
     ner.initialize(lambda: examples)
     ner.update([], losses={})
@@ -308,7 +310,7 @@ def test_initialized_again(examples):
     assert ner.pretraining is None
 
 
-def test_an_interrupted_pretraining_leaves_nothing_half_done(examples, monkeypatch):
+def test_interrupted_pretraining_changes_nothing(examples, monkeypatch):
     ner = initialized(examples, pretrain_steps=4)
     before = encoder_of(copy.deepcopy(ner))
     whole = copy.deepcopy(ner)
@@ -331,7 +333,7 @@ def test_an_interrupted_pretraining_leaves_nothing_half_done(examples, monkeypat
     assert encoder_of(ner) == encoder_of(whole) != before
 
 
-def test_copies_read_the_same(examples):
+def test_copies_are_pretrained_alike(examples):
     nlp = spacy.blank("zh")
     nlp.add_pipe("lstm_ner", config={"model": SMALL_MODEL})
     settings = nlp.config["initialize"]["components"].setdefault("lstm_ner", {})
@@ -346,7 +348,7 @@ def test_copies_read_the_same(examples):
     assert encoder_of(one) == encoder_of(two)
 
 
-def test_what_is_saved_or_sent_away_has_no_texts_and_says_so(examples, tmp_path):
+def test_texts_are_not_saved_or_pickled(examples, tmp_path):
     ner = initialized(examples, pretrain_steps=3)
     warns = pytest.warns(UserWarning, match=r"\[lstm_ner\] The pretraining .* \(3 st")
     texts = [eg.text for eg in examples]
@@ -363,13 +365,13 @@ def test_what_is_saved_or_sent_away_has_no_texts_and_says_so(examples, tmp_path)
     sent = pickle.loads(pickled)
     sent.update([], losses={})
     assert sent.pretraining is None
-    # As soon as it has read there is nothing to be told.
+    # After pretraining there is no warning.
     ner.update([], losses={})
     assert pickle.loads(pickle.dumps(ner)).pretraining == ner.pretraining
     assert ner.to_bytes() != saved
 
 
-def test_several_components_each_read(examples, capsys):
+def test_several_components_are_pretrained(examples, capsys):
     nlp = spacy.blank("zh")
     for name in ("one", "two", "frozen", "none"):
         nlp.add_pipe("lstm_ner", name, config={"model": SMALL_MODEL, "spans_key": name})
@@ -383,7 +385,7 @@ def test_several_components_each_read(examples, capsys):
     assert printed == [("one", "2"), ("two", "3")]
 
 
-def test_rehearsal_comes_after_it(examples):
+def test_rehearsal_runs_pretraining_first(examples):
     nlp = spacy.blank("zh")
     nlp.add_pipe("lstm_ner", config={"model": SMALL_MODEL})
     nlp.config["initialize"]["components"]["lstm_ner"] = {"pretrain_steps": 3}
@@ -394,7 +396,7 @@ def test_rehearsal_comes_after_it(examples):
     assert np.isfinite(losses["lstm_ner"])
 
 
-def test_other_texts_are_read_too(examples, tmp_path, capsys):
+def test_raw_text_is_read_too(examples, tmp_path, capsys):
     lines = [
         json.dumps({"text": text}) for text in ("天下大势", "分久必合", "合久必分")
     ]
@@ -406,7 +408,7 @@ def test_other_texts_are_read_too(examples, tmp_path, capsys):
     settings = {"pretrain_steps": 2, "raw_text": reader}
     nlp.config["initialize"]["components"]["lstm_ner"] = settings
     nlp.initialize(lambda: examples)
-    # What is wrong with the file is told by then: it is not needed any more.
+    # The file is not needed any longer; its problems were reported by `initialize`.
     path.unlink()
     nlp.update(fresh(examples), sgd=Adam(0.01))
     assert "Pretraining on 63 texts, 2 steps" in capsys.readouterr().err
@@ -417,7 +419,7 @@ def test_other_texts_are_read_too(examples, tmp_path, capsys):
         nlp.initialize(lambda: examples)
 
 
-def test_dropout_of_the_encoder_ends_with_pretraining():
+def test_dropout_is_reset_after_pretraining():
     encoder = tok2vec()
     encoder.initialize(X=[spacy.blank("zh").make_doc(TEXTS[0])])
     pretrain(encoder, TEXTS, 1)
@@ -426,7 +428,7 @@ def test_dropout_of_the_encoder_ends_with_pretraining():
     assert (one == two).all()
 
 
-def test_pretraining_that_cannot_be(examples):
+def test_invalid_pretraining_settings(examples):
     ner = spacy.blank("zh").add_pipe("lstm_ner")
     for steps in (-1, 2.5, float("nan"), "9"):
         says = rf"\[lstm_ner\] pretrain_steps = {steps}: set it"
@@ -437,25 +439,29 @@ def test_pretraining_that_cannot_be(examples):
     model = {"tok2vec": {"embed": {**embed, "include_static_vectors": False}}}
     settings = {"unit": "token", "model": model}
     ner = spacy.blank("zh").add_pipe("lstm_ner", config=settings)
-    with pytest.raises(ValueError, match=r"reads characters.*set pretrain_steps = 0"):
+    with pytest.raises(
+        ValueError, match=r"that reads characters.*set pretrain_steps = 0"
+    ):
         ner.initialize(lambda: examples, pretrain_steps=1)
 
 
 def test_pretraining_without_any_text():
-    with pytest.raises(ValueError, match="no text to read"):
+    with pytest.raises(
+        ValueError, match="no text for pretraining: all texts are empty"
+    ):
         pretrain(tok2vec(), ["", ""], 1)
 
 
 @pytest.mark.parametrize(
-    "settings, says",
+    "settings, message",
     [
-        ({"buckets": 1}, "At least 2 buckets"),
-        ({"masked": 0}, "between 0 and 1"),
-        ({"masked": 1.0}, "between 0 and 1"),
+        ({"buckets": 1}, "buckets = 1 is too small"),
+        ({"masked": 0}, "masked = 0 is not a proportion"),
+        ({"masked": 1.0}, "masked = 1.0 is not a proportion"),
     ],
 )
-def test_settings_that_cannot_be(settings, says):
-    with pytest.raises(ValueError, match=says):
+def test_invalid_settings_of_the_objective(settings, message):
+    with pytest.raises(ValueError, match=message):
         build_pretrain_masked_characters(**settings)
 
 

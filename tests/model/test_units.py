@@ -30,7 +30,7 @@ def test_characters_are_those_of_the_text(lang, text):
     assert UNITS["token"].count(doc) == len(doc)
 
 
-def test_code_points_are_those_of_python():
+def test_code_points():
     assert code_points(TEXTS).tolist() == [ord(c) for text in TEXTS for c in text]
     assert code_points([]).tolist() == []
 
@@ -44,7 +44,7 @@ def gold(unit, predicted, reference):
 
 
 def test_gold_tags_of_characters():
-    """The tokens of the two Docs do not matter, only where the entity stands."""
+    """They depend only on the position of the entity, not on the tokens of the Docs."""
     predicted = english(["NewYork", "is"])
     reference = english(
         ["New", "York", "is"], [False, True, True], ents=["B-A", "I-A", "O"]
@@ -53,7 +53,7 @@ def test_gold_tags_of_characters():
     assert gold("token", predicted, reference) == [1, 0]
 
 
-def test_gold_entity_inside_a_token_is_known_by_character_only():
+def test_a_gold_entity_inside_a_token_has_tags_by_character_only():
     predicted = english(["NewYork", "is"])
     reference = english(
         ["New", "York", "is"], [False, True, True], ents=["O", "B-A", "O"]
@@ -81,7 +81,7 @@ def test_missing_annotation():
     assert gold("token", english(words), partly) == [MISSING, 0]
 
 
-def test_blocked_gold_tokens_teach_nothing():
+def test_blocked_gold_tokens_have_no_annotation():
     reference = english(["ab", "c"])
     reference.set_ents([], blocked=[reference[:1]], default="outside")
     assert gold("char", english(["ab", "c"]), reference) == [MISSING] * 3 + [0] * 2
@@ -104,24 +104,32 @@ def test_occupied_units(unit):
     assert len(occupied) == UNITS[unit].count(doc)
 
 
-# No width, or from right to left: nobody sees them.
-UNSEEN = ["\u200b", "\u200c", "\u200d", "\u2060", "\ufeff", "\u200e", " \u200b\u3000"]
+# Zero-width characters, and marks of the writing direction.
+INVISIBLE = [
+    "\u200b",
+    "\u200c",
+    "\u200d",
+    "\u2060",
+    "\ufeff",
+    "\u200e",
+    " \u200b\u3000",
+]
 
 
-@pytest.mark.parametrize("unseen", UNSEEN)
+@pytest.mark.parametrize("invisible", INVISIBLE)
 @pytest.mark.parametrize("lang", ["zh", "en"])
-def test_entities_end_with_what_can_be_seen(unseen, lang):
-    text = f"{unseen}北京{unseen}大学{unseen}"
+def test_entities_do_not_begin_or_end_with_invisible_characters(invisible, lang):
+    text = f"{invisible}北京{invisible}大学{invisible}"
     doc = spacy.blank(lang).make_doc(text)
     units = UNITS["char"]
-    size = len(unseen)
+    size = len(invisible)
     assert units.to_characters(doc, 0, len(text)) == (size, len(text) - size)
     start, end = units.to_characters(doc, 0, size)
     assert start >= end
     (span,) = units.to_spans(doc, [(0, len(text), "A")], "expand")
     if lang == "zh":
-        assert span.text == f"北京{unseen}大学"
+        assert span.text == f"北京{invisible}大学"
         assert units.to_spans(doc, [(0, size, "A")], "expand") == [None]
         tokens = UNITS["token"]
         (span,) = tokens.to_spans(doc, [(0, len(doc), "A")], "strict")
-        assert span.text == f"北京{unseen}大学"
+        assert span.text == f"北京{invisible}大学"

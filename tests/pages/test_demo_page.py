@@ -8,9 +8,8 @@ import pytest
 from spacy_lstm_ner.pages.entities import probability_text
 from spacy_lstm_ner.util.text import is_control
 
-from ..browser import PHONE, SCREEN, fits_the_width
-from ..conftest import found
-from .test_page import HOSTILE, contrast
+from ..helpers.browser import HOSTILE, PHONE, SCREEN, contrast, fits_the_width
+from ..helpers.pipelines import found
 
 # The pipeline of the tests assigns high probabilities to some of its entities only.
 TEXT = "李明任北京大学教授，曾在清华大学读书，汉族，中国国籍，现任公司副总经理。"

@@ -17,10 +17,8 @@ from spacy_lstm_ner.inspect import (
 from spacy_lstm_ner.pages.attribution_page import attribution_page
 from spacy_lstm_ner.pages.gates_page import gates_page
 
-from ..browser import PHONE, fits_the_width
-from ..conftest import SMALL_MODEL, train
-from ..pipeline.test_component import token_config
-from .test_page import HOSTILE, contrast
+from ..helpers.browser import HOSTILE, PHONE, contrast, fits_the_width
+from ..helpers.pipelines import SMALL_MODEL, token_config, train
 
 
 @pytest.fixture(scope="module")

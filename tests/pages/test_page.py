@@ -5,17 +5,7 @@ import pytest
 from spacy_lstm_ner.pages.entities import entities_html, hue
 from spacy_lstm_ner.pages.page import page
 
-from ..browser import PHONE, fits_the_width
-
-HOSTILE = (
-    "<script>document.title = 'run'</script>",
-    "<img src=x onerror=\"document.title = 'run'\">",
-    "</script><script>document.title = 'run'</script>",
-    "&lt;b&gt; \"quoted\" 'twice'",
-    "a\u202eb\u2066c",
-    "👨‍👩‍👧 🇨🇳 👍🏽",
-    "王\ud800芳\x00\x07",
-)
+from ..helpers.browser import HOSTILE, PHONE, contrast, fits_the_width
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -64,22 +54,6 @@ def test_contrast_in_light_and_dark_mode(open_page, dark):
             "e => [getComputedStyle(e).color, getComputedStyle(e).backgroundColor]"
         )
         assert contrast(*style) >= 4.5, style
-
-
-def contrast(*colours: str) -> float:
-    """Contrast of two colours in CSS: 4.5 or more can be read (WCAG 2.1, 1.4.3)."""
-    lights = []
-    for colour in colours:
-        channels = [float(x) / 255 for x in colour[4:-1].split(",")]
-        linear = [
-            c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4
-            for c in channels
-        ]
-        lights.append(
-            sum(w * c for w, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
-        )
-    low, high = sorted(lights)
-    return (high + 0.05) / (low + 0.05)
 
 
 def test_a_label_has_one_hue():

@@ -14,10 +14,10 @@ from spacy_lstm_ner.data.corpus import BIOCorpus
 from spacy_lstm_ner.evaluation.training_log import report_logger
 from spacy_lstm_ner.model.pretraining import Pretraining
 
-from ..browser import PHONE, fits_the_width
-from ..conftest import SAMPLE, loaded_again
-from .test_page import HOSTILE as HOSTILE_TEXTS
-from .test_page import contrast
+from ..helpers.browser import HOSTILE as HOSTILE_TEXTS
+from ..helpers.browser import PHONE, contrast, fits_the_width
+from ..helpers.paths import SAMPLE
+from ..helpers.pipelines import loaded_again
 
 NLP = spacy.blank("zh")
 # spaCy cannot store surrogates.

@@ -1,4 +1,4 @@
-"""The component in pipelines: training, finding, saving, living with others."""
+"""The component in pipelines: training, prediction, saving, other components."""
 
 import numpy as np
 import pytest
@@ -11,56 +11,21 @@ from thinc.types import Ragged
 from spacy_lstm_ner.layers.marginals import segment_marginals
 from spacy_lstm_ner.tags import ScoredSpan
 
-from ..conftest import SMALL_MODEL, copy_of, found, loaded_again, train
+from ..helpers.pipelines import (
+    SMALL_MODEL,
+    copy_of,
+    found,
+    list_pattern,
+    loaded_again,
+    token_config,
+    train,
+    with_shared_tok2vec,
+)
+
+# Prediction
 
 
-def token_config(scheme="BIOES"):
-    return {
-        "unit": "token",
-        "scheme": scheme,
-        "model": {
-            "@architectures": "spacy-lstm-ner.NER.v1",
-            "nO": None,
-            "tok2vec": {
-                "@architectures": "spacy.Tok2Vec.v2",
-                "embed": {
-                    "@architectures": "spacy.MultiHashEmbed.v2",
-                    "width": 16,
-                    "rows": [500, 500],
-                    "attrs": ["NORM", "SHAPE"],
-                    "include_static_vectors": False,
-                },
-                "encode": {
-                    "@architectures": "spacy-lstm-ner.LSTMEncoder.v1",
-                    "width": 32,
-                    "depth": 1,
-                    "bi": True,
-                },
-            },
-        },
-    }
-
-
-def with_shared_tok2vec():
-    """A blank pipeline whose component listens to a tok2vec."""
-    nlp = spacy.blank("zh")
-    listener = {
-        "@architectures": "spacy.Tok2VecListener.v1",
-        "width": 32,
-        "upstream": "*",
-    }
-    config = token_config()
-    shared = config["model"]["tok2vec"]
-    config["model"] = {**config["model"], "tok2vec": listener}
-    nlp.add_pipe("tok2vec", config={"model": shared})
-    nlp.add_pipe("lstm_ner", config=config)
-    return nlp
-
-
-# Finding entities
-
-
-def test_knows_its_training_data_by_heart(trained, examples):
+def test_a_trained_pipeline_fits_its_training_data(trained, examples):
     scores = trained.evaluate([copy_of(trained, eg) for eg in examples])
     assert scores["ents_f"] > 0.98
     assert scores["ents_per_type"]["NAME"]["f"] > 0.9
@@ -79,7 +44,7 @@ def test_every_unit_and_scheme_learns(examples, unit, scheme):
     assert scores["ents_f"] > 0.95
 
 
-def test_without_crf_tags_are_scored_one_by_one(examples):
+def test_without_crf_tags_are_scored_independently(examples):
     nlp = spacy.blank("zh")
     nlp.add_pipe("lstm_ner", config={"model": {**SMALL_MODEL, "crf": False}})
     train(nlp, examples)
@@ -91,22 +56,22 @@ def test_without_crf_tags_are_scored_one_by_one(examples):
     assert scores["ents_ece"] < 0.1
 
 
-def test_pipe_gives_what_single_texts_give(trained, examples):
+def test_pipe_gives_the_same_as_single_texts(trained, examples):
     texts = [eg.text for eg in examples[:20]] + ["", " ", "\n", "好"]
     together = [found(doc) for doc in trained.pipe(texts, batch_size=7)]
     assert together == [found(trained(text)) for text in texts]
     assert any(together)
 
 
-def test_texts_with_nothing_in_them(trained):
+def test_empty_texts(trained):
     for text in ("", " ", "\n\t\u3000"):
         doc = trained(text)
         assert doc.ents == () and doc.text == text
     assert found(next(trained.pipe([""]))) == []
 
 
-def test_characters_are_counted_as_python_does(trained, examples):
-    """Before an emoji of several code points, and spaces, offsets stay right."""
+def test_offsets_count_code_points(trained, examples):
+    """After an emoji of several code points, and spaces."""
     text = next(eg.text for eg in examples if eg.reference.ents)
     prefix = "👩‍👩‍👧 Kite 7\u3000"
     plain, shifted = trained(text), trained(prefix + text)
@@ -116,13 +81,13 @@ def test_characters_are_counted_as_python_does(trained, examples):
         assert (prefix + text)[start:end].strip() == (prefix + text)[start:end]
 
 
-def test_every_token_is_annotated_afterwards(trained, examples):
+def test_every_token_is_annotated(trained, examples):
     doc = trained(examples[0].text)
     assert all(token.ent_iob_ in ("B", "I", "O") for token in doc)
 
 
 def test_only_legal_paths_are_considered():
-    """A model that wants I- everywhere gets no entity that never began."""
+    """With high scores of inside tags everywhere, no entity begins with one."""
     nlp = spacy.blank("zh")
     ner = nlp.add_pipe("lstm_ner", config={"scheme": "BIO", "model": SMALL_MODEL})
     ner.add_label("X")
@@ -138,7 +103,7 @@ def test_only_legal_paths_are_considered():
     assert found(nlp("一二三")) == [(0, 3, "X")]
 
 
-def test_an_error_costs_one_batch_where_it_is_handled(trained, examples, monkeypatch):
+def test_an_error_handler_skips_one_batch(trained, examples, monkeypatch):
     nlp = loaded_again(trained)
     ner = nlp.get_pipe("lstm_ner")
     predict = ner.predict
@@ -157,10 +122,10 @@ def test_an_error_costs_one_batch_where_it_is_handled(trained, examples, monkeyp
     assert [found(doc) for doc in docs] == [found(trained(text)) for text in texts]
 
 
-# Learning
+# Training
 
 
-def test_training_again_gives_the_same_bytes(examples):
+def test_training_is_reproducible(examples):
     def trained_bytes(seed):
         nlp = spacy.blank("zh")
         nlp.add_pipe("lstm_ner", config={"model": SMALL_MODEL})
@@ -171,7 +136,7 @@ def test_training_again_gives_the_same_bytes(examples):
     assert trained_bytes(1) != trained_bytes(2)
 
 
-def test_loss_falls(examples):
+def test_the_loss_decreases(examples):
     nlp = spacy.blank("zh")
     nlp.add_pipe("lstm_ner", config={"model": SMALL_MODEL})
     nlp.initialize(lambda: examples)
@@ -183,17 +148,17 @@ def test_loss_falls(examples):
     assert losses[-1] < losses[0] / 2
 
 
-def test_a_component_can_be_updated_by_itself(trained, examples):
+def test_a_component_can_be_updated_without_its_pipeline(trained, examples):
     ner = loaded_again(trained).get_pipe("lstm_ner")
     before = ner.model.to_bytes()
     batch = [copy_of(trained, eg) for eg in examples[:5]]
     losses = ner.update(batch)
-    assert ner.model.to_bytes() == before, "gradients add up"
+    assert ner.model.to_bytes() == before, "gradients are accumulated"
     assert ner.update(batch, sgd=Adam(0.01), losses=losses) is losses
     assert ner.model.to_bytes() != before
 
 
-def test_tokens_without_annotation_teach_nothing(trained):
+def test_tokens_without_annotation_have_no_loss(trained):
     nlp = loaded_again(trained)
     ner = nlp.get_pipe("lstm_ner")
     unknown = nlp.make_doc("高勇任职")
@@ -208,7 +173,7 @@ def test_tokens_without_annotation_teach_nothing(trained):
 
 
 @pytest.mark.parametrize("scheme", ["BIO", "BIOES"])
-def test_an_entity_ends_also_where_nothing_is_known_of_what_follows(examples, scheme):
+def test_an_entity_ends_before_tokens_without_annotation(examples, scheme):
     nlp = spacy.blank("zh")
     ner = nlp.add_pipe("lstm_ner", config={"scheme": scheme, "model": SMALL_MODEL})
     train(nlp, examples, steps=5)
@@ -220,20 +185,20 @@ def test_an_entity_ends_also_where_nothing_is_known_of_what_follows(examples, sc
     (probability,) = segment_marginals(
         ner.model.get_ref("crf"),
         Ragged(rows, np.array([len(rows)])),
-        ner.tags.rules,
+        ner.tags.constraints,
         ner.tags.segments([(3, 5, "ORG")]),
     )
     assert loss == pytest.approx(-np.log(probability), rel=1e-5)
 
 
-def test_updates_with_nothing_in_them(trained):
+def test_empty_updates(trained):
     ner = trained.get_pipe("lstm_ner")
     empty = Example.from_dict(trained.make_doc(""), {})
     for batch in ([], [empty]):
         assert ner.update(batch) == {"lstm_ner": 0.0}
 
 
-def test_unknown_label_in_update_is_named(trained):
+def test_an_unknown_label_in_update_is_reported(trained):
     doc = trained.make_doc("高勇任职")
     doc.ents = [Span(doc, 0, 2, "PLANET")]
     with pytest.raises(ValueError, match=r"'PLANET'.*not among the labels.*NAME"):
@@ -252,24 +217,24 @@ def test_initialize_without_labels_or_text(examples):
         nlp.initialize(lambda: [Example(empty, empty)])
 
 
-@pytest.mark.parametrize("wrong", [lambda: None, lambda: [], lambda: ["a"], []])
-def test_examples_of_a_wrong_kind(trained, wrong):
+@pytest.mark.parametrize("invalid", [lambda: None, lambda: [], lambda: ["a"], []])
+def test_invalid_examples(trained, invalid):
     nlp = loaded_again(trained)
     with pytest.raises((TypeError, ValueError)):
-        nlp.get_pipe("lstm_ner").initialize(wrong, nlp=nlp)
-    for teach in (nlp.update, nlp.rehearse, nlp.get_pipe("lstm_ner").update):
+        nlp.get_pipe("lstm_ner").initialize(invalid, nlp=nlp)
+    for update in (nlp.update, nlp.rehearse, nlp.get_pipe("lstm_ner").update):
         with pytest.raises((TypeError, ValueError)):
-            teach([nlp.make_doc("高勇任职")])
+            update([nlp.make_doc("高勇任职")])
 
 
-def test_without_initialize_it_says_what_was_forgotten():
+def test_prediction_without_initialize_is_an_error():
     nlp = spacy.blank("zh")
     nlp.add_pipe("lstm_ner").add_label("A")
     with pytest.raises(ValueError, match=r"lstm_ner.*Did you forget.*initialize"):
         nlp("北京")
 
 
-def test_labels_stand_in_stable_order(examples):
+def test_the_order_of_labels_is_stable(examples):
     nlp = spacy.blank("zh")
     ner = nlp.add_pipe("lstm_ner", config={"model": SMALL_MODEL})
     nlp.initialize(lambda: examples[::-1])
@@ -280,7 +245,7 @@ def test_labels_stand_in_stable_order(examples):
     assert given.labels == ("ZZ", *ner.labels)
 
 
-def test_new_label_leaves_the_rest_as_it_was(trained, examples):
+def test_a_new_label_does_not_change_predictions(trained, examples):
     nlp = loaded_again(trained)
     ner = nlp.get_pipe("lstm_ner")
     texts = [eg.text for eg in examples] + [eg.text[::-1] for eg in examples]
@@ -302,8 +267,8 @@ def test_new_label_leaves_the_rest_as_it_was(trained, examples):
     assert found(again("火星有水")) == [(0, 2, "PLANET")]
 
 
-def test_a_label_may_come_in_the_middle_of_training(examples):
-    """What optimizer and gradients hold has the sizes of before."""
+def test_a_label_can_be_added_during_training(examples):
+    """Optimizer averages and gradients have the former sizes."""
     nlp = spacy.blank("zh")
     ner = nlp.add_pipe("lstm_ner", config={"model": SMALL_MODEL})
     train(nlp, examples, steps=2)
@@ -321,7 +286,7 @@ def test_a_label_may_come_in_the_middle_of_training(examples):
     assert ner.model.get_ref("output_layer").get_dim("nO") == len(ner.tags)
 
 
-def test_initializing_again_forgets_the_characters_of_before(examples):
+def test_initializing_again_replaces_the_character_vocabulary(examples):
     nlp = spacy.blank("zh")
     embed = {"@architectures": "spacy-lstm-ner.CharEmbed.v1", "width": 8,
              "kind": "learned"}  # fmt: skip
@@ -341,7 +306,7 @@ def test_initializing_again_forgets_the_characters_of_before(examples):
     assert nlp.evaluate([copy_of(nlp, eg) for eg in examples])["ents_f"] > 0.9
 
 
-def test_rehearsal_keeps_what_was_learned(trained, examples):
+def test_rehearsal_prevents_forgetting(trained, examples):
     def after_a_new_label(*, rehearse, before=True):
         nlp = loaded_again(trained)
         if before:
@@ -365,13 +330,13 @@ def test_rehearsal_keeps_what_was_learned(trained, examples):
     kept, losses = after_a_new_label(rehearse=True)
     assert forgotten["ents_f"] < 0.9 < kept["ents_f"]
     assert losses[-1] < max(losses) / 2
-    # A label that came later is not held down: it has come up in other texts, too.
+    # A label that was added later is not suppressed, in other texts either.
     later, losses = after_a_new_label(rehearse=True, before=False)
     assert later["ents_r"] > 0.9 and "PLANET" in later["ents_per_type"]
     assert "PLANET" not in kept["ents_per_type"]
 
 
-def test_rehearsal_with_nothing_to_remember(trained, examples):
+def test_rehearsal_without_a_former_model(trained, examples):
     nlp = loaded_again(trained)
     ner = nlp.get_pipe("lstm_ner")
     batch = [copy_of(nlp, eg) for eg in examples[:3]]
@@ -379,7 +344,7 @@ def test_rehearsal_with_nothing_to_remember(trained, examples):
     nlp.resume_training()
     assert ner.rehearse([]) == {"lstm_ner": 0.0}
     assert ner.rehearse([Example.from_dict(nlp.make_doc(""), {})]) == {"lstm_ner": 0.0}
-    # Without random n-grams it would be 0: nothing has been learned since.
+    # Without n-gram dropout it would be 0: the weights have not changed since.
     before = ner.model.to_bytes()
     assert ner.rehearse(batch)["lstm_ner"] > 0
     assert ner.model.to_bytes() == before
@@ -390,7 +355,7 @@ def test_rehearsal_with_nothing_to_remember(trained, examples):
 # Saving
 
 
-def test_saved_and_loaded_finds_the_same(trained, examples, tmp_path):
+def test_a_loaded_pipeline_gives_the_same_predictions(trained, examples, tmp_path):
     trained.to_disk(tmp_path)
     loaded = spacy.load(tmp_path)
     texts = [eg.text for eg in examples[:20]]
@@ -399,7 +364,7 @@ def test_saved_and_loaded_finds_the_same(trained, examples, tmp_path):
     assert loaded.get_pipe("lstm_ner").cfg == trained.get_pipe("lstm_ner").cfg
 
 
-def test_settings_survive(tmp_path):
+def test_settings_are_saved(tmp_path):
     nlp = spacy.blank("zh")
     config = {"scheme": "BIO", "alignment_mode": "strict", "overwrite": True}
     nlp.add_pipe("lstm_ner", config={**config, "model": SMALL_MODEL})
@@ -426,10 +391,10 @@ def test_one_line_of_the_config_changes_the_layer(trained, examples):
     )
 
 
-# Living with other components
+# Other components
 
 
-def test_entities_set_before_are_kept(trained, examples):
+def test_preset_entities_are_kept(trained, examples):
     nlp = loaded_again(trained)
     text = next(eg.text for eg in examples if len(trained(eg.text).ents) >= 2)
     start, end, _ = found(trained(text))[0]
@@ -445,11 +410,7 @@ def test_entities_set_before_are_kept(trained, examples):
     assert found(nlp(text)) == found(trained(text))
 
 
-def list_pattern(text):
-    return [{"TEXT": char} for char in text]
-
-
-def test_blocked_spans_stay_blocked(trained, examples):
+def test_blocked_spans_are_kept(trained, examples):
     text = next(eg.text for eg in examples if trained(eg.text).ents)
     doc = trained.make_doc(text)
     start, end, _ = found(trained(text))[0]
@@ -460,7 +421,7 @@ def test_blocked_spans_stay_blocked(trained, examples):
     assert all(token.ent_iob_ == "B" and not token.ent_type for token in blocked)
 
 
-def test_a_ruler_may_come_after(trained, examples):
+def test_a_ruler_after_the_component(trained, examples):
     nlp = loaded_again(trained)
     ruler = nlp.add_pipe("entity_ruler", config={"overwrite_ents": True})
     ruler.add_patterns([{"label": "RULE", "pattern": list_pattern("历任")}])
@@ -495,7 +456,7 @@ def test_encoder_in_the_built_in_ner(examples, encoder):
     assert nlp.evaluate([copy_of(nlp, eg) for eg in few])["ents_f"] > 0.7
 
 
-# Characters in words
+# Alignment with tokens
 
 
 @pytest.mark.parametrize(
@@ -511,7 +472,7 @@ def test_entities_that_end_inside_tokens(mode, expected):
     assert [ent.text for ent in doc.ents] == expected
 
 
-def test_what_is_not_initialized_or_broken_says_so(trained):
+def test_uninitialized_or_broken_weights_are_reported(trained):
     nlp = spacy.blank("zh")
     nlp.add_pipe("lstm_ner", config={"model": SMALL_MODEL}).add_label("NAME")
     with pytest.raises(ValueError, match="E109"):
@@ -532,7 +493,7 @@ def test_white_space_at_the_edges_is_left_out():
 
 
 def test_gold_entities_that_end_inside_tokens_are_learned(examples):
-    """English sees one token where Chinese sees many; the characters are the same."""
+    """An English token may contain many Chinese ones; the characters are the same."""
     nlp = spacy.blank("en")
     ner = nlp.add_pipe("lstm_ner", config={"model": SMALL_MODEL})
     train(nlp, examples)
@@ -553,10 +514,10 @@ def test_tokens_of_white_space_at_the_edges_are_left_out():
     assert doc.spans["lstm_ner"].attrs["unplaced"] == []
 
 
-# Mistakes
+# Errors
 
 
-def test_a_shared_tok2vec_does_not_go_with_characters():
+def test_a_shared_tok2vec_is_incompatible_with_characters():
     listener = {
         "@architectures": "spacy.Tok2VecListener.v1",
         "width": 32,
@@ -564,39 +525,41 @@ def test_a_shared_tok2vec_does_not_go_with_characters():
     }
     config = token_config()
     config["model"] = {**config["model"], "tok2vec": listener}
-    with pytest.raises(ValueError, match=r'unit = "char" does not go with a shared'):
+    with pytest.raises(
+        ValueError, match=r'unit = "char" is incompatible with a shared'
+    ):
         spacy.blank("zh").add_pipe("lstm_ner", config={**config, "unit": "char"})
 
 
-def test_a_number_of_tags_that_does_not_fit_is_named(examples):
+def test_a_wrong_number_of_tags_is_reported(examples):
     nlp = spacy.blank("zh")
     nlp.add_pipe("lstm_ner", config={"model": {**SMALL_MODEL, "nO": 5}})
     with pytest.raises(ValueError, match=r"nO = 5, but 8 labels give 33 tags"):
         nlp.initialize(lambda: examples)
 
 
-def test_labels_have_a_name():
+def test_empty_labels_are_rejected():
     nlp = spacy.blank("zh")
     with pytest.raises(ValueError):
         nlp.add_pipe("lstm_ner").add_label("")
 
 
-def test_diverged_training_says_so(examples):
+def test_diverged_training_is_reported(examples):
     nlp = spacy.blank("zh")
     nlp.add_pipe("lstm_ner", config={"model": SMALL_MODEL})
     nlp.initialize(lambda: examples)
     optimizer = SGD(1e4, grad_clip=0.0)
     text = examples[0].text[:40]
-    says = rf"lower learning rate.* batch of 60 texts that begin with: '{text}"
-    with pytest.raises(ValueError, match=says):
+    message = rf"lower learning rate.* batch of 60 texts that begin with: '{text}"
+    with pytest.raises(ValueError, match=message):
         for _ in range(10):
             nlp.update([copy_of(nlp, eg) for eg in examples], sgd=optimizer)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 @pytest.mark.parametrize("where", ["output_layer", "crf", "tok2vec"])
-def test_no_update_where_numbers_are_none(trained, examples, where, value):
-    """The error says in which batch, and the optimizer is not called any more."""
+def test_non_finite_weights_are_reported_in_training(trained, examples, where, value):
+    """The error names the batch, and the optimizer is not called."""
     nlp = loaded_again(trained)
     ner = nlp.get_pipe("lstm_ner")
     nlp.resume_training()
@@ -605,16 +568,16 @@ def test_no_update_where_numbers_are_none(trained, examples, where, value):
     node.get_param(name).fill(value)
     before = ner.model.to_bytes()
     batch = [copy_of(nlp, eg) for eg in examples[:5]]
-    begins = (
+    message = (
         rf"^\[lstm_ner\] .* batch of 5 texts that begin with: '{examples[0].text[:40]}"
     )
-    for teach in (ner.update, ner.rehearse):
-        with np.errstate(all="ignore"), pytest.raises(ValueError, match=begins):
-            teach(batch, sgd=Adam(0.01))
+    for update in (ner.update, ner.rehearse):
+        with np.errstate(all="ignore"), pytest.raises(ValueError, match=message):
+            update(batch, sgd=Adam(0.01))
     assert ner.model.to_bytes() == before
 
 
-def test_a_tok2vec_of_tokens_does_not_go_with_characters():
+def test_a_tok2vec_of_tokens_is_incompatible_with_characters():
     nlp = spacy.blank("en")
     config = {**token_config(), "unit": "char"}
     ner = nlp.add_pipe("lstm_ner", config=config)
@@ -632,6 +595,6 @@ def test_a_tok2vec_of_tokens_does_not_go_with_characters():
         ("alignment_mode", "loose", "'strict', 'contract', 'expand'"),
     ],
 )
-def test_settings_that_do_not_exist(setting, value, choices):
+def test_invalid_choices_are_reported(setting, value, choices):
     with pytest.raises(ValueError, match=f"{setting} = '{value}' .*{choices}"):
         spacy.blank("zh").add_pipe("lstm_ner", config={setting: value})

@@ -1,4 +1,4 @@
-"""Spans that are known not to be entities: `incorrect_spans_key`."""
+"""Spans that are annotated as incorrect: `incorrect_spans_key`."""
 
 import numpy as np
 import pytest
@@ -7,10 +7,9 @@ from spacy.tokens import Doc, Span
 from spacy.training import Example
 from thinc.api import Adam, fix_random_seed
 
-from ..conftest import SMALL_MODEL, found
-from .test_component import token_config
+from ..helpers.pipelines import SMALL_MODEL, found, token_config
 
-# With nothing random in it.
+# Without dropout.
 EMBED = {**SMALL_MODEL["tok2vec"]["embed"], "ngram_dropout": 0.0}
 MODEL = {"tok2vec": {**SMALL_MODEL["tok2vec"], "embed": EMBED}}
 TEXT = "王芳任北京大学教授。"
@@ -34,7 +33,7 @@ def trained_with(unit="char", scheme="BIOES", key="wrong"):
 
 
 def example_without(nlp, *spans, key="wrong"):
-    """Nothing is annotated, but that these are no entities."""
+    """An example in which only these spans are annotated, as incorrect."""
     doc = nlp.make_doc(TEXT)
     doc.spans[key] = [doc.char_span(*span) for span in spans]
     return Example(nlp.make_doc(TEXT), doc)
@@ -42,7 +41,7 @@ def example_without(nlp, *spans, key="wrong"):
 
 @pytest.mark.parametrize("unit", ["char", "token"])
 @pytest.mark.parametrize("scheme", ["BIO", "BIOES"])
-def test_what_was_learned_wrong_is_unlearned(unit, scheme):
+def test_incorrect_entities_are_unlearned(unit, scheme):
     nlp = trained_with(unit, scheme)
     example = example_without(nlp, (3, 7, "ORG"), (3, 5, "ORG"))
     name = example.reference.char_span(0, 3, "NAME")
@@ -55,7 +54,7 @@ def test_what_was_learned_wrong_is_unlearned(unit, scheme):
     assert (start, label) == (0, "NAME") and end >= 3
 
 
-def test_only_this_span_with_this_label_is_wrong():
+def test_only_the_same_extent_and_label_are_excluded():
     nlp = trained_with()
     ner = nlp.get_pipe("lstm_ner")
     (start_loss,) = ner.update([example_without(nlp, (3, 7, "ORG"))]).values()
@@ -64,12 +63,12 @@ def test_only_this_span_with_this_label_is_wrong():
     for other in others:
         (loss,) = ner.update([example_without(nlp, other)]).values()
         assert loss < 0.1
-    # What the model thinks of it is what it costs.
+    # The loss is -log of the probability of all other paths.
     (span,) = [s for s in ner.predict([nlp.make_doc(TEXT)])[0] if s.label == "ORG"]
     assert start_loss == pytest.approx(-np.log1p(-span.score), rel=1e-3)
 
 
-def test_other_spans_are_not_looked_at():
+def test_spans_of_other_keys_are_ignored():
     nlp = trained_with()
     ner = nlp.get_pipe("lstm_ner")
     example = example_without(nlp, (3, 7, "ORG"), key="other")
@@ -79,7 +78,7 @@ def test_other_spans_are_not_looked_at():
     assert off.update([example])["lstm_ner"] == pytest.approx(0.0, abs=1e-6)
 
 
-def test_other_documents_of_the_batch_stay_as_they_are():
+def test_the_losses_of_other_documents_of_the_batch_are_unchanged():
     nlp = trained_with()
     ner = nlp.get_pipe("lstm_ner")
     one = example_without(nlp, (3, 7, "ORG"))
@@ -89,8 +88,8 @@ def test_other_documents_of_the_batch_stay_as_they_are():
     assert both == pytest.approx(alone[0] + 2 * alone[1], rel=1e-4)
 
 
-def test_wrong_spans_of_another_tokenization():
-    """They are told by their characters, or by the tokens that both have."""
+def test_incorrect_spans_of_another_tokenization():
+    """They are aligned by characters, or by tokens if the texts differ."""
     nlp = trained_with()
     words = Doc(
         nlp.vocab, words=["王芳", "任", "北京大学", "教授", "。"], spaces=[False] * 5
@@ -106,18 +105,18 @@ def test_wrong_spans_of_another_tokenization():
     assert ner.update([example])["lstm_ner"] == pytest.approx(same, rel=1e-4)
 
 
-def test_a_span_cannot_be_right_and_wrong():
+def test_a_gold_entity_that_is_marked_as_incorrect():
     nlp = trained_with()
     doc = nlp(TEXT)
     doc.spans["wrong"] = [doc.char_span(3, 7, "ORG")]
     with pytest.raises(ValueError, match=r"'北京大学' is ORG in doc.ents, and .*wrong"):
         nlp.update([Example(nlp.make_doc(TEXT), doc)])
-    # With another label it may be.
+    # A span with another label does not contradict the entity.
     doc.spans["wrong"] = [doc.char_span(3, 7, "TITLE")]
     nlp.update([Example(nlp.make_doc(TEXT), doc)])
 
 
-def test_a_span_with_nothing_in_it_rules_out_nothing(examples):
+def test_an_empty_incorrect_span_is_ignored(examples):
     nlp = spacy.blank("zh")
     config = {"model": SMALL_MODEL, "incorrect_spans_key": "wrong"}
     ner = nlp.add_pipe("lstm_ner", config=config)

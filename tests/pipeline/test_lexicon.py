@@ -1,4 +1,4 @@
-"""A component that knows the words of a lexicon."""
+"""A component with a lexicon."""
 
 import subprocess
 import sys
@@ -9,9 +9,9 @@ from spacy.training import Example
 from spacy.util import minibatch
 from thinc.api import Adam, fix_random_seed
 
-from ..conftest import SMALL_MODEL
+from ..helpers.pipelines import SMALL_MODEL
 
-# Towns that no pair of characters gives away: only the lexicon tells them from others.
+# Towns that no n-gram of characters reveals: only the lexicon distinguishes them.
 SYLLABLES = "东西南北山水云石金木火土花鸟鱼虫"
 WORDS = [a + b for a in SYLLABLES for b in SYLLABLES if a != b]
 TOWNS = WORDS[::3]
@@ -26,7 +26,7 @@ def pipeline(**settings):
     return nlp
 
 
-def give(nlp, lexicon):
+def with_lexicon(nlp, lexicon):
     nlp.config["initialize"]["components"]["lstm_ner"] = {"lexicon": lexicon}
     return nlp
 
@@ -44,7 +44,7 @@ def examples(nlp, words):
 @pytest.fixture(scope="module")
 def trained():
     fix_random_seed(0)
-    nlp = give(pipeline(), {"town": dict.fromkeys(TOWNS, 1)})
+    nlp = with_lexicon(pipeline(), {"town": dict.fromkeys(TOWNS, 1)})
     train = examples(nlp, TOWNS[:50] + OTHERS[:50])
     nlp.initialize(lambda: train)
     sgd = Adam(0.01)
@@ -54,14 +54,14 @@ def trained():
     return nlp
 
 
-def test_words_that_were_not_trained_are_known(trained):
+def test_unseen_words_of_the_lexicon_are_recognized(trained):
     held_out = examples(trained, TOWNS[50:] + OTHERS[50:])
     assert trained.evaluate(held_out)["ents_f"] > 0.75
 
 
-def test_the_words_are_saved_with_the_pipeline(trained, tmp_path):
+def test_the_lexicon_is_saved_with_the_pipeline(trained, tmp_path):
     trained.to_disk(tmp_path)
-    # The lexicon is not read again: it could be a file that is not there any more.
+    # The lexicon is not read again: its file may not exist any longer.
     loaded = spacy.load(tmp_path)
     for town in TOWNS[-5:]:
         (score,) = loaded(f"他到{town}去。").spans["lstm_ner"].attrs["scores"]
@@ -69,35 +69,35 @@ def test_the_words_are_saved_with_the_pipeline(trained, tmp_path):
         assert score == expected
 
 
-def test_from_a_file_that_the_config_names(tmp_path):
+def test_a_lexicon_from_a_file(tmp_path):
     path = tmp_path / "towns.tsv"
     path.write_text("".join(f"{town}\ttown\n" for town in TOWNS), encoding="utf-8")
     nlp = pipeline()
     reader = {"@readers": "spacy-lstm-ner.Lexicon.v1", "path": str(path)}
-    give(nlp, reader).initialize(lambda: examples(nlp, TOWNS[:2]))
+    with_lexicon(nlp, reader).initialize(lambda: examples(nlp, TOWNS[:2]))
     (layer,) = [n for n in nlp.get_pipe("lstm_ner").model.walk() if n.attrs.get("keys")]
     assert layer.attrs["kinds"] == ["town"]
     assert len(layer.attrs["keys"][0]) == len(TOWNS)
 
 
-def test_a_model_without_its_lexicon_says_what_to_do():
+def test_a_missing_lexicon_is_reported():
     nlp = pipeline()
     with pytest.raises(ValueError, match=r"JiebaLexicon\.v1.*pip install jieba"):
         nlp.initialize(lambda: examples(nlp, TOWNS[:2]))
 
 
-def test_a_lexicon_without_a_model_that_reads_it():
-    nlp = give(pipeline(lexicon_width=0), {"town": dict.fromkeys(TOWNS, 1)})
+def test_a_lexicon_for_a_model_that_does_not_read_one_is_reported():
+    nlp = with_lexicon(pipeline(lexicon_width=0), {"town": dict.fromkeys(TOWNS, 1)})
     with pytest.raises(
         ValueError, match="the model does not read one: set lexicon_width"
     ):
         nlp.initialize(lambda: examples(nlp, TOWNS[:2]))
 
 
-def test_jieba_is_not_imported_by_a_pipeline_that_has_learned_from_it(tmp_path):
+def test_a_loaded_pipeline_does_not_import_jieba(tmp_path):
     pytest.importorskip("jieba")
     nlp = pipeline()
-    give(nlp, {"@readers": "spacy-lstm-ner.JiebaLexicon.v1"})
+    with_lexicon(nlp, {"@readers": "spacy-lstm-ner.JiebaLexicon.v1"})
     nlp.initialize(lambda: examples(nlp, TOWNS[:2]))
     nlp.to_disk(tmp_path)
     code = (

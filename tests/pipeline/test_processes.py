@@ -1,4 +1,4 @@
-"""Many documents: in several processes, in several threads, in bounded memory."""
+"""Many documents: several processes, several threads, bounded memory."""
 
 import gc
 import json
@@ -10,7 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import spacy
 
-from ..conftest import REPOSITORY, found, loaded_again, train
+from ..helpers.paths import REPOSITORY
+from ..helpers.pipelines import found, loaded_again, train
 
 LAYERS = ["LSTMEncoder", "TorchLSTMEncoder"]
 
@@ -20,7 +21,7 @@ def both_layers(trained, examples, tmp_path_factory):
     """A saved pipeline with two components, the second of which uses PyTorch."""
     pytest.importorskip("torch")
     nlp = spacy.blank("zh")
-    # As wide as by default: PyTorch uses several threads then.
+    # With the default width, PyTorch uses several threads.
     for layer in LAYERS:
         encode = {
             "@architectures": f"spacy-lstm-ner.{layer}.v1",
@@ -39,17 +40,17 @@ def both_layers(trained, examples, tmp_path_factory):
 
 @pytest.mark.torch
 @pytest.mark.parametrize("method", ["fork", "spawn"])
-def test_two_processes_give_what_one_gives(both_layers, examples, method):
-    """Neither do they hang, with the threads of BLAS and PyTorch as they come."""
+def test_two_processes_give_the_same_as_one(both_layers, examples, method):
+    """They do not hang either, with the default threads of BLAS and PyTorch."""
     if method == "fork" and not hasattr(os, "fork"):
-        pytest.skip("there is no fork here")
+        pytest.skip("fork is not available")
     texts = json.dumps([eg.text for eg in examples[:30]])
     env = {**os.environ, "OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"}
     result = subprocess.run(
         [
             sys.executable,
             "-m",
-            "tests.pipeline.in_processes",
+            "tests.helpers.in_processes",
             method,
             both_layers,
             texts,
@@ -67,7 +68,7 @@ def test_two_processes_give_what_one_gives(both_layers, examples, method):
 
 
 @pytest.mark.parametrize("layer", LAYERS)
-def test_threads_may_share_a_pipeline(trained, examples, layer):
+def test_threads_can_share_a_pipeline(trained, examples, layer):
     nlp = trained
     if layer == "TorchLSTMEncoder":
         pytest.importorskip("torch")
@@ -88,7 +89,7 @@ def test_threads_may_share_a_pipeline(trained, examples, layer):
     assert sum(map(len, expected.values())) > 100
 
 
-def test_memory_zone_leaves_nothing_behind(trained, examples):
+def test_memory_zone_releases_strings(trained, examples):
     nlp = loaded_again(trained)
     text = examples[0].text
     before = len(nlp.vocab.strings)
@@ -100,8 +101,8 @@ def test_memory_zone_leaves_nothing_behind(trained, examples):
     assert found(nlp(text)) == found(trained(text))
 
 
-def test_nothing_is_kept_of_documents(trained, examples):
-    """Neither strings nor objects, once all characters have been seen."""
+def test_documents_are_not_kept_in_memory(trained, examples):
+    """Neither strings nor objects, after all characters have been seen once."""
     texts = [eg.text for eg in examples]
     words = spacy.blank("en")
     words.add_pipe("lstm_ner", source=loaded_again(trained))
@@ -117,7 +118,7 @@ def test_nothing_is_kept_of_documents(trained, examples):
 
 
 @pytest.mark.slow
-def test_memory_stays_flat_over_100_000_documents(trained, tmp_path):
+def test_memory_is_bounded_over_100_000_documents(trained, tmp_path):
     resource = pytest.importorskip("resource")
     assert resource
     trained.to_disk(tmp_path)

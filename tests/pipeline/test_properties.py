@@ -1,4 +1,4 @@
-"""What holds for all tags, scores and texts: tried on cases that Hypothesis invents."""
+"""Properties of all tags, scores and texts, tested with Hypothesis."""
 
 from itertools import pairwise
 
@@ -20,7 +20,7 @@ from spacy_lstm_ner.layers.viterbi import best_paths, n_best_paths
 from spacy_lstm_ner.model.units import UNITS
 from spacy_lstm_ner.tags import FILE_SCHEMES, Span, TagSet, spans_from_tags
 
-# The same cases each time, so that a change is to blame for a test that fails.
+# Use the same examples each time, so that failures are reproducible.
 settings.register_profile("project", derandomize=True, deadline=None, max_examples=60)
 settings.load_profile("project")
 
@@ -31,7 +31,7 @@ VOCAB = spacy.blank("en").vocab
 
 @st.composite
 def entities(draw):
-    """Entity spans, and the number of units that they stand in."""
+    """Entity spans, and the number of units of the text."""
     spans, end = [], 0
     for _ in range(draw(st.integers(0, 5))):
         start = end + draw(st.integers(0, 2))
@@ -44,19 +44,19 @@ def entities(draw):
 
 
 @given(entities(), SCHEMES)
-def test_tags_of_a_model_bring_any_entities_back(entities, scheme):
+def test_entities_to_model_tags_and_back(entities, scheme):
     spans, n = entities
     tags = TagSet(LABELS, scheme)
     ids = tags.ids_from_spans(spans, n)
     assert tags.spans_from_ids(ids) == spans
     assert spans_from_tags([tags.names[i] for i in ids], scheme) == (spans, [])
     path = ids.tolist()
-    assert all(tags.rules.transitions[i, j] for i, j in pairwise(path))
-    assert not path or (tags.rules.starts[path[0]] and tags.rules.ends[path[-1]])
-    stretches = tags.segments(spans)
-    assert stretches.tags.tolist() == [
-        path[i] for s, e, _ in spans for i in range(s, e)
-    ]
+    assert all(tags.constraints.transitions[i, j] for i, j in pairwise(path))
+    assert not path or (
+        tags.constraints.starts[path[0]] and tags.constraints.ends[path[-1]]
+    )
+    segments = tags.segments(spans)
+    assert segments.tags.tolist() == [path[i] for s, e, _ in spans for i in range(s, e)]
 
 
 def written(spans, n, scheme):
@@ -73,7 +73,7 @@ def written(spans, n, scheme):
 
 
 @given(entities(), st.sampled_from(FILE_SCHEMES))
-def test_tags_of_files_bring_any_entities_back(entities, scheme):
+def test_entities_to_file_tags_and_back(entities, scheme):
     spans, n = entities
     assert spans_from_tags(written(spans, n, scheme), scheme) == (spans, [])
 
@@ -86,7 +86,7 @@ TAG = st.one_of(
 
 
 @given(st.lists(TAG, max_size=9), st.sampled_from(FILE_SCHEMES))
-def test_any_tags_at_all_become_entities_or_problems(tags, scheme):
+def test_arbitrary_tags_give_entities_or_problems(tags, scheme):
     spans, problems = spans_from_tags(tags, scheme)
     ends = [0, *(place for start, end, _ in spans for place in (start, end)), len(tags)]
     assert ends == sorted(ends)
@@ -101,7 +101,7 @@ def test_any_tags_at_all_become_entities_or_problems(tags, scheme):
 
 @st.composite
 def scored(draw, longest):
-    """A tag set, a CRF, and emissions in which some tags are ruled out, but not "O"."""
+    """A tag set, a CRF, and emission scores that exclude some tags, but never "O"."""
     tags = TagSet(LABELS[: draw(st.integers(1, 2))], draw(SCHEMES))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     scale = draw(st.sampled_from([0.0, 1.0, 30.0]))
@@ -111,14 +111,14 @@ def scored(draw, longest):
         crf.set_param(name, (scale * rng.standard_normal(shape)).astype("float32"))
     lengths = np.array(draw(st.lists(st.integers(0, longest), min_size=1, max_size=4)))
     data = scale * rng.standard_normal((lengths.sum(), len(tags)))
-    ruled_out = rng.random(data.shape) < draw(st.sampled_from([0.0, 0.4]))
-    ruled_out[:, 0] = False
-    data[ruled_out] = -np.inf
+    excluded = rng.random(data.shape) < draw(st.sampled_from([0.0, 0.4]))
+    excluded[:, 0] = False
+    data[excluded] = -np.inf
     return tags, crf, Ragged(data.astype("float32"), lengths)
 
 
 def check_legal(tags, path, emissions):
-    """By the names of the tags, and by what was ruled out."""
+    """Check the names of the tags, and that no tag is excluded."""
     ends = np.cumsum(emissions.lengths)
     for end, length in zip(ends, emissions.lengths, strict=True):
         own = path[end - length : end]
@@ -145,11 +145,11 @@ def path_scores(crf, path, emissions):
 
 
 @given(scored(longest=6))
-def test_the_best_paths_are_legal_and_no_others_are_better(case):
+def test_the_best_paths_are_legal_and_optimal(case):
     tags, crf, emissions = case
-    best = best_paths(crf, emissions, tags.rules)
+    best = best_paths(crf, emissions, tags.constraints)
     check_legal(tags, best, emissions)
-    paths, log_probs = n_best_paths(crf, emissions, tags.rules, 5)
+    paths, log_probs = n_best_paths(crf, emissions, tags.constraints, 5)
     np.testing.assert_allclose(
         path_scores(crf, best, emissions),
         path_scores(crf, paths[0], emissions),
@@ -161,7 +161,7 @@ def test_the_best_paths_are_legal_and_no_others_are_better(case):
     ends = np.cumsum(emissions.lengths)
     for end, n, found in zip(ends, emissions.lengths, log_probs, strict=True):
         own = {tuple(path[end - n : end]) for path in paths[np.isfinite(found)]}
-        assert len(own) == np.isfinite(found).sum(), "no two are the same"
+        assert len(own) == np.isfinite(found).sum(), "all paths are different"
     for rank, path in enumerate(paths):
         if np.isfinite(log_probs[:, rank]).all():
             check_legal(tags, path, emissions)
@@ -171,7 +171,7 @@ def test_the_best_paths_are_legal_and_no_others_are_better(case):
 def test_probabilities_of_entities_are_sums_over_all_paths(case):
     tags, crf, emissions = case
     emissions = Ragged(emissions.dataXd.astype("float64"), emissions.lengths)
-    paths, log_probs = n_best_paths(crf, emissions, tags.rules, len(tags) ** 3)
+    paths, log_probs = n_best_paths(crf, emissions, tags.constraints, len(tags) ** 3)
     assert np.exp(log_probs).sum(axis=1) == pytest.approx(1.0)
     ends = np.cumsum(emissions.lengths)
     asked, expected = [], []
@@ -185,7 +185,7 @@ def test_probabilities_of_entities_are_sums_over_all_paths(case):
             for label in tags.labels:
                 asked.append((end - n + start, end - n + stop, label))
                 expected.append(mass.get((start, stop, label), 0.0))
-    actual = segment_marginals(crf, emissions, tags.rules, tags.segments(asked))
+    actual = segment_marginals(crf, emissions, tags.constraints, tags.segments(asked))
     assert ((actual >= 0) & (actual <= 1)).all()
     np.testing.assert_allclose(actual, expected, atol=1e-6)
 
@@ -194,8 +194,8 @@ def test_probabilities_of_entities_are_sums_over_all_paths(case):
 
 
 @st.composite
-def placed(draw):
-    """A Doc with any tokens, and a span of its characters."""
+def doc_and_offsets(draw):
+    """A Doc with arbitrary tokens, and character offsets of a span."""
     word = st.text(st.sampled_from("北京aé👩 \n\u3000"), min_size=1, max_size=4)
     words = draw(st.lists(word, min_size=1, max_size=6))
     spaces = draw(st.lists(st.booleans(), min_size=len(words), max_size=len(words)))
@@ -204,10 +204,10 @@ def placed(draw):
     return doc, start, draw(st.integers(start + 1, len(doc.text)))
 
 
-@given(placed())
-def test_where_an_entity_lands_among_any_tokens(case):
-    """strict: just there; contract: inside; expand: around. But for white space at the
-    edges."""
+@given(doc_and_offsets())
+def test_alignment_of_an_entity_with_arbitrary_tokens(case):
+    """strict: the same offsets; contract: inside of the entity; expand: around it.
+    White space at its edges is ignored."""
     doc, start, end = case
     inside = doc.text[start:end]
     left = start + len(inside) - len(inside.lstrip())
@@ -233,8 +233,8 @@ def test_where_an_entity_lands_among_any_tokens(case):
     assert expand.label_ == "X"
 
 
-@given(placed())
-def test_entities_of_tokens_come_back_from_both_units(case):
+@given(doc_and_offsets())
+def test_spans_to_units_and_back(case):
     doc, start, end = case
     span = doc.char_span(start, end, label="X", alignment_mode="expand")
     if span is None or span.text != span.text.strip() or not span.text:

@@ -1,4 +1,4 @@
-"""Saving and loading: bytes, folders, pickles, other vocabularies, earlier versions."""
+"""Saving and loading: bytes, folders, pickle, other vocabularies, earlier versions."""
 
 import json
 import pickle
@@ -9,7 +9,7 @@ import pytest
 import spacy
 from spacy.vocab import Vocab
 
-from ..conftest import SMALL_MODEL, found, loaded_again
+from ..helpers.pipelines import SMALL_MODEL, found, loaded_again
 
 SAVED = Path(__file__).parents[1] / "saved"
 ENCODE = "components.lstm_ner.model.tok2vec.encode.@architectures"
@@ -26,7 +26,7 @@ def blank_component(vocab=None):
 
 @pytest.mark.parametrize("name", ["chars", "stack", "tokens"])
 @pytest.mark.parametrize("version", sorted(path.name for path in SAVED.glob("*.*.*")))
-def test_what_an_earlier_version_saved_finds_the_same(version, name):
+def test_pipelines_of_earlier_versions_give_the_same_predictions(version, name):
     expected = json.loads((SAVED / version / "found.json").read_text("utf8"))
     nlp = spacy.load(SAVED / version / name)
     docs = list(nlp.pipe(expected["texts"]))
@@ -42,7 +42,7 @@ def test_saved_pipelines_are_small():
     assert sum(path.stat().st_size for path in files) < 300_000
 
 
-# Loading runs nothing that a file says
+# Loading executes no code from files
 
 
 _unpickled: list[str] | None = None
@@ -57,7 +57,7 @@ sys.addaudithook(_listen)
 
 
 @pytest.mark.parametrize("layer", LAYERS)
-def test_loading_unpickles_nothing(trained, tmp_path, monkeypatch, layer):
+def test_loading_does_not_unpickle(trained, tmp_path, monkeypatch, layer):
     if layer == "TorchLSTMEncoder":
         torch = pytest.importorskip("torch")
         monkeypatch.setattr(torch, "load", fail)
@@ -66,7 +66,7 @@ def test_loading_unpickles_nothing(trained, tmp_path, monkeypatch, layer):
     some_pickle = pickle.dumps(Path("."))
     monkeypatch.setattr(sys.modules[__name__], "_unpickled", [])
     pickle.loads(some_pickle)
-    assert _unpickled, "it would be heard"
+    assert _unpickled, "the audit hook works"
     _unpickled.clear()
     for name in ("load", "loads", "Unpickler"):
         monkeypatch.setattr(pickle, name, fail)
@@ -76,13 +76,13 @@ def test_loading_unpickles_nothing(trained, tmp_path, monkeypatch, layer):
 
 
 def fail(*args, **kwargs):
-    raise AssertionError("something is unpickled")
+    raise AssertionError("pickle is used")
 
 
 # Bytes and folders
 
 
-def test_pickled_pipelines_and_components_find_the_same(trained, examples):
+def test_pickled_pipelines_and_components_give_the_same_predictions(trained, examples):
     nlp = pickle.loads(pickle.dumps(trained))
     ner = pickle.loads(pickle.dumps(trained.get_pipe("lstm_ner")))
     for eg in examples[:10]:
@@ -92,8 +92,8 @@ def test_pickled_pipelines_and_components_find_the_same(trained, examples):
     assert nlp.get_pipe("lstm_ner").cfg == trained.get_pipe("lstm_ner").cfg
 
 
-def test_a_component_goes_into_another_vocabulary(trained, examples, tmp_path):
-    """By bytes and by folder; its labels become strings of the new vocabulary."""
+def test_a_component_can_be_loaded_with_another_vocabulary(trained, examples, tmp_path):
+    """From bytes and from a folder; its labels are added to the new vocabulary."""
     ner = trained.get_pipe("lstm_ner")
     ner.to_disk(tmp_path / "ner")
     for way in ("bytes", "disk"):
@@ -110,7 +110,7 @@ def test_a_component_goes_into_another_vocabulary(trained, examples, tmp_path):
         assert "TITLE" in nlp.vocab.strings
 
 
-def test_parts_can_be_left_out(trained, examples, tmp_path):
+def test_parts_can_be_excluded(trained, examples, tmp_path):
     ner = trained.get_pipe("lstm_ner")
     assert len(ner.to_bytes(exclude=["model"])) < len(ner.to_bytes()) / 5
     _, loaded = blank_component()
@@ -120,7 +120,7 @@ def test_parts_can_be_left_out(trained, examples, tmp_path):
     _, loaded = blank_component()
     loaded.from_bytes(ner.to_bytes(), exclude=["cfg", "model"])
     assert loaded.labels == ()
-    # Without the strings, too, labels are there.
+    # Labels are loaded even without the strings of the vocabulary.
     ner.to_disk(tmp_path / "ner", exclude=["vocab"])
     assert not (tmp_path / "ner" / "vocab").exists()
     nlp, loaded = blank_component(Vocab())
@@ -133,14 +133,14 @@ def test_parts_can_be_left_out(trained, examples, tmp_path):
         "lstm_ner" not in spacy.load(tmp_path / "nlp", exclude=["lstm_ner"]).pipe_names
     )
     trained.to_disk(tmp_path / "nlp")
-    switched_off = spacy.load(tmp_path / "nlp", disable=["lstm_ner"])
-    assert switched_off(examples[0].text).ents == ()
-    switched_off.enable_pipe("lstm_ner")
-    assert found(switched_off(examples[0].text)) == found(trained(examples[0].text))
+    disabled = spacy.load(tmp_path / "nlp", disable=["lstm_ner"])
+    assert disabled(examples[0].text).ents == ()
+    disabled.enable_pipe("lstm_ner")
+    assert found(disabled(examples[0].text)) == found(trained(examples[0].text))
 
 
 def test_the_order_of_labels_is_saved(trained, tmp_path):
-    """Tags are numbered in it."""
+    """The ids of tags depend on it."""
     nlp, ner = blank_component()
     for label in ("ZZ", "A", "M"):
         ner.add_label(label)
@@ -150,7 +150,7 @@ def test_the_order_of_labels_is_saved(trained, tmp_path):
         assert loaded.get_pipe("lstm_ner").labels == ("ZZ", "A", "M")
 
 
-def test_bytes_are_the_same_each_time(trained, tmp_path):
+def test_bytes_are_reproducible(trained, tmp_path):
     again = loaded_again(trained)
     ner, other = (nlp.get_pipe("lstm_ner") for nlp in (trained, again))
     assert other.to_bytes(exclude=["vocab"]) == ner.to_bytes(exclude=["vocab"])

@@ -1,4 +1,4 @@
-"""Pipelines with other components: sourced, frozen, annotating, two of a kind."""
+"""Sourced, frozen, annotating and multiple components."""
 
 import pytest
 import spacy
@@ -9,15 +9,22 @@ from spacy.training.initialize import init_nlp
 from spacy.training.loop import train as spacy_train
 from thinc.api import Adam, Config, fix_random_seed
 
-from ..conftest import SMALL_MODEL, copy_of, found, loaded_again
-from .test_component import with_shared_tok2vec
+from ..helpers.pipelines import (
+    SMALL_MODEL,
+    copy_of,
+    found,
+    loaded_again,
+    with_shared_tok2vec,
+)
 
 
 def weights(nlp, name="lstm_ner"):
     return nlp.get_pipe(name).model.to_bytes()
 
 
-def test_a_sourced_component_finds_the_same_and_learns(trained, examples, tmp_path):
+def test_a_sourced_component_predicts_the_same_and_can_be_trained(
+    trained, examples, tmp_path
+):
     nlp = spacy.blank("zh")
     ner = nlp.add_pipe("lstm_ner", "people", source=loaded_again(trained))
     texts = [eg.text for eg in examples[:10]]
@@ -31,8 +38,8 @@ def test_a_sourced_component_finds_the_same_and_learns(trained, examples, tmp_pa
     assert spacy.load(tmp_path).get_pipe("people").labels == ner.labels
 
 
-def test_a_frozen_component_learns_nothing_and_a_second_one_does(trained, examples):
-    """The frozen one fits its path to what the other one has found, here planets."""
+def test_training_with_a_frozen_component(trained, examples):
+    """The entities of the other component are preset for the frozen one."""
     nlp = spacy.blank("zh")
     nlp.add_pipe("lstm_ner", "people", source=loaded_again(trained))
     config = {"spans_key": "planets", "model": SMALL_MODEL}
@@ -72,7 +79,7 @@ seen: list = []
 
 
 def test_annotations_reach_the_next_component_in_training(trained, examples):
-    """`annotating_components`: it sees what was found, not what is gold."""
+    """`annotating_components`: it receives the predictions, not the gold annotation."""
     nlp = spacy.blank("zh")
     nlp.add_pipe("lstm_ner", source=loaded_again(trained))
     nlp.add_pipe("reads_entities")
@@ -82,7 +89,7 @@ def test_annotations_reach_the_next_component_in_training(trained, examples):
     losses = nlp.update(batch, sgd=None, annotates=names, exclude=["lstm_ner"])
     assert losses == {}
     assert seen == [found(trained(eg.text)) for eg in batch] != [[]] * 4
-    # With its own annotation in the predicted Doc it learns as without.
+    # Its own predictions in the predicted Doc do not change the loss.
     ner = nlp.get_pipe("lstm_ner")
     fresh = [copy_of(nlp, eg) for eg in examples[:4]]
     for _ in range(2):
@@ -93,10 +100,9 @@ def test_annotations_reach_the_next_component_in_training(trained, examples):
 
 
 @pytest.mark.parametrize("frozen", [True, False])
-def test_spacy_train_goes_on_with_a_sourced_component(
-    trained, examples, tmp_path, frozen
-):
-    """Frozen it stays as it was; otherwise it remembers what to rehearse."""
+def test_spacy_train_with_a_sourced_component(trained, examples, tmp_path, frozen):
+    """A frozen component is unchanged; another one keeps its former model for
+    rehearsal."""
     trained.to_disk(tmp_path / "model")
     DocBin(docs=[eg.reference for eg in examples[:20]]).to_disk(tmp_path / "a.spacy")
     config = spacy.blank("zh").config.copy()
@@ -121,7 +127,7 @@ def test_spacy_train_goes_on_with_a_sourced_component(
     assert weights(loaded) == weights(nlp)
 
 
-def test_a_listener_is_replaced_where_the_pipeline_is_frozen(examples):
+def test_a_listener_can_be_replaced(examples):
     """`nlp.replace_listeners` gives the component a tok2vec of its own."""
     nlp = with_shared_tok2vec()
     fix_random_seed(0)

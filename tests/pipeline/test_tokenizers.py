@@ -1,4 +1,4 @@
-"""Tokenizers that make words: English by token and by character, segmented Chinese."""
+"""Tokens longer than a character: English by token and character, segmented Chinese."""
 
 import random
 
@@ -8,8 +8,14 @@ from spacy.tokens import Doc, Span
 from spacy.training import Example
 from thinc.api import Adam, fix_random_seed
 
-from ..conftest import SMALL_MODEL, copy_of, found, loaded_again, train
-from .test_component import token_config
+from ..helpers.pipelines import (
+    SMALL_MODEL,
+    copy_of,
+    found,
+    loaded_again,
+    token_config,
+    train,
+)
 
 FIRST = ["Anna", "Boris", "Clara", "David", "Emil", "Fatima"]
 LAST = ["Keller", "Novak", "Okoye", "Silva", "Tanaka"]
@@ -23,7 +29,7 @@ SENTENCES = [
 
 
 def conll(seed, n):
-    """Made-up sentences, as the columns of CoNLL 2003 have them: words and BIO tags."""
+    """Synthetic sentences, as words and BIO tags, as in CoNLL 2003."""
     rng = random.Random(seed)
     for _ in range(n):
         words, tags = [], []
@@ -62,15 +68,15 @@ def test_english_by_token(scheme):
     scores = nlp.evaluate(others)
     assert scores["ents_f"] > 0.95
     assert set(scores["ents_per_type"]) == {"PER", "LOC"}
-    # The gold words need not be those of the tokenizer.
+    # The words of the training data may differ from the tokens of the tokenizer.
     doc = nlp("In Lisbon, Anna Keller met Boris Novak.")
     assert [ent.text for ent in doc.ents] == ["Lisbon", "Anna Keller", "Boris Novak"]
 
 
 @pytest.fixture(scope="module")
 def inside():
-    """English, by character: of compounds such as "GreenCorp" the model has learned
-    the second half, which is no token."""
+    """An English pipeline by character. It was trained on the second half of compounds
+    such as "GreenCorp", which is not a token."""
     nlp = spacy.blank("en")
     nlp.add_pipe("lstm_ner", config={"model": SMALL_MODEL})
     examples = []
@@ -112,7 +118,7 @@ def test_english_by_character(inside, mode, entities, unplaced):
 
 
 class InTwos:
-    """A tokenizer whose words are two characters long, whatever they mean."""
+    """A tokenizer that splits a text into tokens of two characters."""
 
     def __init__(self, vocab):
         self.vocab = vocab
@@ -138,11 +144,9 @@ def segmented(segmenter):
 
 
 @pytest.mark.parametrize("tokenizer", ["twos", "jieba", "pkuseg"])
-def test_the_tokenizer_changes_nothing_that_the_model_reads(
-    trained, examples, tokenizer
-):
-    """Chinese in words: the same characters are found; those that are whole words are
-    entities, and the others are told."""
+def test_predictions_do_not_depend_on_the_tokenizer(trained, examples, tokenizer):
+    """Segmented Chinese: the same offsets are predicted. Those that match tokens are
+    entities, and the others are unplaced."""
     nlp = words_in_twos() if tokenizer == "twos" else segmented(tokenizer)
     ner = nlp.add_pipe("lstm_ner", source=loaded_again(trained))
     ner.alignment_mode = "strict"
@@ -150,15 +154,15 @@ def test_the_tokenizer_changes_nothing_that_the_model_reads(
     for eg in examples[:20]:
         doc = nlp(eg.text)
         unplaced = doc.spans["lstm_ner"].attrs["unplaced"]
-        told = [(start, end, label) for start, end, label, _ in unplaced]
-        assert sorted([*found(doc), *told]) == found(trained(eg.text))
+        offsets = [(start, end, label) for start, end, label, _ in unplaced]
+        assert sorted([*found(doc), *offsets]) == found(trained(eg.text))
         n_placed += len(doc.ents)
-        n_unplaced += len(told)
+        n_unplaced += len(offsets)
     assert n_placed > 10
     assert n_unplaced > 10 or tokenizer != "twos"
 
 
-def test_words_learn_from_gold_characters(examples):
+def test_training_with_entities_inside_tokens(examples):
     """Gold entities may begin inside a word."""
     nlp = words_in_twos()
     ner = nlp.add_pipe("lstm_ner", config={"model": SMALL_MODEL})

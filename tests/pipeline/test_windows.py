@@ -1,4 +1,4 @@
-"""Long documents, read in windows."""
+"""Long documents: windows."""
 
 import itertools
 
@@ -14,11 +14,11 @@ from thinc.api import Adam, Model, fix_random_seed
 from spacy_lstm_ner.model.units import UNITS
 from spacy_lstm_ner.pipeline.windows import batches, windows
 
-from ..conftest import found, train
+from ..helpers.pipelines import found, train
 
 
 def whole(nlp):
-    """The same pipeline, which reads documents whole."""
+    """The same pipeline without windows."""
     config = nlp.config.copy()
     config["components"]["lstm_ner"]["window"] = None
     return spacy.util.load_model_from_config(config).from_bytes(nlp.to_bytes())
@@ -44,7 +44,7 @@ def test_windows_cover_the_document_once(unit, size):
         longest_token = 6 if unit == "char" else 1
         assert window.length == units.count(window.doc) < size + longest_token
         assert window.offset <= window.core[0] < window.core[1]
-        # Text on both sides of the core, but for the ends of the document.
+        # Context on both sides of the core, except at the ends of the document.
         around = size // 8 - longest_token
         assert window.core[0] - window.offset >= around or window.core[0] == 0
         end = window.offset + window.length
@@ -53,7 +53,7 @@ def test_windows_cover_the_document_once(unit, size):
             assert doc.text[window.offset : end] == window.doc.text
 
 
-def test_a_token_longer_than_a_window_is_read_whole():
+def test_a_token_longer_than_a_window_is_not_split():
     doc = Doc(spacy.blank("en").vocab, words=["a", "x" * 100, "b"])
     found = list(windows([doc], UNITS["char"], 16))
     assert [window.core for window in found][-1][1] == UNITS["char"].count(doc)
@@ -69,9 +69,7 @@ def test_short_documents_are_not_copied(trained, examples):
     assert max(sizes) <= 60 or len(sizes) == len(docs)
 
 
-def test_long_documents_have_the_entities_that_they_have_when_read_whole(
-    trained, examples
-):
+def test_windows_give_the_same_entities_as_the_whole_document(trained, examples):
     text = long_text(examples)
     doc, expected = trained(text), whole(trained)(text)
     assert len(text) > 2000  # or it would be one window
@@ -81,7 +79,7 @@ def test_long_documents_have_the_entities_that_they_have_when_read_whole(
     np.testing.assert_allclose(scores, other, atol=1e-3)
 
 
-def test_probabilities_in_windows_are_those_of_the_entities_there(trained, examples):
+def test_probabilities_of_predicted_entities_in_windows(trained, examples):
     ner = trained.get_pipe("lstm_ner")
     doc = trained(long_text(examples))
     entities, scores = found(doc), doc.spans["lstm_ner"].attrs["scores"]
@@ -89,15 +87,15 @@ def test_probabilities_in_windows_are_those_of_the_entities_there(trained, examp
     actual, others = ner.probabilities(asked, [entities[::-1], [(0, 1, "ORG")]])
     np.testing.assert_allclose(actual[::-1], scores, atol=1e-6)
     assert 0 < others[0] < 1
-    # An entity as long as a window ends in none.
+    # An entity as long as a window does not fit into one with its context.
     assert ner.probabilities(asked[:1], [[(5, 2005, "ORG")]]) == [[0.0]]
 
 
-def test_kept_entities_in_windows(trained, examples):
+def test_preset_entities_in_windows(trained, examples):
     nlp = trained
     ner = nlp.get_pipe("lstm_ner")
     doc = nlp.make_doc(long_text(examples))
-    # One where a core ends, one far from all edges.
+    # One across the end of a core, one far from all edges.
     doc.set_ents([Span(doc, 1495, 1505, "KEPT"), Span(doc, 900, 902, "ORG")])
     kept = found(doc)
     ner(doc)
@@ -105,14 +103,14 @@ def test_kept_entities_in_windows(trained, examples):
     assert len(found(doc)) > 50
 
 
-# Models that read more than the text
+# Models that use more than the text
 
 
 @pytest.fixture(scope="module")
 def listening(examples):
-    """A pipeline whose model reads an extension of the Doc, as the listener of
-    spacy-transformers reads ``doc._.trf_data``: where it is not set, there are zeros
-    and no error."""
+    """A pipeline whose model reads an extension attribute of the Doc, as the listener
+    of spacy-transformers reads ``doc._.trf_data``. If it is not set, the vectors are
+    zeros, without an error."""
     Doc.set_extension("vectors", default=None, force=True)
 
     @Language.component("set_vectors")
@@ -164,8 +162,8 @@ def listening(examples):
 
 @pytest.mark.parametrize("window", [64, 300, 2000, None])
 @pytest.mark.parametrize("name", ["tokens", "characters"])
-def test_models_that_read_more_than_the_text(listening, examples, name, window):
-    """What they read is not in a copy of a part of a document."""
+def test_models_that_use_more_than_the_text(listening, examples, name, window):
+    """A copy of a part of a document lacks the extension attribute."""
     ner = listening.get_pipe(name)
     texts = [long_text(examples, 30) * 3, examples[0].text, "", long_text(examples, 20)]
     docs = [listening.get_pipe("set_vectors")(listening.make_doc(t)) for t in texts]
@@ -176,8 +174,8 @@ def test_models_that_read_more_than_the_text(listening, examples, name, window):
     ner.window = window
     actual = ner.predict(docs)
     if window in (2000, None):
-        assert [places(spans) for spans in actual] == list(map(places, expected))
-    same = set(places(actual[0])).intersection(places(expected[0]))
+        assert [positions(spans) for spans in actual] == list(map(positions, expected))
+    same = set(positions(actual[0])).intersection(positions(expected[0]))
     assert len(same) > 0.9 * len(expected[0])
     asked = [[span[:3] for span in spans[:5]] for spans in actual]
     scores = [[span.score for span in spans[:5]] for spans in actual]
@@ -187,13 +185,13 @@ def test_models_that_read_more_than_the_text(listening, examples, name, window):
     ner.window = 2000
 
 
-def places(spans):
+def positions(spans):
     return [span[:3] for span in spans]
 
 
 @pytest.mark.torch
 def test_a_transformer(tmp_path, examples):
-    """A tiny one, with random weights that are not trained."""
+    """A tiny one with random weights, which are not trained."""
     pytest.importorskip("spacy_transformers")
     from transformers import BertConfig, BertModel, BertTokenizerFast
 
@@ -236,14 +234,17 @@ def test_a_transformer(tmp_path, examples):
     assert len(in_windows) > 100
 
 
-def test_windows_that_leave_no_room_are_refused():
-    with pytest.raises(ValueError, match=r"window = 10 leaves an entity no text"):
+def test_windows_that_are_too_small_are_rejected():
+    with pytest.raises(
+        ValueError,
+        match=r"window = 10 is not a valid window: .* at least 16, or to None",
+    ):
         spacy.blank("zh").add_pipe("lstm_ner", config={"window": 10})
 
 
 @pytest.mark.slow
 def test_a_million_characters(trained, examples):
-    """As many as spaCy lets in, in bounded memory; one more is spaCy's error."""
+    """The maximum length of spaCy, in bounded memory; a longer text is an error."""
     import resource
 
     text = (long_text(examples) * 1000)[: trained.max_length]
@@ -252,6 +253,6 @@ def test_a_million_characters(trained, examples):
     spans = trained.get_pipe("lstm_ner").predict([doc])
     rise = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - level
     assert len(spans[0]) > 50_000
-    assert rise < 500_000  # KiB; 3.5 million where it is read whole
+    assert rise < 500_000  # KiB; without windows it is 3.5 million
     with pytest.raises(ValueError, match="E088"):
         trained(text + "。")

@@ -1,6 +1,5 @@
 """The web application, `python -m spacy lstm-ner visualize`."""
 
-import json
 import os
 import signal
 import socket
@@ -20,32 +19,9 @@ from spacy_lstm_ner.server.app import DemoServer
 from spacy_lstm_ner.server.demo import Demo
 from spacy_lstm_ner.server.http_server import DEFAULT_PORT
 
-from ..conftest import found, loaded_again, served
-
-TEXT = "王芳，女，汉族，中国国籍，硕士学历，现任公司副总经理。"
-JSON = {"Content-Type": "application/json"}
-
-
-def ask(server, method, path, body=None, headers=JSON):
-    """Return the status, the headers and the body of a response."""
-    host, port = server.server_address[:2]
-    connection = HTTPConnection(host, port, timeout=30)
-    if not isinstance(body, bytes | None):
-        body = json.dumps(body).encode()
-    connection.request(method, path, body, headers)
-    response = connection.getresponse()
-    answer = response.read().decode()
-    connection.close()
-    if answer and response.headers.get_content_type() == "application/json":
-        answer = json.loads(answer)
-    return response.status, response.headers, answer
-
-
-def entities(server, *texts):
-    status, _, answer = ask(server, "POST", "/entities", {"texts": texts})
-    assert status == 200, answer
-    return answer["entities"]
-
+from ..helpers.pipelines import found, loaded_again
+from ..helpers.processes import served
+from ..helpers.requests import JSON, TEXT, ask, entities
 
 # What it answers
 

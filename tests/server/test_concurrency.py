@@ -17,8 +17,9 @@ from spacy.language import Language
 from spacy_lstm_ner.server.app import DemoServer
 from spacy_lstm_ner.server.demo import Demo
 
-from ..conftest import found, loaded_again, served
-from .test_app import TEXT, ask, entities
+from ..helpers.pipelines import found, loaded_again
+from ..helpers.processes import served
+from ..helpers.requests import TEXT, ask, entities
 
 # Each of these takes hundreds of texts to tell the reasons for.
 LONG = [f"{number}号王芳任北京大学教授" * 20 for number in range(10)]

@@ -16,13 +16,15 @@ import pytest
 import spacy
 from spacy.language import Language
 
+import spacy_lstm_ner.interpret.attribution as attribution
+import spacy_lstm_ner.pipeline.batch as batch_module
 import spacy_lstm_ner.server.demo
-from spacy_lstm_ner.interpret import attribution
 from spacy_lstm_ner.server.app import DemoServer
 from spacy_lstm_ner.server.demo import Demo
 
-from ..conftest import found, loaded_again, served
-from .test_app import TEXT, ask, entities
+from ..helpers.pipelines import found, loaded_again
+from ..helpers.processes import served
+from ..helpers.requests import TEXT, ask, entities
 
 WHY = {"text": (TEXT * 20)[:128], "why": True}
 
@@ -128,17 +130,16 @@ def test_explanations_stop_when_the_client_disconnects(serve, trained, slow_part
     assert len(slow_parts) == parts < 3 * 8, "of 10 * 8"
 
 
-def test_long_texts_stop_when_the_client_disconnects(serve, trained):
+def test_long_texts_stop_when_the_client_disconnects(serve, trained, monkeypatch):
     nlp = loaded_again(trained)
-    component = nlp.get_pipe("lstm_ner")
-    batches, real = [], component._scores
+    batches, real = [], batch_module._score
 
-    def scores(docs):
+    def score(*args):
         batches.append(None)
         time.sleep(0.2)
-        return real(docs)
+        return real(*args)
 
-    component._scores = scores
+    monkeypatch.setattr(batch_module, "_score", score)
     server = serve(lambda: nlp)
     batches.clear()
     connection = connect(server, request("/entities", {"texts": ["王" * 100_000]}))

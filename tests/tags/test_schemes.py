@@ -1,4 +1,4 @@
-"""Tag schemes of files: tags → spans, and detection."""
+"""Tag schemes of files: conversion of tags to spans, and detection."""
 
 import pytest
 
@@ -8,13 +8,7 @@ from spacy_lstm_ner.data.options import ReadingOptions
 from spacy_lstm_ner.tags import detect_scheme, spans_from_tags
 from spacy_lstm_ner.tags.schemes import FILE_SCHEMES, MODEL_SCHEMES, PREFIXES
 
-SPANS = [(0, 1, "A"), (1, 4, "A"), (5, 7, "B-C")]
-WRITTEN = {
-    "BIO": "B-A B-A I-A I-A O B-B-C I-B-C",
-    "IOB1": "I-A B-A I-A I-A O I-B-C I-B-C",
-    "BIOES": "S-A B-A I-A E-A O B-B-C E-B-C",
-    "BMES": "S-A B-A M-A E-A O B-B-C E-B-C",
-}
+from ..helpers.tags import SPANS, WRITTEN
 
 
 @pytest.mark.parametrize("scheme", WRITTEN)
@@ -57,7 +51,7 @@ def test_unknown_scheme():
         spans_from_tags(["O"], "BILUO")
 
 
-def test_prefixes_map_to_those_of_bioes():
+def test_prefixes_map_to_bioes_prefixes():
     assert set(MODEL_SCHEMES) <= set(FILE_SCHEMES) == set(PREFIXES)
     for prefixes in PREFIXES.values():
         assert set(prefixes.values()) in ({"B", "I"}, {"B", "I", "E", "S"})

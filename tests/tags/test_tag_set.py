@@ -6,7 +6,7 @@ import pytest
 
 from spacy_lstm_ner.tags import TagSet, spans_from_tags
 
-from .test_schemes import SPANS, WRITTEN
+from ..helpers.tags import SPANS, WRITTEN
 
 
 def test_unknown_scheme():
@@ -15,7 +15,7 @@ def test_unknown_scheme():
 
 
 @pytest.mark.parametrize("scheme", ["BIO", "BIOES"])
-def test_spans_survive_the_conversion_to_tags(scheme):
+def test_spans_to_tags_and_back(scheme):
     tags = TagSet(["B-C", "A"], scheme)
     ids = tags.ids_from_spans(SPANS, 8)
     assert [tags.names[i] for i in ids] == [*WRITTEN[scheme].split(), "O"]
@@ -30,16 +30,16 @@ def test_legal_paths_are_those_without_tag_problems(scheme):
     for path in product(range(len(tags)), repeat=3):
         names = [tags.names[tag] for tag in path]
         legal = (
-            tags.rules.starts[path[0]]
-            and tags.rules.transitions[path[0], path[1]]
-            and tags.rules.transitions[path[1], path[2]]
-            and tags.rules.ends[path[2]]
+            tags.constraints.starts[path[0]]
+            and tags.constraints.transitions[path[0], path[1]]
+            and tags.constraints.transitions[path[1], path[2]]
+            and tags.constraints.ends[path[2]]
         )
         _spans, problems = spans_from_tags(names, scheme)
         assert legal == (not problems), names
 
 
 @pytest.mark.parametrize("scheme", ["BIO", "BIOES"])
-def test_a_new_label_changes_no_tag_number(scheme):
+def test_a_new_label_changes_no_tag_id(scheme):
     before, after = TagSet(["B", "A"], scheme), TagSet(["B", "A", "C"], scheme)
     assert after.names[: len(before)] == before.names

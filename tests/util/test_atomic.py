@@ -14,8 +14,8 @@ import pytest
 from spacy_lstm_ner.exceptions import PartlyWrittenError
 from spacy_lstm_ner.util.atomic import AtomicSet, atomic_write
 
-from ..conftest import heed_signals
-from ..disks import full_disk, immutable, posix
+from ..helpers.disks import full_disk, immutable, posix
+from ..helpers.processes import heed_signals
 
 HIDDEN = ".lstm-ner-*.tmp"
 

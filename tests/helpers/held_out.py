@@ -8,7 +8,7 @@ from spacy.tokens import DocBin
 
 from spacy_lstm_ner.data.corpus import BIOCorpus
 
-from ..conftest import SAMPLE
+from .paths import SAMPLE
 
 NLP = spacy.blank("zh")
 

@@ -1,6 +1,6 @@
-"""What test_processes.py runs in a process of its own, as `spawn` wants it:
+"""A script that test_processes.py runs, since `spawn` requires a main module:
 
-python -m tests.pipeline.in_processes METHOD PIPELINE TEXTS
+python -m tests.helpers.in_processes METHOD PIPELINE TEXTS
 """
 
 import json
@@ -11,7 +11,7 @@ import spacy
 
 
 def found(doc):
-    """What the components of both layers have found, and how sure they are."""
+    """The entities of both components, with their probabilities."""
     return [
         [
             (span.start_char, span.end_char, span.label_, round(score, 3))
@@ -26,10 +26,13 @@ if __name__ == "__main__":
     multiprocessing.set_start_method(method)
     nlp = spacy.load(pipeline)
     texts = json.loads(texts)
-    alone, shared = (
+    one_process, two_processes = (
         [found(doc) for doc in nlp.pipe(texts, n_process=n, batch_size=8)]
         for n in (1, 2)
     )
-    different = sum(a != b for a, b in zip(alone, shared, strict=True))
+    different = sum(a != b for a, b in zip(one_process, two_processes, strict=True))
     print(f"{different} of {len(texts)} texts differ")
-    print("entities:", [sum(map(len, groups)) for groups in zip(*shared, strict=True)])
+    print(
+        "entities:",
+        [sum(map(len, groups)) for groups in zip(*two_processes, strict=True)],
+    )

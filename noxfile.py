@@ -1,0 +1,101 @@
+"""Tests and checks, each in a virtual environment of its own.
+
+nox                      # what to run before a commit: lint, types, tests
+nox -s lint              # one session
+nox -R -s tests          # again in the same environment, without installing
+nox -s tests -- -k crf   # arguments after "--" are passed to pytest
+nox -s tests -P 3.12     # with another version of Python, if it is installed
+"""
+
+import re
+import shlex
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2024.4.15"
+
+ROOT = Path(__file__).parent
+#: The command in README.md that installs the package and runs its tests.
+README_TESTS = re.compile(r"^(pip install .+) && (python -m pytest)$", re.MULTILINE)
+
+
+def install_and_test(session: nox.Session, *extra_requirements: str, options=()):
+    """Run the commands of the README, the second with options and arguments."""
+    commands = README_TESTS.search((ROOT / "README.md").read_text("utf8"))
+    if commands is None:
+        session.error("README.md has no line 'pip install … && python -m pytest'.")
+    install, test = map(shlex.split, commands.groups())
+    session.run_install(*install)
+    if extra_requirements:
+        session.install(*extra_requirements)
+    session.run(*test, *options, *session.posargs)
+
+
+def test_without_torch(session: nox.Session, *install_options: str):
+    """Run the tests that need no PyTorch, in an environment without it."""
+    requirements = ("-e", ".[project]", "pytest", "scikit-learn", "hypothesis")
+    session.install(*install_options, *requirements)
+    session.run("pip", "list")
+    # A requirement of a requirement would make this session useless.
+    no_torch = "from importlib.util import find_spec; assert not find_spec('torch')"
+    session.run("python", "-c", no_torch)
+    session.run("python", "-m", "pytest", "-m", "not torch", *session.posargs)
+
+
+@nox.session
+def lint(session):
+    """Check style and format (ruff) and the direction of imports (import-linter)."""
+    session.install("-e", ".[lint]")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("lint-imports")
+
+
+@nox.session
+def types(session):
+    """Check types (mypy, strict)."""
+    session.install("-e", ".[lint]")
+    session.run("mypy", *session.posargs)
+
+
+@nox.session
+def tests(session):
+    """Install and test as in the README; `-- --run-slow` includes slow tests."""
+    install_and_test(session)
+
+
+@nox.session(default=False)
+def coverage(session):
+    """Run the tests, and fail if they cover less than pyproject.toml requires."""
+    install_and_test(session, ".[docs]", "pytest-cov", options=["--cov"])
+
+
+@nox.session(default=False)
+def no_torch(session):
+    """Run the tests without PyTorch."""
+    test_without_torch(session)
+
+
+@nox.session(default=False)
+def lowest(session):
+    """Run the tests with the lowest versions in setup.cfg, without PyTorch."""
+    script = "scripts/lowest_versions.py"
+    versions = session.run("python", script, "project", "tests", silent=True)
+    constraints = Path(session.create_tmp(), "lowest.txt")
+    constraints.write_text(versions, "utf8")
+    test_without_torch(session, "--constraint", str(constraints))
+
+
+@nox.session(default=False)
+def docs(session):
+    """Build the documentation into site/; a broken link or reference is an error."""
+    session.install("-e", ".[docs]")
+    session.run("mkdocs", "build", "--strict", *session.posargs)
+
+
+@nox.session(default=False)
+def benchmarks(session):
+    """Measure speed and memory quickly; arguments after "--" replace `--quick`."""
+    session.install("-e", ".[benchmarks]")
+    session.run("python", "-m", "benchmarks", *(session.posargs or ["--quick"]))

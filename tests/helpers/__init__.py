@@ -1,0 +1,1 @@
+"""What several test modules use. Fixtures are in `conftest.py`."""

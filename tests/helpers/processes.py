@@ -1,0 +1,40 @@
+"""Commands that run in another process."""
+
+import re
+import signal
+import subprocess
+from contextlib import contextmanager
+
+
+def heed_signals():
+    """Restore the default handling of Ctrl+C and of the end of the terminal.
+
+    A shell starts background commands with SIGINT ignored, and `nohup` with SIGHUP
+    ignored; their children inherit that. For `preexec_fn`.
+    """
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
+@contextmanager
+def served(*command):
+    """Run a command that serves the demo page.
+
+    command: The command and its arguments.
+    YIELDS: The process, and the port of the page.
+    """
+    process = subprocess.Popen(
+        [*map(str, command), "--port", "0", "--no-browser"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf8",
+        preexec_fn=heed_signals,
+    )
+    try:
+        for line in process.stdout:
+            if address := re.search(r"http://127\.0\.0\.1:(\d+)/", line):
+                break
+        yield process, int(address[1])
+    finally:
+        process.kill()
+        process.communicate()
