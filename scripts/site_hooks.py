@@ -1,4 +1,4 @@
-"""What `mkdocs build` does to the pages of docs/ (`hooks` in mkdocs.yml):
+"""Changes that `mkdocs build` makes to the pages of docs/ (`hooks` in mkdocs.yml):
 
 - ``::: spacy_lstm_ner.NAME`` is replaced by the module where NAME is defined, since the
   public names are loaded when they are used, which mkdocstrings cannot see;
