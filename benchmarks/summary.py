@@ -13,7 +13,7 @@ TORCH = (*BARE, "with_padded(torch.nn.LSTM)", "TorchLSTM")
 
 
 class Goal(NamedTuple):
-    """How many times as fast as the fastest of others a candidate has to be."""
+    """The speed ratio of a candidate to the fastest of others that is to be reached."""
 
     what: str
     against: str

@@ -1,4 +1,4 @@
-"""What test_processes.py runs in a process of its own:
+"""Run a pipeline in several processes, for test_processes.py, which starts this module:
 
 python -m tests.helpers.in_processes METHOD PIPELINE TEXTS
 """
@@ -11,7 +11,7 @@ import spacy
 
 
 def found(doc):
-    """What the components of both layers have found, and how sure they are."""
+    """The entities in all span groups, with their probabilities."""
     return [
         [
             (span.start_char, span.end_char, span.label_, round(score, 3))
