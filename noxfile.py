@@ -20,22 +20,21 @@ ROOT = Path(__file__).parent
 README_TESTS = re.compile(r"^(pip install .+) && (python -m pytest)$", re.MULTILINE)
 
 
-def install_and_test(session: nox.Session, *extra_requirements: str, options=()):
+def install_and_test(session: nox.Session, *options: str):
     """Run the commands of the README, the second with options and arguments."""
     commands = README_TESTS.search((ROOT / "README.md").read_text("utf8"))
     if commands is None:
         session.error("README.md has no line 'pip install … && python -m pytest'.")
     install, test = map(shlex.split, commands.groups())
     session.run_install(*install)
-    if extra_requirements:
-        session.install(*extra_requirements)
     session.run(*test, *options, *session.posargs)
 
 
 def test_without_torch(session: nox.Session, *install_options: str):
     """Run the tests that need no PyTorch, in an environment without it."""
-    requirements = ("-e", ".[project]", "pytest", "scikit-learn", "hypothesis")
-    session.install(*install_options, *requirements)
+    # The extra `tests` without what needs PyTorch.
+    requirements = ("pytest", "pytest-cov", "scikit-learn", "hypothesis")
+    session.install(*install_options, "-e", ".[project]", *requirements)
     session.run("pip", "list")
     # A requirement of a requirement would make this session useless.
     no_torch = "from importlib.util import find_spec; assert not find_spec('torch')"
@@ -68,7 +67,7 @@ def tests(session):
 @nox.session(default=False)
 def coverage(session):
     """Run the tests, and fail if they cover less than pyproject.toml requires."""
-    install_and_test(session, ".[docs]", "pytest-cov", options=["--cov"])
+    install_and_test(session, "--cov")
 
 
 @nox.session(default=False)

@@ -1,9 +1,10 @@
-"""How fast and how large the layers and the pipelines are: `python -m benchmarks`.
+"""Speed and memory of the layers and the pipelines: `python -m benchmarks`.
 
-Each part (layers, memory, growth, pipelines) is a file with three functions: `measure`
-runs it in processes of its own and gives records, `show` prints them, `draw` makes a
-chart of them. `summary` compares records with what this project promises.
+Each part (layers, memory, growth, pipelines) is a module with three functions:
+`measure` runs the measurements in new processes and returns records, `show` prints
+them, and `draw` makes a chart of them. `summary` compares the records with the goals of
+the project.
 
-The process of the command itself stays small and imports no layers: a new process
-begins its count of peak memory with that of the process that started it.
+The process of the command itself stays small and imports no layers, because the peak
+memory of a new process starts from that of its parent process.
 """

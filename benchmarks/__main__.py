@@ -19,7 +19,7 @@ PARTS = {
 
 
 class Part(str, Enum):
-    """What may be named on the command line."""
+    """The parts that the command line accepts."""
 
     layers = "layers"
     memory = "memory"
@@ -27,12 +27,12 @@ class Part(str, Enum):
     pipelines = "pipelines"
 
 
-#: With --quick: fewer sizes, fewer repeats, and pipelines that have hardly learned.
+#: With --quick: fewer sizes and repeats, and pipelines that are hardly trained.
 QUICK: dict[str, dict[str, Any]] = {
     "layers": {"units": (128,), "directions": (2,), "batches": (32,), "repeats": 1},
     "memory": {"batches": (32,)},
     "growth": {"steps": (1_000,), "sequences": (8,), "repeats": 1},
-    "pipelines": {"max_steps": 100, "texts": 60, "stretch": 100, "repeats": 2},
+    "pipelines": {"max_steps": 100, "texts": 60, "sentences": 100, "repeats": 2},
 }
 
 app = typer.Typer(
@@ -43,11 +43,17 @@ app = typer.Typer(
 @app.command()
 def main(
     parts: Annotated[
-        list[Part] | None, typer.Argument(help="What to measure; default: all")
+        list[Part] | None, typer.Argument(help="Parts to measure; default: all")
     ] = None,
     output: Annotated[
         Path,
-        typer.Option("--output", "-o", help="Folder for the results", file_okay=False),
+        typer.Option(
+            "--output",
+            "-o",
+            help="Folder for the results",
+            file_okay=False,
+            show_default="benchmarks/results",
+        ),
     ] = ROOT / "benchmarks" / "results",
     data_dir: Annotated[
         Path,
@@ -56,34 +62,36 @@ def main(
             "`python -m spacy project assets` fills the default",
             envvar="SPACY_LSTM_NER_DATA",
             resolve_path=True,
+            show_default="assets",
         ),
     ] = ROOT / "assets",
     max_steps: Annotated[
-        int, typer.Option(help="pipelines: train on so many batches", min=1)
+        int, typer.Option(help="pipelines: number of training steps", min=1)
     ] = 1_500,
     retrain: Annotated[
-        bool, typer.Option("--retrain", help="pipelines: train again")
+        bool, typer.Option("--retrain", help="pipelines: train them again")
     ] = False,
     quick: Annotated[
-        bool, typer.Option("--quick", help="Few sizes and repeats, to try it out")
+        bool, typer.Option("--quick", help="Fewer sizes and repeats, for a first look")
     ] = False,
     results: Annotated[
         Path | None,
-        typer.Option("--from", help="Measure nothing: show and draw this results.json"),
+        typer.Option("--from", help="Only print and draw the results in this file"),
     ] = None,
 ) -> None:
-    """Measure the layers and the pipelines, on one thread and on two.
+    """Measure the layers and the pipelines on one and on two threads.
 
     \b
-    layers     LSTM, PyTorch's, Thinc's, and matrix products alone: steps a second
-    memory     the same: peak memory of a call, on two threads
-    growth     speed and memory against length and number of sequences, on two
+    layers     steps per second of this LSTM, those of PyTorch and Thinc, and of the
+               matrix products alone
+    memory     peak memory of one call of each, on two threads
+    growth     speed and memory by length and number of sequences, on two threads
     pipelines  the configs lstm_ner and fast, and spaCy's ner, trained on the same data
 
-    Tables are printed; results.json, which `python -m pyperf show` reads, and a chart
-    for each part go into a folder. All figures are medians; candidates take turns, so
-    that a machine that slows down for a while slows down all of them. It takes about 20
-    minutes on two cores that do nothing else, --quick two.
+    Prints tables, and writes results.json, which `python -m pyperf show` can read, and
+    a chart for each part. All figures are medians. The candidates are measured in
+    turns, so that a temporary slowdown of the machine affects all of them. The run
+    takes about 20 minutes on two idle cores, and two minutes with --quick.
 
     Examples:
 
@@ -105,16 +113,17 @@ def main(
 def measure(
     names: list[str], options: dict[str, Any], quick: bool, results: Path
 ) -> None:
-    """Run the parts with these names; keep what there is after each of them.
+    """Measure the parts with these names, and save the results after each of them.
 
-    options (dict[str, Any]): For the part `pipelines`.
+    options: The options of the part `pipelines`.
+    RAISES (typer.BadParameter): If the data for the part `pipelines` is missing.
     """
     data = options["data_dir"] / "resume" / "train.char.bmes"
     if "pipelines" in names and not data.is_file():
         others = ", ".join(name for name in PARTS if name != "pipelines")
         raise typer.BadParameter(
-            f"{data} is not there, which the part pipelines needs. Run `python -m "
-            f"spacy project assets`, or name the parts that you want: {others}."
+            f"the part pipelines needs {data}, which does not exist. Download it with "
+            f"`python -m spacy project assets`, or choose other parts: {others}."
         )
     records: list[Record] = []
     for name in names:
@@ -125,7 +134,7 @@ def measure(
 
 
 def report(results: Path, folder: Path) -> None:
-    """Print the tables and draw the charts of what was measured."""
+    """Print the tables and draw the charts of the results."""
     records = load(results)
     for name, part in PARTS.items():
         if found := select(records, part=name):

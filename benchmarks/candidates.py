@@ -1,8 +1,8 @@
 """The LSTMs that are compared, each as a call without arguments.
 
-What can be done once is not in the call: weights, conversion of the input, the order
-that torch wants for packed sequences. It imports PyTorch and Thinc: only processes that
-measure import it.
+The call does not include what is done only once: initializing weights, converting the
+input, and sorting and packing sequences for PyTorch. This module imports PyTorch and
+Thinc, so only the processes that measure import it.
 """
 
 from collections.abc import Callable
@@ -19,9 +19,9 @@ from torch.nn.utils.rnn import PackedSequence, pack_sequence, pad_sequence
 from spacy_lstm_ner.layers import LSTM, TorchLSTM
 
 from .cases import Case
-from .process import allowed
+from .process import thread_limit
 
-if threads := allowed():
+if threads := thread_limit():
     torch.set_num_threads(threads)
 
 
@@ -29,8 +29,8 @@ Call = Callable[[], Any]
 
 
 def arrays(case: Case, width: int) -> list[np.ndarray]:
-    """Random sequences, the longest first: the layers of PyTorch need no sorting then,
-    and to the others it is all the same."""
+    """Random sequences, the longest first: so the layers of PyTorch need no sorting,
+    and for the others the order does not matter."""
     rng = np.random.default_rng(0)
     lengths = sorted(case.lengths, reverse=True)
     return [rng.standard_normal((n, width), dtype="float32") for n in lengths]
@@ -47,7 +47,7 @@ def tensors(case: Case, width: int) -> list[torch.Tensor]:
 
 
 def thinc_call(make_layer: Callable[[Case], Model], case: Case) -> Call:
-    """A layer of Thinc on a ragged batch."""
+    """A Thinc layer on a ragged batch."""
     X, dY = ragged(case, case.inputs), ragged(case, case.width)
     model = make_layer(case).initialize(X=X)
     if case.task == "inference":
@@ -94,8 +94,8 @@ def torch_packed(case: Case) -> Call:
 
 
 def torch_padded(case: Case) -> Call:
-    """`torch.nn.LSTM` on a padded batch, padded beforehand. In both directions its
-    result is wrong, since it reads the padding, too; but it is fast."""
+    """`torch.nn.LSTM` on a padded batch, padded beforehand. It is fast, but with two
+    directions its results are wrong, because it reads the padding, too."""
     layer = bare_torch(case)
     X = pad_sequence(tensors(case, case.inputs))
     dY = pad_sequence(tensors(case, case.width))
@@ -127,8 +127,8 @@ def _torch_call(
 
 
 def matrix_products(case: Case) -> Call:
-    """The products that no LSTM can do without, each over all steps at once: it cannot
-    be as fast, since each step waits for the one before."""
+    """The matrix products that any LSTM needs, each over all steps at once. An LSTM
+    cannot be as fast, since each step depends on the previous one."""
     rng = np.random.default_rng(0)
     n = sum(case.lengths)
     products = []

@@ -1,35 +1,35 @@
-"""What a layer has to do in one measurement."""
+"""The inputs of one measurement of a layer."""
 
 from typing import Any, NamedTuple
 
 import numpy as np
 
-# With this seed the first 32 lengths make 2,080 steps, and the first one is a middling
-# 69.
+# With this seed, the first 32 lengths add up to 2,080 steps, and the first length, 69,
+# is close to the mean.
 SEED = 10116
 SHORTEST, LONGEST = 5, 119
-#: Both ways of use. Training is the way forwards and the gradients of all inputs and
-#: weights; there is no optimizer in it.
+#: Training is the forward pass and the gradients of all inputs and weights, without an
+#: optimizer.
 TASKS = ("inference", "training")
-#: Threads are one and two, which is what the goals of the project are about.
+#: Numbers of threads. The goals of the project are for one and two.
 THREADS = (1, 2)
 
 
 class Case(NamedTuple):
     task: str
     lengths: tuple[int, ...]
-    units: int = 128  # hidden units a direction
+    units: int = 128  # hidden units per direction
     directions: int = 2
     inputs: int = 128
 
     @property
     def width(self) -> int:
-        """Of the output."""
+        """Width of the output."""
         return self.units * self.directions
 
     @property
     def facts(self) -> dict[str, Any]:
-        """For a record."""
+        """The facts that describe the case in a record."""
         return {
             "task": self.task,
             "units": self.units,
@@ -40,7 +40,7 @@ class Case(NamedTuple):
 
 
 def ragged_lengths(sequences: int) -> tuple[int, ...]:
-    """Lengths between the shortest and the longest; those of a smaller batch are the
-    first ones of a larger one."""
+    """Random lengths from `SHORTEST` to `LONGEST`. The lengths of a smaller batch are
+    the first ones of a larger batch."""
     lengths = np.random.default_rng(SEED).integers(SHORTEST, LONGEST + 1, sequences)
     return tuple(lengths.tolist())

@@ -1,4 +1,4 @@
-"""What the charts have in common."""
+"""Functions and styles that the charts share."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from spacy_lstm_ner.util.atomic import atomic_write
 
 rcParams.update(
     {
-        # The same numbers make the same bytes, and text stays text.
+        # Reproducible files, with text as text.
         "svg.hashsalt": "spacy-lstm-ner",
         "svg.fonttype": "none",
         "font.size": 11,
@@ -26,7 +26,7 @@ rcParams.update(
     }
 )
 
-# Colours that the colour-blind can tell apart (Okabe & Ito, 2008), and a mark each.
+# A colour, from a palette for colour-blind readers (Okabe & Ito, 2008), and a marker.
 STYLES = {
     "LSTM": ("#0072B2", "o"),
     "TorchLSTM": ("#E69F00", "s"),
@@ -39,7 +39,7 @@ STYLES = {
 
 
 def panels(rows: int, columns: int) -> tuple[Figure, list[Axes]]:
-    """An empty chart, and its panels row by row."""
+    """Return an empty chart, and its panels row by row."""
     size = (4.7 * columns, 3.4 * rows + 0.9)
     figure = Figure(figsize=size, layout="constrained")
     return figure, list(figure.subplots(rows, columns, squeeze=False).flat)
@@ -52,7 +52,7 @@ def label(axes: Axes, title: str, x: str = "", y: str = "") -> None:
 
 
 class Line(NamedTuple):
-    """How a candidate does; dashed where there is a note."""
+    """The line of a candidate; it is dashed if there is a note."""
 
     name: str
     points: list[tuple[float, float]]
@@ -60,13 +60,13 @@ class Line(NamedTuple):
 
 
 def draw_lines(axes: Axes, lines: list[Line]) -> None:
-    """Draw lines on logarithmic axes, with a tick at each place that was measured."""
+    """Draw lines on logarithmic axes, with a tick at each measured point."""
     for name, points, note in lines:
-        colour, mark = STYLES[name]
+        colour, marker = STYLES[name]
         axes.loglog(
             *zip(*points, strict=True),
             color=colour,
-            marker=mark,
+            marker=marker,
             markersize=5,
             linewidth=2.5 if name == "LSTM" else 1.5,
             linestyle="--" if note else "-",
@@ -83,7 +83,7 @@ def draw_lines(axes: Axes, lines: list[Line]) -> None:
 
 
 def bars(axes: Axes, names: list[str], series: dict[str, list[float]]) -> None:
-    """Draw bars from left to right: one group a name, one bar in it a series."""
+    """Draw horizontal bars: a group for each name, and in it a bar for each series."""
     places = np.arange(len(names))
     height = 0.8 / len(series)
     colours = (colour for colour, _ in STYLES.values())

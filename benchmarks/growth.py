@@ -1,8 +1,8 @@
-"""How cost grows: speed and peak memory against length and number of sequences."""
+"""Speed and peak memory by length and number of sequences."""
 
 from itertools import product
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tqdm import tqdm
 
@@ -10,16 +10,16 @@ from .cases import TASKS, THREADS, Case
 from .charts import Line, draw_lines, finish, label, panels
 from .memory import peak
 from .process import in_new_process
-from .records import Record, alternate, select, values_of
+from .records import Record, select, time_in_turns, values_of
 from .tables import print_table
 
 AXES = {"steps": "steps of one sequence", "sequences": "sequences of 60 steps"}
-#: Candidates and tasks: what is measured at each point.
+#: The candidates and tasks that are measured at each point.
 CALLS = tuple(product(("LSTM", "TorchLSTM"), TASKS))
 
 
 class Point(NamedTuple):
-    """One place on one of the axes."""
+    """A point on one of the axes."""
 
     axis: str
     size: int
@@ -34,7 +34,7 @@ def measure(
     sequences: tuple[int, ...] = (1, 8, 64, 512),
     repeats: int = 2,
 ) -> list[Record]:
-    """The layer and its twin, 128 units, both directions, on two threads."""
+    """Measure LSTM and TorchLSTM, 128 units, both directions, on two threads."""
     threads = max(THREADS)
     points = [Point("steps", n) for n in steps]
     points += [Point("sequences", n) for n in sequences]
@@ -53,12 +53,12 @@ def _time(points: list[Point], repeats: int) -> list[Record]:
         calls = {
             (name, task): CANDIDATES[name](point.case(task)) for name, task in CALLS
         }
-        for (name, task), values in alternate(calls, repeats).items():
+        for (name, task), values in time_in_turns(calls, repeats).items():
             records.append(Record(_facts(point, name, task), values))
     return records
 
 
-def _facts(point: Point, name: str, task: str) -> dict:
+def _facts(point: Point, name: str, task: str) -> dict[str, Any]:
     facts = {"part": "growth", "candidate": name, "axis": point.axis}
     return {**facts, "size": point.size, **point.case(task).facts}
 
@@ -71,22 +71,22 @@ def show(records: list[Record]) -> None:
             row = [f"{size:,}"]
             for name, task in CALLS:
                 found = select(table, size=size, candidate=name, task=task)
-                # Speed first: it was measured first.
+                # Speed comes first, since it was measured first.
                 row.append("; ".join(f"{_y(record):,.0f}" for record in found))
             rows.append(row)
         header = (axis, *(f"{name}, {task}" for name, task in CALLS))
-        title = f"{title}: steps a second; peak memory in MB"
+        title = f"{title}: steps per second; peak memory in MB"
         print_table(title, header, rows, left=0)
 
 
 def _y(record: Record) -> float:
-    """What is drawn upwards: steps a second, or megabytes."""
+    """The value of the y axis: steps per second, or megabytes."""
     return record.speed if record.unit == "second" else record.median / 1e6
 
 
 def draw(records: list[Record], folder: Path) -> None:
     figure, all_axes = panels(2, 2)
-    units = {"second": "steps a second", "byte": "peak memory in MB"}
+    units = {"second": "steps per second", "byte": "peak memory in MB"}
     for axes, (unit, axis) in zip(all_axes, product(units, AXES), strict=True):
         table = select(records, axis=axis)
         label(axes, "", AXES[axis], units[unit])

@@ -1,4 +1,4 @@
-"""The layers by themselves: steps a second, padding not counted."""
+"""Speed of the layers alone, in steps per second, not counting padding."""
 
 from itertools import product
 from pathlib import Path
@@ -8,12 +8,12 @@ from tqdm import tqdm
 from .cases import TASKS, THREADS, Case, ragged_lengths
 from .charts import Line, draw_lines, finish, label, panels
 from .process import in_new_process
-from .records import Record, alternate, select, values_of
+from .records import Record, select, time_in_turns, values_of
 from .tables import plural, print_table
 
-#: One sequence alone: how long a short text takes.
+#: A batch of one short text.
 SHORT = "one of 50 steps"
-#: What the summary is about is measured more often.
+#: The batches of the summary, which are measured more often.
 QUOTED = ("32", SHORT)
 
 
@@ -23,7 +23,7 @@ def measure(
     batches: tuple[int, ...] = (1, 8, 32, 128),
     repeats: int = 5,
 ) -> list[Record]:
-    """All candidates in all cases, on one thread and on two."""
+    """Measure all candidates in all cases, on one and on two threads."""
     cases = []
     for nH, dirs in product(units, directions):
         cases.append((SHORT, Case("inference", (50,), nH, dirs)))
@@ -43,8 +43,8 @@ def _measure(threads: int, cases: list[tuple[str, Case]], repeats: int) -> list[
     for batch, case in tqdm(cases, f"layers, {plural(threads, 'thread')}"):
         calls = {name: make_call(case) for name, make_call in CANDIDATES.items()}
         is_quoted = case.units == 128 and case.directions == 2 and batch in QUOTED
-        turns = 3 * repeats if is_quoted else repeats
-        for name, values in alternate(calls, turns).items():
+        n = 3 * repeats if is_quoted else repeats
+        for name, values in time_in_turns(calls, n).items():
             facts = {"part": "layers", "candidate": name, "threads": threads}
             records.append(Record({**facts, "batch": batch, **case.facts}, values))
     return records
@@ -59,15 +59,15 @@ def show(records: list[Record]) -> None:
         facts = dict(zip(("units", "directions", "task", "threads"), keys, strict=True))
         table = select(records, **facts)
         batches = values_of(table, "batch")
-        title = f"{task}, {plural(threads, 'thread')}, {units} units a direction, "
+        title = f"{task}, {plural(threads, 'thread')}, {units} units per direction, "
         title += plural(directions, "direction")
         rows = [
             (name, *(_cell(select(table, batch=batch), name) for batch in batches))
             for name in values_of(table, "candidate")
         ]
         columns = [f"sequences: {batch}" for batch in batches]
-        print_table(title, ("steps a second", *columns), rows)
-    print("In brackets: how many times as fast LSTM is. ±: how far repeats lie apart.")
+        print_table(title, ("steps per second", *columns), rows)
+    print("In parentheses: speed of LSTM relative to this one. ±: spread of repeats.")
 
 
 def _cell(records: list[Record], name: str) -> str:
@@ -78,7 +78,7 @@ def _cell(records: list[Record], name: str) -> str:
 
 
 def draw(records: list[Record], folder: Path) -> None:
-    """Draw speed against the number of sequences, for the smaller layer in both
+    """Draw speed by the number of sequences, for the smaller layer with two
     directions."""
     units = min(values_of(records, "units"))
     records = select(records, units=units, directions=2)
@@ -88,7 +88,10 @@ def draw(records: list[Record], folder: Path) -> None:
         batches = [r for r in batches if r.facts["batch"] != SHORT]
         lines = []
         label(
-            axes, f"{task}, {plural(threads, 'thread')}", "sequences", "steps a second"
+            axes,
+            f"{task}, {plural(threads, 'thread')}",
+            "sequences",
+            "steps per second",
         )
         for name in values_of(batches, "candidate"):
             of_name = select(batches, candidate=name)

@@ -1,4 +1,4 @@
-"""The layers by themselves: peak memory of one call, above what was there before it."""
+"""Peak memory of one call of a layer, beyond the memory in use before the call."""
 
 import sys
 from itertools import product
@@ -23,7 +23,7 @@ CANDIDATES = (
 
 
 def measure(batches: tuple[int, ...] = (32, 128)) -> list[Record]:
-    """Each candidate in a process of its own, since freed memory is used again."""
+    """Measure each candidate in a new process, since freed memory is reused."""
     cases = [Case(task, ragged_lengths(n)) for task, n in product(TASKS, batches)]
     records = []
     for name, case in tqdm(list(product(CANDIDATES, cases)), "memory"):
@@ -34,30 +34,34 @@ def measure(batches: tuple[int, ...] = (32, 128)) -> list[Record]:
 
 
 def peak(name: str, case: Case) -> float:
-    """The bytes that one call of a candidate needs beyond its input and weights."""
+    """The bytes that one call of a candidate needs beyond its input and weights.
+
+    name: The name of the candidate.
+    """
     from .candidates import CANDIDATES
 
     make_call = CANDIDATES[name]
-    # What the libraries load and set up at their first call is not counted.
+    # Not counted: what the libraries load and set up at their first call.
     make_call(case._replace(lengths=(5,)))()
     call = make_call(case)
-    _forget_peak()
-    before = _peak_so_far()
+    _reset_peak()
+    before = _peak_memory()
     call()
-    # pyperf takes no zeros.
-    return max(1.0, _peak_so_far() - before)
+    # pyperf does not accept zeros.
+    return max(1.0, _peak_memory() - before)
 
 
-def _forget_peak() -> None:
-    """Let the count begin with what is held now. Only Linux can; elsewhere what was
-    freed before counts as held, and the result is a little too small."""
+def _reset_peak() -> None:
+    """Reset the peak memory of this process to its current memory. This is possible
+    only on Linux; elsewhere memory that was freed before counts as in use, and the
+    result is slightly too small."""
     counter = Path("/proc/self/clear_refs")
     if counter.exists():
         counter.write_text("5")
 
 
-def _peak_so_far() -> int:
-    import resource  # Windows does not have it.
+def _peak_memory() -> int:
+    import resource  # does not exist on Windows
 
     size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return size if sys.platform == "darwin" else size * 1024

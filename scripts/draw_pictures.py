@@ -1,7 +1,7 @@
-"""Draw two pictures of the documentation, lstm_cell.svg and lstm_stack.svg in
+"""Draw two pictures for the documentation, lstm_cell.svg and lstm_stack.svg in
 docs/images.
 
-The files are committed, since the pages show them. Change them here, never by hand.
+The files are committed. Change them only with this script.
 """
 
 import re
@@ -18,8 +18,8 @@ DOCS = Path(__file__).parents[1] / "docs"
 
 INK, GREY = "#1f2328", "#6e7781"
 BLUE, GREEN, ORANGE, PURPLE = "#0969da", "#1a7f37", "#bc4c00", "#8250df"
-# A picture cannot know whether the page around it is light or dark, so it brings its
-# own paper. The CJK fonts come last: they are wanted for the Chinese characters only.
+# The page around a picture may be light or dark, so the picture has its own background.
+# The CJK fonts come last: they are for Chinese characters only.
 PAPER = "#fcfcfd"
 STYLE = f"""<style>
 text {{ font: 15px Helvetica, Arial, "Noto Sans CJK SC", "PingFang SC",
@@ -36,11 +36,11 @@ polyline {{ fill: none }}
 
 
 def text(x: float, y: float, words: str, kind: str = "", colour: str = "") -> str:
-    """Write words around (x, y), a letter after "_" as a subscript.
+    """Write words centred at (x, y), with a letter after "_" as a subscript.
 
-    `kind` names classes of the style sheet. Words in a colour are bold, to be as easy
-    to read as the others. A subscript is moved down, and what follows up again, since
-    not every browser knows `baseline-shift`.
+    `kind` contains class names of the style sheet. Coloured words are bold, so that
+    they are as readable as the others. Subscripts are moved with `dy`, since not all
+    browsers support `baseline-shift`.
     """
     words = re.sub(
         r"_(.)([^_]+)",
@@ -52,7 +52,7 @@ def text(x: float, y: float, words: str, kind: str = "", colour: str = "") -> st
 
 
 def box(x: float, y: float, width: float, height: float, colour: str) -> str:
-    """Draw a box around (x, y), in a light tint of the colour of its edge."""
+    """Draw a box centred at (x, y), filled with a light tint of its border colour."""
     return (
         f'<rect x="{x - width / 2}" y="{y - height / 2}" width="{width}" '
         f'height="{height}" rx="{min(6, width / 5)}" stroke="{colour}" '
@@ -66,15 +66,15 @@ def dot(x: float, y: float, radius: float, colour: str) -> str:
 
 
 def sign(x: float, y: float, words: str, colour: str = INK) -> str:
-    """Draw an operation on single elements: a sign or a short name in a circle."""
+    """Draw an elementwise operation: a sign or a short name in a circle."""
     ring = f'<circle cx="{x}" cy="{y}" r="19" fill="{PAPER}" stroke="{colour}"/>'
     return ring + text(x, y + 2, words, "huge" if len(words) == 1 else "note", colour)
 
 
 def line(points: str, colour: str = INK, head: bool = True, hop: bool = False) -> str:
-    """Draw a line along points such as "0,0 10,0", with a head at its end.
+    """Draw a line along points such as "0,0 10,0", with an arrowhead at its end.
 
-    With `hop`, the lines below it are parted, to show that they do not meet this one.
+    `hop` leaves a gap in the lines that it crosses, to show that they do not meet.
     """
     end = f' marker-end="url(#{colour[1:]})"' if head else ""
     gap = f'<polyline points="{points}" stroke="{PAPER}" style="stroke-width: 9px"/>'
@@ -82,8 +82,8 @@ def line(points: str, colour: str = INK, head: bool = True, hop: bool = False) -
 
 
 def picture(height: int, title: str, about: str, parts: list[str]) -> str:
-    """Put the parts on paper, with words for those who cannot see them."""
-    # Each colour needs a head of its own: a head cannot ask for that of its line.
+    """Assemble a picture from its parts, with a description for screen readers."""
+    # One arrowhead per colour, since an arrowhead cannot inherit that of its line.
     heads = "".join(
         f'<marker id="{colour[1:]}" viewBox="0 0 8 8" refX="7" refY="4" '
         f'markerWidth="8" markerHeight="8" markerUnits="userSpaceOnUse" orient="auto">'
@@ -108,7 +108,7 @@ def picture(height: int, title: str, about: str, parts: list[str]) -> str:
 
 
 def draw_cell() -> str:
-    """Draw the data flow of one step of the cell, above its equations."""
+    """Draw the data flow of one step of the cell above its equations."""
     c, i, f, g, o = 98, 198, 256, 314, 372  # heights of the cell state and the gates
     parts = [
         *(line(f"86,{f - 8} 152,{f - 8}"), line(f"86,{g + 8} 152,{g + 8}")),
@@ -183,7 +183,7 @@ COLUMNS = [215 + 66 * k for k in range(len(TEXT))]
 
 
 def draw_layer(y: int) -> str:
-    """Draw a bidirectional layer from y, where its output is, down to its input."""
+    """Draw a bidirectional layer, from its output at y down to its input."""
     back, ahead, start = y + 48, y + 88, y + 134
     parts = []
     for x in COLUMNS:
@@ -205,7 +205,7 @@ def draw_layer(y: int) -> str:
 
 
 def draw_stack() -> str:
-    """Draw the recogniser from the characters, at the bottom, to the entities."""
+    """Draw the model, from the characters at the bottom to the entities."""
     rows = [188 + 21 * k for k in range(len(TAGS))]
     parts = []
     for start, end, label, colour in ENTITIES:
@@ -215,7 +215,7 @@ def draw_stack() -> str:
     for row, (tag, y) in enumerate(zip(TAGS, rows, strict=True)):
         parts.append(text(180, y, tag, "note right"))
         for column, x in enumerate(COLUMNS):
-            # Any sizes will do, as long as those on the path stand out.
+            # Arbitrary sizes, smaller than those of the dots on the path.
             parts.append(dot(x, y, 2 + (row * 5 + column * 3) % 7 / 2, "#b6bec7"))
     steps = list(zip(COLUMNS, [rows[tag] for tag in PATH], strict=True))
     parts.append(line(" ".join(f"{x},{y}" for x, y in steps), PURPLE, head=False))
@@ -260,7 +260,7 @@ def draw_pictures(
         Path, typer.Argument(help="Folder for the files", show_default="docs/images")
     ] = DOCS / "images",
 ) -> None:
-    """Draw one step of the cell, and the whole model."""
+    """Draw one step of the cell and the whole model."""
     with AtomicSet() as files:
         for name, svg in (("lstm_cell", draw_cell()), ("lstm_stack", draw_stack())):
             new = files.add(out / f"{name}.svg")

@@ -1,6 +1,5 @@
-"""Print the lowest version of each package that setup.cfg admits, for pip.
-
-These are constraints:
+"""Print the lowest version of each package that setup.cfg allows, as constraints for
+pip:
 
 python scripts/lowest_versions.py project > lowest.txt
 pip install -c lowest.txt ".[project]"
@@ -13,17 +12,18 @@ from pathlib import Path
 
 SETUP = Path(__file__).parents[1] / "setup.cfg"
 REQUIREMENT = re.compile(r"(?P<name>[\w.-]+)(?:\[(?P<extras>[^]]+)\])?(?P<versions>.*)")
-# "==" is a lowest version, too.
+# "==" also gives a lowest version.
 LOWEST = re.compile(r"[>=]=\s*([\w.]+)")
 
 
 def lowest_versions(setup: Path, extras: list[str]) -> dict[str, str]:
-    """Read what the package and some of its extras require.
+    """Read the requirements of the package and of some of its extras.
 
-    setup (Path): The setup.cfg.
-    extras (list[str]): Names of extras, which may themselves name others.
-    RETURNS (dict[str, str]): The lowest version of each package, by its name.
-    RAISES (ValueError): For a requirement without one, or an extra that is not there.
+    setup: Path of setup.cfg.
+    extras: Names of extras. The extras that these include are read, too.
+    RETURNS: The lowest version of each package, by its name.
+    RAISES (ValueError): If a requirement has no lowest version, or an extra does not
+        exist.
     """
     config = ConfigParser()
     config.read(setup, encoding="utf8")
@@ -44,7 +44,7 @@ def lowest_versions(setup: Path, extras: list[str]) -> dict[str, str]:
         add_extra(extra)
     while pending:
         for line in pending.pop().splitlines():
-            # A comment may stand between requirements.
+            # There may be comments between requirements.
             requirement = line.partition("#")[0].partition(";")[0].strip()
             if not requirement:
                 continue
@@ -57,7 +57,7 @@ def lowest_versions(setup: Path, extras: list[str]) -> dict[str, str]:
                 found = lowest.get(match["name"], "0")
                 lowest[match["name"]] = max(found, versions[1], key=_numbers)
             else:
-                raise ValueError(f"{setup}: {requirement!r} names no lowest version")
+                raise ValueError(f"{setup}: {requirement!r} has no lowest version")
     return lowest
 
 

@@ -1,11 +1,11 @@
-"""Write the two made-up data sets of assets/sample: Chinese résumés and news.
+"""Generate the two synthetic data sets in assets/sample: Chinese résumés and news.
 
-Both come from a small grammar. A rule is a name, a colon and choices parted by "|". A
-choice is text with slots, such as "{NAME}任{ORG}{TITLE}。", and a slot is filled with
-one choice of the rule of its name or, where there is none, by Faker's method of that
-name. A slot in capitals is an entity and its name the label; what follows a dot only
-tells apart the rules of one label: "{ORG.school}" is an ORG. "#" stands for any digit,
-"%" for one that is not zero.
+Both are generated from a small grammar. A rule is a name, a colon and alternatives
+separated by "|". An alternative is text with slots, such as "{NAME}任{ORG}{TITLE}。". A
+slot is replaced by a random alternative of the rule with its name or, if there is none,
+by the result of Faker's method of that name. A slot in capitals is an entity, and its
+name is the label; a suffix after a dot distinguishes rules for the same label:
+"{ORG.school}" is an ORG. "#" stands for any digit, "%" for a digit that is not zero.
 """
 
 import json
@@ -22,9 +22,9 @@ from spacy_lstm_ner.util.atomic import AtomicSet
 
 SAMPLE = Path(__file__).parents[1] / "assets" / "sample"
 
-# Brands and given names are made of seldom used characters: Faker's give real companies
-# and, sooner or later, the name of a politician. A brand may begin with a surname, so
-# that a surname is not always a person.
+# Brands and given names consist of rare characters: Faker would generate names of real
+# companies and politicians. A brand may begin with a surname, so that a surname is not
+# always part of a person's name.
 SHARED = """
 brand: {syllable}{syllable} | {syllable}{syllable} | {last_name}{syllable}
 name: {man} | {woman}
@@ -42,7 +42,7 @@ ordinal: 一|二|三|四|五|六
 digit: 两|三|四|五|六|七|八|九
 """
 
-# The plain sentences have no entity, but words that are part of one elsewhere.
+# Sentences of the rule `plain` have no entities, but words that occur in entities.
 RESUME = """
 sentence: {who}{cont}{abroad}{born}{race}{from}{edu}{TITLE.skill}。
     | {who}{cont}{abroad}{born}{race}{from}{edu}现任{ORG.self}{TITLE}。
@@ -127,8 +127,8 @@ department: 财务部|研发中心|市场部|销售部|审计部|人力资源部
 head: 主任|副主任|部长|副部长|经理
 """
 
-# Some white space is ours to label, too: real news has it between Latin words and,
-# as U+3000, before paragraphs.
+# Some sentences have white space, which gets tags, too: real news has it between Latin
+# words and, as U+3000, before paragraphs.
 NEWS = """
 sentence: 据{ORG.media}{TIM}报道，{COU}{ORG.state}{plans}{units}。
     | 【{ORG.media}讯 记者 {PER.chinese}】{COU}{POS}{PER}{TIM}表示，{claim}。
@@ -216,27 +216,26 @@ Rules = dict[str, list[str]]
 
 
 def read_rules(text: str) -> Rules:
-    """Part a grammar into rules; a rule goes on where the next line is indented."""
+    """Read the rules of a grammar. Indented lines continue a rule."""
     rules = {}
     for rule in re.split(r"\n(?! )", text.strip()):
         name, _, choices = rule.partition(":")
         rules[name] = [choice.strip() for choice in choices.split("|")]
-    # Some of Faker's jobs are headings or lists ("经理/主管"): leave those out.
+    # Leave out those of Faker's jobs that are headings or lists ("经理/主管").
     job = re.compile(r"\w+(师|员|经理|总监|主管)")
     return rules | {"job": [name for name in Jobs.jobs if job.fullmatch(name)]}
 
 
 def fill(template: str, rules: Rules, fake: Faker) -> list[tuple[str, str]]:
-    """Fill the slots of a template, and the slots of what is filled in.
+    """Replace the slots of a template, recursively.
 
-    template (str): Text with slots.
-    rules (Rules): The choices for each slot.
-    fake (Faker): Chooses, and fills the slots that have no rule.
-    RETURNS (list[tuple[str, str]]): Pieces of text, each with the label of the entity
-        that it is, or "" for none.
+    template: Text with slots.
+    rules: The alternatives for each slot.
+    fake: Chooses alternatives, and generates values for slots without a rule.
+    RETURNS: Pieces of text, each with the label of its entity, or "" for none.
     """
     pieces = []
-    # What stood in braces comes out at the odd places.
+    # The odd items are the names of the slots.
     for i, part in enumerate(re.split(r"\{(.+?)\}", template)):
         if i % 2 == 0:
             pieces.append((fake.numerify(part), ""))
@@ -245,20 +244,20 @@ def fill(template: str, rules: Rules, fake: Faker) -> list[tuple[str, str]]:
         else:
             inner = fill(fake.random.choice(rules[part]), rules, fake)
             if part[0].isupper():
-                # One entity, whatever it was put together from.
+                # One entity, however many pieces it consists of.
                 inner = [("".join(text for text, _ in inner), part.partition(".")[0])]
             pieces += inner
     return pieces
 
 
 def make_sentences(rules: Rules, fake: Faker, number: int) -> dict[str, list[str]]:
-    """Make so many different sentences, each with one BIO label a character."""
+    """Generate this many different sentences, each with one BIO tag per character."""
     sentences: dict[str, list[str]] = {}
     while len(sentences) < number:
         pieces = fill("{sentence}", rules, fake)
         entities = [text for text, label in pieces if label]
         if len(set(entities)) < len(entities):
-            continue  # it names one thing twice, which reads oddly
+            continue  # a repeated entity sounds unnatural
         labels = []
         for text, label in pieces:
             if label:
@@ -275,14 +274,13 @@ def make_sample(
         Path, typer.Argument(help="Folder for the files", show_default="assets/sample")
     ] = SAMPLE,
     records: Annotated[int, typer.Option(min=1, help="Sentences in each file")] = 400,
-    seed: Annotated[int, typer.Option(help="Another seed, other sentences")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the random choices")] = 0,
 ) -> None:
-    """Make two small labelled data sets out of sentence patterns and made-up names.
+    """Generate two small labelled data sets from sentence patterns and invented names.
 
-    resume.json has JSON lines in which the text is a string; news.txt has
-    Python literals in which it is a list of characters. All people, companies
-    and events are invented. The same seed and version of Faker give the same
-    files.
+    resume.json contains JSON lines in which the text is a string; news.txt contains
+    Python literals in which it is a list of characters. All people, companies and
+    events are fictitious. The same seed and version of Faker generate the same files.
     """
     fake = Faker("zh_CN")
     fake.seed_instance(seed)

@@ -1,7 +1,8 @@
-"""Train variants of a config over several seeds and data sets, and compare them on dev.
+"""Train variants of a config with several seeds on several data sets, and compare them
+on the development data.
 
-Nothing here reads a test set: `python -m spacy lstm-ner evaluate` does that, once, for
-what was chosen.
+Test data is not used here. Evaluate the chosen variant on it once, with `python -m
+spacy lstm-ner evaluate`.
 """
 
 import hashlib
@@ -24,6 +25,8 @@ from spacy_lstm_ner.cli.exit import exit_on_error
 from spacy_lstm_ner.util.atomic import atomic_write
 
 ROOT = Path(__file__).parents[1]
+Figures = dict[str, Any]
+
 CORPORA = [ROOT / "corpus" / name for name in ("resume", "news", "msra")]
 
 
@@ -34,39 +37,57 @@ def main(
     ] = None,
     corpora: Annotated[
         list[Path],
-        typer.Option("--corpus", "-c", help="Folder with train and dev .spacy"),
+        typer.Option(
+            "--corpus",
+            "-c",
+            help="Folder with train.spacy and dev.spacy; may be repeated",
+            show_default="corpus/resume, corpus/news, corpus/msra",
+        ),
     ] = CORPORA,
     file: Annotated[
-        Path, typer.Option("--file", "-f", help="What there is to try")
+        Path,
+        typer.Option(
+            "--file",
+            "-f",
+            help="YAML file with the experiments",
+            show_default="configs/experiments.yml",
+        ),
     ] = ROOT / "configs" / "experiments.yml",
-    seeds: Annotated[int, typer.Option(help="How many seeds, from 0 on", min=1)] = 3,
+    seeds: Annotated[int, typer.Option(help="Number of seeds, from 0", min=1)] = 3,
     jobs: Annotated[
-        int, typer.Option(help="Trainings at a time, one thread each", min=1)
+        int,
+        typer.Option(help="Number of parallel trainings, with one thread each", min=1),
     ] = 1,
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder for pipelines and figures")
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Folder for pipelines and figures",
+            show_default="training/experiments",
+        ),
     ] = ROOT / "training" / "experiments",
 ) -> None:
-    """Train experiments, and write one table, table.md in the output folder: F1 on dev,
-    mean and range over seeds, a column for each data set.
+    """Train experiments, and write a table, table.md in the output folder, with a
+    column for each data set: F1 on dev, as mean and range over the seeds.
 
-    What was trained before with the same config is not trained again. An experiment is
-    left out of a data set where a file that it names is not there.
+    Pipelines that were trained before with the same config are not trained
+    again. An experiment is skipped for data sets that lack a file that it uses.
 
         python scripts/run_experiments.py default no-crf -c corpus/news --jobs 2
     """
     known: dict[str, dict[str, Any]] = srsly.read_yaml(file)
     names = names or list(known)
     if unknown := sorted(set(names).difference(known)):
-        msg.fail(f"Not in {file}: {', '.join(unknown)}", exits=1)
+        msg.fail(f"No such experiment in {file}: {', '.join(unknown)}", exits=1)
     for corpus in corpora:
         if not (corpus / "train.spacy").is_file():
             msg.fail(
-                f"{corpus}/train.spacy is not there: python -m spacy project run "
-                f"convert . --vars.dataset {corpus.name}",
+                f"{corpus}/train.spacy does not exist. To create it: python -m spacy "
+                f"project run convert . --vars.dataset {corpus.name}",
                 exits=1,
             )
-    # Seed by seed, so that an early stop leaves a table with all rows.
+    # Seed by seed, so that all experiments have results if the run is stopped early.
     runs = [
         (corpus, name, seed)
         for seed, corpus, name in product(range(seeds), corpora, names)
@@ -105,25 +126,25 @@ def main(
 
 
 def summary(figures: list[dict[str, Any]]) -> list[str]:
-    """Mean and range of F1, and the median of the seconds that training took."""
+    """Mean and range of F1, and the median of the training time in seconds."""
     f1 = [100 * figure["ents_f"] for figure in figures]
     seconds = statistics.median(figure["seconds"] for figure in figures)
     spread = f" ({min(f1):.1f} to {max(f1):.1f})" if len(f1) > 1 else ""
     return [f"{statistics.mean(f1):.2f}{spread}", f"{seconds:.0f}"]
 
 
-def train(corpus: Path, folder: Path, change: dict[str, Any], seed: int) -> dict:
-    """Train one pipeline, if it is not there yet, and return its figures on dev.
+def train(corpus: Path, folder: Path, change: dict[str, Any], seed: int) -> Figures:
+    """Train a pipeline, unless that was done before, and return its figures on dev.
 
-    change (dict[str, Any]): Settings of the config to change, with dots in their names;
-        `config` is the config itself, `train` another file of the corpus.
+    change: Settings of the config to change, by their names with dots; `config` is the
+        name of the config, and `train` the file of the corpus to train on.
     """
     settings = {"train": "train.spacy", "config": "lstm_ner"} | change
     settings["paths.train"] = str(corpus / settings.pop("train"))
     settings["paths.dev"] = str(corpus / "dev.spacy")
     settings["system.seed"] = seed
     config = ROOT / "configs" / f"{settings.pop('config')}.cfg"
-    # With another config it is another experiment.
+    # Train again if the config or a setting changed.
     key = hashlib.sha256(config.read_bytes() + json(settings).encode()).hexdigest()
     figures = folder / "figures.json"
     if not figures.exists() or srsly.read_json(figures).get("key") != key:

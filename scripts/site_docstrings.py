@@ -33,7 +33,7 @@ class SpacyDocstrings(griffe.Extension):
                 sections.append(griffe.DocstringSectionAttributes(attributes))
             if sections:
                 docstring = obj.docstring or griffe.Docstring("", parent=obj)
-                # In place of what one of Griffe's own parsers would make of it.
+                # Replaces the result of Griffe's own parsers.
                 docstring.__dict__["parsed"] = sections
                 obj.docstring = docstring
 
@@ -41,8 +41,8 @@ class SpacyDocstrings(griffe.Extension):
 def read_docstring(
     obj: griffe.Object,
 ) -> tuple[list[griffe.DocstringSection], dict[str, str]]:
-    """The sections of a docstring: text, arguments, results and exceptions; and what a
-    docstring of a class says about fields that are no arguments."""
+    """The sections of a docstring (text, arguments, results and exceptions), and the
+    descriptions of fields that are not arguments."""
     known = {parameter.name: parameter for parameter in _parameters(obj)}
     fields = {name for name, _ in _attributes(obj)} if obj.is_class else set()
     described: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""What `mkdocs build` does to the pages of docs/ (`hooks` in mkdocs.yml):
+"""Changes that `mkdocs build` makes to the pages of docs/ (`hooks` in mkdocs.yml):
 
 - ``::: spacy_lstm_ner.NAME`` is replaced by the module where NAME is defined, since the
   public names are loaded when they are used, which mkdocstrings cannot see;
@@ -58,7 +58,7 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
     )
     markdown = OBJECT.sub(lambda match: _public_object(match[1], match[2]), markdown)
     if page.file.src_uri == PROJECT_PAGE:
-        # Headings of what `spacy project document` writes are below that of the page.
+        # Headings that `spacy project document` writes go below that of the page.
         head, *generated = markdown.split("<!-- WEASEL")
         generated = [re.sub("^#", "##", part, flags=re.MULTILINE) for part in generated]
         markdown = "<!-- WEASEL".join([head, *generated])
@@ -88,14 +88,14 @@ def on_post_template(output_content: str, template_name: str, config: Any) -> st
 
 
 def _without_other_hosts(output: str, worker: str) -> str:
-    """What the theme would load from other hosts: a worker for pages in a folder, and
-    the number of stars of the repository."""
+    """Remove what the theme would load from other hosts: a worker for pages in a
+    folder, and the number of stars of the repository."""
     output = output.replace("https://unpkg.com/iframe-worker/shim", worker)
     return output.replace(' data-md-component="source"', "")
 
 
 def _public_object(name: str, options: str) -> str:
-    """What mkdocstrings is to show for a public name, with an anchor of that name."""
+    """The mkdocstrings block for a public name, with an anchor of that name."""
     package = importlib.import_module(PACKAGE)
     source = package if name in package.__all__ else package.layers
     value = getattr(source, name)
@@ -207,7 +207,7 @@ def registered_names(group: str) -> Iterator[str]:
 
 
 def package_table() -> Iterator[str]:
-    """A table of the packages below the top one: what each is for, and its imports."""
+    """A table of the packages below the top one, with their purposes and imports."""
     yield "| package | contents | imports |"
     yield "| --- | --- | --- |"
     for package in reversed(read_packages()):
@@ -219,8 +219,8 @@ def package_table() -> Iterator[str]:
 
 
 def command_reference() -> Iterator[str]:
-    """The reference of all commands, in Markdown. It is read from what the functions
-    declare to Typer: how Typer builds commands of them differs between its versions."""
+    """The reference of all commands, in Markdown. It is generated from the declarations
+    in the functions, because the commands that Typer builds depend on its version."""
     from spacy_lstm_ner.cli import lstm_ner_cli
 
     for command in lstm_ner_cli.registered_commands:
@@ -282,7 +282,7 @@ def _default(value: Any, names: list[str]) -> str:
 
 
 def _paragraphs(text: str) -> Iterator[str]:
-    """The paragraphs of a help text. What Click does not wrap is code."""
+    """The paragraphs of a help text. Those that Click does not wrap are code."""
     for paragraph in inspect.cleandoc(text).split("\n\n"):
         if paragraph.startswith("\b"):
             yield f"```bash\n{paragraph.strip(chr(8)).strip()}\n```\n"

@@ -1,11 +1,11 @@
-"""Take the screenshots of the documentation, docs/images/*.png, of a trained pipeline.
+"""Take the screenshots for the documentation, docs/images/*.png.
 
     python -m spacy project run all
     python scripts/take_screenshots.py training/sample/lstm_ner/seed-0/model-best \\
         reports/sample.html
 
-Needs Chromium with fonts for Chinese, and Playwright (the extra tests). The files are
-committed, since the documentation shows them.
+Needs Chromium with fonts for Chinese, and Playwright (the extra `tests`). The files are
+committed.
 """
 
 import shutil
@@ -31,7 +31,7 @@ WIDTH = 960
 
 def take_screenshots(
     model: Annotated[Path, typer.Argument(help="Folder of a pipeline")],
-    report: Annotated[Path, typer.Argument(help="A page of `lstm-ner report`")],
+    report: Annotated[Path, typer.Argument(help="HTML file of `lstm-ner report`")],
     out: Annotated[Path, typer.Argument(help="Folder for the files")] = IMAGES,
 ) -> None:
     """Take the screenshots of the demo page, the gates and the report."""

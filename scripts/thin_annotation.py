@@ -1,4 +1,4 @@
-"""Take away a part of the annotation of a .spacy file, to see what training loses."""
+"""Remove part of the annotation of a .spacy file, to measure the effect on training."""
 
 import random
 from enum import Enum
@@ -15,7 +15,7 @@ from spacy_lstm_ner.util.atomic import atomic_write
 
 
 class Gaps(str, Enum):
-    """What becomes of tokens whose annotation is taken away."""
+    """The new annotation of tokens whose annotation is removed."""
 
     missing = "missing"
     outside = "outside"
@@ -26,19 +26,19 @@ def main(
     source: Annotated[Path, typer.Argument(help="A .spacy file")],
     output: Annotated[Path, typer.Argument(help="The .spacy file to write")],
     keep: Annotated[
-        float, typer.Option(help="Share of the annotation that stays", min=0, max=1)
+        float, typer.Option(help="Share of the annotation to keep", min=0, max=1)
     ] = 0.5,
     gaps: Annotated[
         Gaps,
         typer.Option(
-            help="missing: as where a person has marked only some; outside: as by a "
-            "converter that does not know better"
+            help="missing: no annotation, as in partially annotated data; outside: not "
+            "an entity, as in data with missed entities"
         ),
     ] = Gaps.missing,
-    seed: Annotated[int, typer.Option(help="Of the random choice")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the random choices")] = 0,
 ) -> None:
-    """Each entity, and each stretch between two of them, stays annotated with the
-    probability --keep.
+    """Keep the annotation of each entity, and of each segment between two entities,
+    with the probability --keep.
 
         python scripts/thin_annotation.py corpus/resume/train.spacy thinned.spacy
     """
@@ -53,7 +53,7 @@ def main(
 
 
 def thin(doc: Doc, keep: float, gaps: Gaps, rng: random.Random) -> None:
-    """Take away a part of the annotation of a Doc."""
+    """Remove a part of the annotation of a Doc."""
     ents = {(ent.start, ent.end): ent for ent in doc.ents}
     edges = sorted({0, len(doc)}.union(*ents))
     kept: list[Span] = []

@@ -1,4 +1,4 @@
-"""The benchmarks run and write what they say. Nothing here depends on how fast."""
+"""The benchmarks run and write their results. No test depends on the speed."""
 
 from xml.etree import ElementTree
 
@@ -41,7 +41,7 @@ def test_layers_are_measured_on_one_thread_and_two(run):
 
 def test_layers_are_printed_and_drawn(run):
     printed, folder = run
-    assert "training, 2 threads, 4 units a direction, 2 directions" in printed
+    assert "training, 2 threads, 4 units per direction, 2 directions" in printed
     assert "torch.nn.LSTM packed" in printed
     root = ElementTree.parse(folder / "layers.svg").getroot()
     assert root.tag.endswith("svg")

@@ -60,7 +60,9 @@ def test_the_factory_says_what_it_sets_and_how_it_is_scored():
 @pytest.mark.parametrize("wrong", [{"depth": 0}, {"linear_width": 0}])
 def test_a_stack_of_nothing(name, wrong):
     build = registry.architectures.get(f"spacy-lstm-ner.{name}.v1")
-    with pytest.raises(ValueError, match=r"have to be at least 1, not (0 and 3|2 and 0)"):
+    with pytest.raises(
+        ValueError, match=r"have to be at least 1, not (0 and 3|2 and 0)"
+    ):
         build(**{"width": 4, "linear_width": 3, "depth": 2, "bi": False, **wrong})
 
 

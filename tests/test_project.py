@@ -161,7 +161,7 @@ def convert(folder, dataset, *arguments):
 def test_data_that_is_not_there_is_named(fresh, dataset):
     code, output = convert(fresh, dataset)
     assert code == 1
-    assert "is not there" in output and "project assets" in output
+    assert "does not exist" in output and "project assets" in output
     assert "--vars.data_dir" in output
     assert not (fresh / "corpus" / dataset / "train.spacy").exists()
 

@@ -76,7 +76,7 @@ def test_experiments_are_trained_once_and_compared(corpus, tmp_path):
         False,
     ]
     done = run("run_experiments.py", "c", *args)
-    assert done.returncode == 1 and "Not in" in done.stdout
+    assert done.returncode == 1 and "No such experiment in" in done.stdout
     done = run("run_experiments.py", "a", *args, "-c", tmp_path / "no")
     assert done.returncode == 1
     assert "--vars.dataset no" in " ".join(done.stdout.split())

@@ -154,7 +154,7 @@ def test_a_requirement_without_a_lowest_version_is_an_error(lowest_versions, tmp
         "[metadata]\nname = a\n[options]\ninstall_requires =\n    b<2\n"
         "[options.extras_require]\nc =\n    d>=1.9,<3\n    a[e]\ne =\n    d>=1.10\n"
     )
-    with pytest.raises(ValueError, match="'b<2' names no lowest version"):
+    with pytest.raises(ValueError, match="'b<2' has no lowest version"):
         lowest_versions(path, [])
     path.write_text(path.read_text().replace("b<2", "b == 1.0"))
     assert lowest_versions(path, ["c"]) == {"b": "1.0", "d": "1.10"}

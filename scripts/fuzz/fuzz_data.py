@@ -1,12 +1,12 @@
-"""Broken data files: `python scripts/fuzz data`.
+"""Corrupted data files: `python scripts/fuzz data`.
 
-Valid data files in every format that can be read get some of their bytes and lines
-changed, and are read as `convert` and `check` do. Then:
+Some bytes and lines of valid data files, in every supported format, are changed, and
+the files are read as by `convert` and `check`. Then:
 
-- only a `DataError` may come out, with a message that is safe to print;
-- each line became a record (or a unit of one), or was counted as skipped;
-- what a second, simple reader makes of a line is what came out;
-- each tag is an entity of the Doc, or annotation that is missing and was counted.
+- the only exception is `DataError`, with a message that is safe to print;
+- each line is a record (or a unit of one), or is counted as skipped;
+- a second, simple parser reads the same from a line;
+- each tag is part of an entity of the Doc, or is missing annotation and is counted.
 """
 
 import ast
@@ -35,10 +35,10 @@ from spacy_lstm_ner.util.progress import with_progress
 from spacy_lstm_ner.util.text import BLANK
 
 SKIPPED = ("not a record", "empty record", "different lengths")
-# Half of a character in three bytes: where it is no part of text or tags, it is let be.
-HALF = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]")
-#: Seconds for one file, none of which is large.
-MOST_SECONDS = 5.0
+# A surrogate, encoded in three bytes. Outside of text and tags it is ignored.
+SURROGATE = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]")
+#: For one file; all are small.
+MAX_SECONDS = 5.0
 NLP = spacy.blank("zh")
 
 RECORDS: list[tuple[str, str]] = [
@@ -52,20 +52,20 @@ RECORDS: list[tuple[str, str]] = [
 
 
 def in_scheme(tags: list[str], scheme: str) -> list[str]:
-    """BIO tags in another scheme."""
+    """Convert BIO tags to another scheme."""
     if scheme == "BIO":
         return tags
     found = []
     for tag, after in zip(tags, [*tags[1:], "O"], strict=True):
-        goes_on = after.startswith("I-")
-        prefix = {"B": "B" if goes_on else "S", "I": "I" if goes_on else "E"}
+        continues = after.startswith("I-")
+        prefix = {"B": "B" if continues else "S", "I": "I" if continues else "E"}
         name = prefix[tag[0]] + tag[1:] if tag != "O" else tag
         found.append(name.replace("I-", "M-") if scheme == "BMES" else name)
     return found
 
 
 def seeds() -> list[tuple[str, bytes]]:
-    """RETURNS (list[tuple[str, bytes]]): Valid files, each with its format."""
+    """RETURNS: Valid files, each as its format and its content."""
     records = [(text, tags.split()) for text, tags in RECORDS]
     values = [{"id": 7, "text": t, "labels": tags} for t, tags in records]
     lists = [{"text": list(t), "labels": tags, "p": 0.5} for t, tags in records]
@@ -130,7 +130,7 @@ INSERTED = [
 
 
 def mutated(data: bytes, rng: random.Random, others: list[bytes]) -> bytes:
-    """Data with a few changes."""
+    """Apply a few random changes to data."""
     for _ in range(rng.choice((1, 1, 1, 2, 3, 8))):
         data = rng.choice(MUTATIONS)(data, rng, others)
     return data
@@ -222,34 +222,35 @@ MUTATIONS = [
 
 
 def inside_zlib(data: bytes, rng: random.Random) -> bytes:
-    """A change of what is compressed, so that no checksum tells it."""
+    """Change compressed data so that its checksum is still correct."""
     return zlib.compress(mutated(zlib.decompress(data), rng, [b""]))
 
 
-# What must hold
+# Checks
 
 
 class Failure(AssertionError):
-    """What a file has brought to light."""
+    """A check failed."""
 
 
-def demand(holds: Any, says: str) -> None:
-    if not holds:
-        raise Failure(says)
+def require(condition: Any, message: str) -> None:
+    if not condition:
+        raise Failure(message)
 
 
 def read(path: Path, original: frozenset[bytes], format: str) -> str:
-    """Read a file and check what comes out.
+    """Read a file and check the result.
 
-    path (Path): The file.
-    original (frozenset[bytes]): The lines of the valid file that it was.
-    format (str): The format that the valid file was in.
-    RETURNS (str): How it ended, in a word or two.
+    path: The file.
+    original: The lines of the valid file.
+    format: The format of the valid file.
+    RETURNS: The outcome: "read", "read with problems" or "rejected".
+    RAISES (Failure): If a check fails.
     """
     try:
         if format == "spacy":
             for example in read_examples(path, NLP):
-                demand(isinstance(example.reference.text, str), "no text")
+                require(isinstance(example.reference.text, str), "no text")
             return "read"
         file = DataFile(path)
         log = ProblemLog()
@@ -265,13 +266,13 @@ def read(path: Path, original: frozenset[bytes], format: str) -> str:
             doc = doc_from_record(NLP, record, file=file, problems=own)
             check_doc(record, doc, file.options.scheme, own)
             messages = [*own.messages(), str(own)]
-            demand(all(map(is_safe, messages)), f"not safe to print: {messages}")
+            require(all(map(is_safe, messages)), f"not safe to print: {messages}")
         messages = [*log.messages(), str(log)]
-        demand(all(map(is_safe, messages)), f"not safe to print: {messages}")
+        require(all(map(is_safe, messages)), f"not safe to print: {messages}")
     except DataError as error:
-        demand(is_safe(str(error)), f"not safe to print: {error!r}")
-        return "refused"
-    return "problems told" if log.counts else "read"
+        require(is_safe(str(error)), f"not safe to print: {error!r}")
+        return "rejected"
+    return "read with problems" if log.counts else "read"
 
 
 def is_safe(message: str) -> bool:
@@ -280,7 +281,7 @@ def is_safe(message: str) -> bool:
 
 
 def decoded_lines(data: bytes) -> Iterator[tuple[int, str, bytes, bool]]:
-    """Each line with its number and its bytes, and whether it is UTF-8."""
+    """YIELDS: For each line its number, text and bytes, and whether it is UTF-8."""
     if data.startswith(b"\xef\xbb\xbf"):
         data = data[3:]
     for number, raw in enumerate(data.split(b"\n"), start=1):
@@ -303,30 +304,33 @@ def check_objects(
 ) -> None:
     counts = counts_of(log)
     by_line = {record.lines[0]: record for record in records}
-    demand(len(by_line) == len(records), "two records of one line")
+    require(len(by_line) == len(records), "two records from one line")
     lines = [line for line in decoded_lines(data) if line[1].strip()]
     skipped = sum(counts[kind] for kind in SKIPPED)
-    demand(
+    require(
         len(lines) == len(records) + skipped,
         f"{len(lines)} lines, {len(records)} records, {skipped} skipped",
     )
     for number, text, raw, is_utf8 in lines:
         record = by_line.get(number)
-        if not is_utf8 and not HALF.search(raw):
-            told = counts["not UTF-8"] + counts["surrogate pair"]
-            demand(told + counts["lone surrogate"] + skipped, "bad UTF-8 not told")
+        if not is_utf8 and not SURROGATE.search(raw):
+            reported = counts["not UTF-8"] + counts["surrogate pair"]
+            require(
+                reported + counts["lone surrogate"] + skipped,
+                "invalid UTF-8 was not reported",
+            )
         if not is_utf8 or is_dangerous(text):
             continue
         expected = reference(text, format)
         if expected is None:
             readable = record is None or "nan" in text.lower() or "inf" in text.lower()
-            demand(readable, f"line {number} is no record, but was read as one")
+            require(readable, f"line {number} is not a record, but was read as one")
         elif record is None:
-            demand(raw not in kept, f"line {number} is as it was, but was not read")
+            require(raw not in kept, f"line {number} is unchanged, but was not read")
         elif not any(
             "\ud800" <= char <= "\udfff" for part in expected for char in "".join(part)
         ):
-            demand(
+            require(
                 (record.units, record.tags) == expected,
                 f"line {number} was read as {record}, not {expected}",
             )
@@ -340,13 +344,13 @@ def has_halves(record: tuple[list[str], list[str]]) -> bool:
 
 
 def is_dangerous(line: str) -> bool:
-    """Could it harm a compiler that has no limits?"""
+    """Return whether a parser without limits could crash on the line."""
     many = max(line.count(char) for char in "[{(+-") > 150
     return many or bool(re.search("[0-9]{4000}", line))
 
 
 def reference(line: str, format: str) -> tuple[list[str], list[str]] | None:
-    """What another parser makes of a line; None: nothing."""
+    """The units and tags that another parser reads from a line; None for none."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -382,18 +386,18 @@ def check_columns(data: bytes, records: list[Record], log: ProblemLog) -> None:
     found = {}
     for record in records:
         for unit, tag, number in zip(*record, strict=True):
-            demand(number not in found, f"line {number} comes twice")
+            require(number not in found, f"line {number} was read twice")
             found[number] = unit, tag
     joined = counts["surrogate pair"] + counts["lone surrogate"]
     lost = lines.keys() - found.keys()
-    demand(len(lost) <= joined, f"lines {sorted(lost)} are lost")
-    demand(found.keys() <= lines.keys(), "there is more than there was")
+    require(len(lost) <= joined, f"lines {sorted(lost)} are lost")
+    require(found.keys() <= lines.keys(), "more was read than the file has")
     for number, (unit, tag) in found.items():
         line = lines[number]
         if "\ufffd" not in unit + tag and not joined:
             begins = line.startswith(unit) or line.lstrip("\r").startswith(unit)
-            demand(begins, f"{unit!r} does not begin {line!r}")
-            demand(line.rstrip().endswith(tag), f"{tag!r} does not end {line!r}")
+            require(begins, f"{unit!r} does not begin {line!r}")
+            require(line.rstrip().endswith(tag), f"{tag!r} does not end {line!r}")
 
 
 SCHEMES = {"BIO": "BI", "IOB1": "BI", "BIOES": "BIES", "BMES": "BMES"}
@@ -401,7 +405,7 @@ SCHEMES = {"BIO": "BI", "IOB1": "BI", "BIOES": "BIES", "BMES": "BMES"}
 
 def check_doc(record: Record, doc: Any, scheme: str, log: ProblemLog) -> None:
     text = "".join(record.units)
-    demand(doc.text == text, f"{text!r} became {doc.text!r}")
+    require(doc.text == text, f"{text!r} became {doc.text!r}")
     labels: list[str | None] = [None] * len(text)
     starts = set()
     for ent in doc.ents:
@@ -411,7 +415,7 @@ def check_doc(record: Record, doc: Any, scheme: str, log: ProblemLog) -> None:
     for token in doc:
         if token.ent_iob == 0:
             missing[token.idx : token.idx + len(token)] = [True] * len(token)
-    told = counts_of(log)
+    reported = counts_of(log)
     at, before, is_open, well_formed = 0, "", False, True
     for unit, tag in zip(record.units, record.tags, strict=True):
         prefix, _, label = tag.partition("-")
@@ -428,38 +432,39 @@ def check_doc(record: Record, doc: Any, scheme: str, log: ProblemLog) -> None:
                 continue
             what = f"{text[i]!r} with the tag {tag!r} has the label {labels[i]}"
             if tag == "O":
-                demand(labels[i] is None and not missing[i], what)
+                require(labels[i] is None and not missing[i], what)
             elif known:
                 fits = labels[i] == label
-                demand(fits or (missing[i] and told["misaligned entity"]), what)
+                require(fits or (missing[i] and reported["misaligned entity"]), what)
             else:
-                demand(labels[i] is None and missing[i], what)
+                require(labels[i] is None and missing[i], what)
         if known and prefix in "BS" and unit and unit[0] not in BLANK:
-            demand(at in starts or told["misaligned entity"], f"no start at {at}")
+            require(at in starts or reported["misaligned entity"], f"no start at {at}")
         at += len(unit)
     if scheme in ("BIOES", "BMES"):
         well_formed &= not is_open
-    demand(bool(told) == (not well_formed), f"{record.tags} in {scheme}: told {told}")
+    message = f"{record.tags} in {scheme}: reported {reported}"
+    require(bool(reported) == (not well_formed), message)
 
 
 def fuzz_data(
     count: int, seed: int, folder: Path, *, progress: bool = False
 ) -> tuple[Counter[str], list[str]]:
-    """Try data files.
+    """Read corrupted data files.
 
-    count (int): How many.
-    seed (int): Another seed makes other files.
-    folder (Path): Where they are written; those that fail stay there.
-    progress (bool): Show a progress bar.
-    RETURNS (tuple[Counter[str], list[str]]): How they ended, and what failed.
+    count: Number of files.
+    seed: Seed of the random changes.
+    folder: Folder for the files. Those that fail are kept.
+    progress: Show a progress bar.
+    RETURNS: How often each outcome occurred, and a message for each failure.
     """
     valid = seeds()
     contents = [data for name, data in valid if name != "spacy"]
     originals = {data: frozenset(data.split(b"\n")) for data in contents}
-    ends: Counter[str] = Counter()
+    outcomes: Counter[str] = Counter()
     failures = []
     for number in with_progress(range(count), progress, "Files"):
-        # Each by its own number, so that one can be made again alone.
+        # One seed per file, so that each can be generated alone.
         rng = random.Random(f"{seed} {number}")
         format, data = rng.choice(valid)
         if format == "spacy":
@@ -472,12 +477,12 @@ def fuzz_data(
         path.write_bytes(changed)
         start = process_time()
         try:
-            end = read(path, originals.get(data, frozenset()), format)
-            demand(process_time() - start < MOST_SECONDS, "it took too long")
+            outcome = read(path, originals.get(data, frozenset()), format)
+            require(process_time() - start < MAX_SECONDS, "reading took too long")
         except Exception as error:
             failures.append(f"{path}: {type(error).__name__}: {error}"[:2000])
-            end = "FAILED"
+            outcome = "FAILED"
         else:
             path.unlink()
-        ends[end] += 1
-    return ends, failures
+        outcomes[outcome] += 1
+    return outcomes, failures

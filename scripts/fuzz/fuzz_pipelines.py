@@ -1,9 +1,9 @@
 """Damaged pipelines: `python scripts/fuzz pipelines`.
 
-Of a small pipeline, trained on the sample data, each copy has flipped bits, a changed
-or missing piece, or a file that is missing or another one's. It has to find the same
-entities with the same probabilities; or to be refused by an error that says why; or,
-where its config has another setting, to warn of it.
+Each copy of a small pipeline, trained on the sample data, has flipped bits, changed or
+missing bytes, a missing file, or two files swapped. It must predict the same entities
+with the same probabilities; or loading it must raise an error with a message; or, if a
+setting in its config changed, there must be a warning.
 """
 
 import random
@@ -32,7 +32,7 @@ Found = list[list[tuple[int, int, str, float | None]]]
 
 
 def trained_pipeline(seed: int = 0) -> tuple[Language, list[str]]:
-    """A small pipeline that was trained for some seconds, and texts for it."""
+    """A small pipeline, trained for a few seconds, and texts for it."""
     nlp = spacy.blank("zh")
     nlp.add_pipe("lstm_ner", config={"model": MODEL})
     examples = list(BIOCorpus(SAMPLE, limit=60)(nlp))
@@ -55,7 +55,7 @@ def found(nlp: Language, texts: list[str]) -> Found:
     ]
 
 
-# Each takes the file that is damaged, the other files, and random numbers.
+# Arguments: the file to damage, the other files, and a random number generator.
 Damage = Callable[[Path, list[Path], random.Random], None]
 
 
@@ -76,18 +76,18 @@ def change_bytes(path: Path, others: list[Path], rng: random.Random) -> None:
     path.write_bytes(data)
 
 
-def cut(path: Path, others: list[Path], rng: random.Random) -> None:
+def truncate(path: Path, others: list[Path], rng: random.Random) -> None:
     data = path.read_bytes()
     path.write_bytes(data[: rng.randrange(len(data) + 1)])
 
 
-def take_out(path: Path, others: list[Path], rng: random.Random) -> None:
+def remove_bytes(path: Path, others: list[Path], rng: random.Random) -> None:
     data = path.read_bytes()
     start = rng.randrange(len(data) + 1)
     path.write_bytes(data[:start] + data[start + rng.choice((1, 4, 64)) :])
 
 
-def put_in(path: Path, others: list[Path], rng: random.Random) -> None:
+def insert_bytes(path: Path, others: list[Path], rng: random.Random) -> None:
     data = path.read_bytes()
     start = rng.randrange(len(data) + 1)
     path.write_bytes(
@@ -96,7 +96,7 @@ def put_in(path: Path, others: list[Path], rng: random.Random) -> None:
 
 
 def change_digit(path: Path, others: list[Path], rng: random.Random) -> None:
-    """As somebody would who edits a file."""
+    """Change a digit, as someone who edits the file could do."""
     data = bytearray(path.read_bytes())
     digits = [i for i, byte in enumerate(data) if byte in b"0123456789"]
     if digits:
@@ -126,9 +126,9 @@ def swap(path: Path, others: list[Path], rng: random.Random) -> None:
 DAMAGES: list[tuple[Damage, int]] = [
     (flip_bits, 8),
     (change_bytes, 3),
-    (cut, 3),
-    (take_out, 2),
-    (put_in, 2),
+    (truncate, 3),
+    (remove_bytes, 2),
+    (insert_bytes, 2),
     (change_digit, 3),
     (change_line, 2),
     (remove, 1),
@@ -137,10 +137,10 @@ DAMAGES: list[tuple[Damage, int]] = [
 
 
 def outcome(folder: Path, texts: list[str], expected: Found) -> str:
-    """What becomes of a damaged pipeline.
+    """Load a damaged pipeline and compare its predictions.
 
-    RETURNS (str): "the same", "refused" or "told".
-    RAISES (AssertionError): Where it finds something else, and does not tell.
+    RETURNS: "unchanged", "rejected" or "warned".
+    RAISES (AssertionError): If its predictions differ without a warning.
     """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -149,49 +149,49 @@ def outcome(folder: Path, texts: list[str], expected: Found) -> str:
             actual = found(nlp, texts)
         except (ValueError, OSError, ImportError) as error:
             assert str(error).strip(), "an error without a message"
-            return "refused"
+            return "rejected"
     if actual == expected:
-        return "the same"
-    assert caught, "finds something else, and does not tell"
-    return "told"
+        return "unchanged"
+    assert caught, "predictions differ without a warning"
+    return "warned"
 
 
 def fuzz_pipelines(
     count: int, seed: int, folder: Path, *, progress: bool = False
 ) -> tuple[Counter[str], list[str]]:
-    """Damage pipelines.
+    """Load damaged pipelines.
 
-    count (int): How many.
-    seed (int): Another seed damages them otherwise.
-    folder (Path): Where they are written; those that fail stay there.
-    progress (bool): Show a progress bar.
-    RETURNS (tuple[Counter[str], list[str]]): How they ended, and what failed.
+    count: Number of pipelines.
+    seed: Seed of the random damage.
+    folder: Folder for the pipelines. Those that fail are kept.
+    progress: Show a progress bar.
+    RETURNS: How often each outcome occurred, and a message for each failure.
     """
-    ends: Counter[str] = Counter()
+    outcomes: Counter[str] = Counter()
     failures = []
     damages, shares = zip(*DAMAGES, strict=True)
     with tempfile.TemporaryDirectory() as temporary:
-        whole = Path(temporary) / "whole"
+        intact = Path(temporary) / "intact"
         nlp, texts = trained_pipeline()
-        nlp.to_disk(whole)
-        expected = found(load_pipeline(whole), texts)
-        files = sorted(p.relative_to(whole) for p in whole.rglob("*") if p.is_file())
+        nlp.to_disk(intact)
+        expected = found(load_pipeline(intact), texts)
+        files = sorted(p.relative_to(intact) for p in intact.rglob("*") if p.is_file())
         weights = [4 if path.parts[0] == "lstm_ner" else 1 for path in files]
         for number in with_progress(range(count), progress, "Pipelines"):
-            # Each by its own number, so that one can be made again alone.
+            # One seed per pipeline, so that each can be generated alone.
             rng = random.Random(f"{seed} {number}")
             damaged = folder / f"{seed}-{number}"
-            shutil.copytree(whole, damaged)
+            shutil.copytree(intact, damaged)
             (name,) = rng.choices(files, weights)
             (damage,) = rng.choices(damages, shares)
             damage(damaged / name, [damaged / p for p in files if p != name], rng)
             try:
-                end = outcome(damaged, texts, expected)
+                result = outcome(damaged, texts, expected)
             except Exception as error:
                 what = f"{damaged}: {name}, {damage.__name__}"
                 failures.append(f"{what}: {type(error).__name__}: {error}"[:2000])
-                end = "FAILED"
+                result = "FAILED"
             else:
                 shutil.rmtree(damaged)
-            ends[end] += 1
-    return ends, failures
+            outcomes[result] += 1
+    return outcomes, failures

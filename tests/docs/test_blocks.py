@@ -41,6 +41,7 @@ from ..helpers.pipelines import SMALL_MODEL
 # A block with this in it is run elsewhere.
 ELSEWHERE = {'spacy.load("zh_lstm_ner")': "test_project.py runs it with the wheel"}
 
+TOOLS = {"lint-imports", "mkdocs", "mypy", "pre-commit", "ruff"}
 PARSED = {"python", "pycon", "bash", "ini", "json"}
 OUTPUT = {"text"}
 
@@ -173,7 +174,7 @@ def check_command(words):
         case ["nox", "-s", *sessions]:
             check_sessions(sessions)
         case [program, *_]:
-            assert program in ("ruff", "mypy", "mkdocs", "pre-commit"), words
+            assert program in TOOLS, words
 
 
 def check_spacy(arguments):

@@ -1,1 +1,1 @@
-"""What several test modules use. Fixtures are in `conftest.py`."""
+"""Functions and data that several test modules use. Fixtures are in conftest.py."""

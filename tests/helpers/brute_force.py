@@ -12,7 +12,7 @@ LENGTHS = [3, 0, 1, 4, 2]
 
 @cache
 def legal_paths(tags, n):
-    """All legal paths, told from the tag names alone."""
+    """All legal paths of length n, according to the tag names."""
     return list(_legal_paths(tags, n))
 
 
@@ -41,7 +41,7 @@ def score(crf, rows, path):
 
 @cache
 def spans_of(tags, path, first=0):
-    """The entities of a path, which begins at a certain row."""
+    """The entities of a path that begins at the row `first`."""
     names = [tags.names[tag] for tag in path]
     spans, problems = spans_from_tags(names, tags.scheme)
     assert not problems

@@ -1,4 +1,4 @@
-"""Runs commands as a user types them."""
+"""Run commands of `python -m spacy lstm-ner`."""
 
 from spacy.cli._util import app
 from typer.testing import CliRunner

@@ -12,7 +12,7 @@ posix = pytest.mark.skipif(os.name != "posix", reason="needs a POSIX system")
 
 @contextmanager
 def full_disk(folder: Path, size: str = "64k"):
-    """A small file system of its own."""
+    """Mount a small file system."""
     folder.mkdir(exist_ok=True)
     command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder]
     try:
@@ -29,7 +29,7 @@ def full_disk(folder: Path, size: str = "64k"):
 
 @contextmanager
 def immutable(path: Path):
-    """A file or folder that nobody can change."""
+    """Make a file or folder immutable."""
     try:
         done = subprocess.run(["chattr", "+i", path], capture_output=True, text=True)
     except OSError as error:

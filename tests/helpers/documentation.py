@@ -24,7 +24,7 @@ class Block(NamedTuple):
     language: str
     code: str
     line: int
-    #: Why the block is not run, from a comment above it.
+    #: The reason for not running the block, from a comment above it.
     reason: str | None
 
 
@@ -48,8 +48,7 @@ def blocks(page: Path, language: str) -> list[Block]:
 
 
 def expected_output(code: str) -> str:
-    """RETURNS: The comment lines at the end of a block, after an empty line; "" where
-    there are none."""
+    """RETURNS: The comment lines at the end of a block, after an empty line, or ""."""
     *_, last = code.strip().split("\n\n")
     lines = last.splitlines()
     if not all(line.startswith("# ") for line in lines):

@@ -6,7 +6,7 @@ from thinc.types import Ragged
 
 
 def to_float64(model: Model) -> Model:
-    """Turn all parameters into float64, so that differences can be taken finely."""
+    """Convert all parameters to float64, for precise finite differences."""
     for node in model.walk():
         for name in node.param_names:
             node.set_param(name, node.get_param(name).astype("float64"))
@@ -14,7 +14,7 @@ def to_float64(model: Model) -> Model:
 
 
 def parameters(model: Model):
-    """Each parameter of a layer, with the node and the name that it has there."""
+    """Each parameter of a layer, with its node and its name there."""
     return [
         (node, name, node.get_param(name))
         for node in model.walk()
@@ -23,7 +23,7 @@ def parameters(model: Model):
 
 
 def numeric_gradient(function, array: np.ndarray, epsilon: float = 1e-5) -> np.ndarray:
-    """The gradient of function() by each number of an array, by central differences."""
+    """The gradient of function() with respect to an array, by central differences."""
     gradient = np.zeros_like(array)
     for index in np.ndindex(array.shape):
         value = array[index]
@@ -39,8 +39,8 @@ def numeric_gradient(function, array: np.ndarray, epsilon: float = 1e-5) -> np.n
 def check_gradients(
     model: Model, X: np.ndarray, lengths: list[int], *, unused: list[str]
 ):
-    """Compare the gradients of the inputs and of all parameters of a layer. All but the
-    `unused` parameters have to have one."""
+    """Compare the gradients of the inputs and of all parameters of a layer with finite
+    differences. They must not be zero, except for the `unused` parameters."""
     batch = Ragged(X, np.array(lengths, dtype="int32"))
     Y, backprop = model(batch, is_train=True)
     weights = np.random.default_rng(0).standard_normal(Y.dataXd.shape)

@@ -1,4 +1,4 @@
-"""A script that test_processes.py runs, since `spawn` requires a main module:
+"""Run a pipeline in several processes, for test_processes.py, which starts this module:
 
 python -m tests.helpers.in_processes METHOD PIPELINE TEXTS
 """
@@ -11,7 +11,7 @@ import spacy
 
 
 def found(doc):
-    """The entities of both components, with their probabilities."""
+    """The entities in all span groups, with their probabilities."""
     return [
         [
             (span.start_char, span.end_char, span.label_, round(score, 3))
@@ -26,13 +26,10 @@ if __name__ == "__main__":
     multiprocessing.set_start_method(method)
     nlp = spacy.load(pipeline)
     texts = json.loads(texts)
-    one_process, two_processes = (
+    alone, shared = (
         [found(doc) for doc in nlp.pipe(texts, n_process=n, batch_size=8)]
         for n in (1, 2)
     )
-    different = sum(a != b for a, b in zip(one_process, two_processes, strict=True))
+    different = sum(a != b for a, b in zip(alone, shared, strict=True))
     print(f"{different} of {len(texts)} texts differ")
-    print(
-        "entities:",
-        [sum(map(len, groups)) for groups in zip(*two_processes, strict=True)],
-    )
+    print("entities:", [sum(map(len, groups)) for groups in zip(*shared, strict=True)])

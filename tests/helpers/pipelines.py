@@ -1,4 +1,4 @@
-"""Small pipelines: configs, training, copies, and what they predict."""
+"""Small pipelines: configs, training, copies and predictions."""
 
 import spacy
 from spacy.training import Example

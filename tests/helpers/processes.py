@@ -1,5 +1,6 @@
 """Commands that run in another process."""
 
+import os
 import re
 import signal
 import subprocess
@@ -28,7 +29,7 @@ def served(*command):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         encoding="utf8",
-        preexec_fn=heed_signals,
+        preexec_fn=heed_signals if os.name == "posix" else None,
     )
     try:
         for line in process.stdout:
