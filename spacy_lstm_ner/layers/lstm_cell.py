@@ -38,9 +38,11 @@ Shapes, for n sequences at once, nI inputs and nH hidden units:
 
 The columns of the parameters hold the four gates side by side, in the order i, f, g, o.
 
-Backward, dz is the gradient of the loss with respect to z. dh and dc are given: dh by
-everything that uses h, i.e. the output and the next step, and dc by the next step. a_i,
-a_f, a_g and a_o are the arguments of σ and tanh above:
+Backward, dz stands for the gradient of the loss with respect to z, for any z. Steps run
+from the last to the first. dh and dc are given: dh by everything that uses h, i.e. the
+output and the next step, and dc by the next step; the last step gets dc = 0. a_i, a_f,
+a_g and a_o are the arguments of σ and tanh above, and a is all four, side by side. The
+first line updates dc, and the others use the new value:
 
     dc  += dh ∘ o ∘ (1 - tanh²(c))            c affects the loss through h, too
     da_i = dc ∘ g ∘ i ∘ (1 - i)               since σ' = σ ∘ (1 - σ)
@@ -66,7 +68,8 @@ StepGradients = tuple[Floats2d, Floats2d, Floats2d, Floats2d, Floats2d, Floats1d
 
 
 def sigmoid(a: Floats2d) -> Floats2d:
-    """σ(a), by the identity σ(a) = (1 + tanh(a/2)) / 2: exp(-a) would overflow."""
+    """σ(a), by the identity σ(a) = (1 + tanh(a/2)) / 2: exp(-a) overflows for
+    large negative a."""
     return 0.5 * (1 + get_array_module(a).tanh(0.5 * a))
 
 
@@ -163,8 +166,8 @@ def init(model: Model[InT, OutT], X: InT | None = None, Y: OutT | None = None) -
     Wx = [glorot_uniform_init(ops, (nI, nH)) for _ in "ifgo"]
     Wh = [orthogonal_init(ops, nH) for _ in "ifgo"]
     b = ops.alloc1f(4 * nH)
-    # With an open forget gate, gradients reach early steps from the first update on
-    # (Jozefowicz, Zaremba & Sutskever, 2015).
+    # With a forget gate that is mostly open, gradients reach early steps from the first
+    # update on (Jozefowicz, Zaremba & Sutskever, 2015).
     b[nH : 2 * nH] = 1.0
     model.set_param("Wx", ops.xp.hstack(Wx))
     model.set_param("Wh", ops.xp.hstack(Wh))

@@ -3,9 +3,9 @@
 This module has its settings and the methods that spaCy calls. They are implemented by
 the other modules of this package:
 
-    Docs ─► batch.py ─► preset.py ─► decoding.py ─► windows.py ─► annotating.py ─► Docs
-            emission    preset       best path,     one set of    doc.ents and
-            scores      entities     marginals      entities      doc.spans
+    Docs ─► windows.py ─► batch.py ─► preset.py ─► decoding.py ─► annotating.py ─► Docs
+            windows       emission    preset       best path,     doc.ents and
+                          scores      entities     marginals      doc.spans
 
     Examples ─► initialization.py ─► training.py ─► calibration.py
                 labels, sizes        losses         temperature

@@ -18,8 +18,10 @@ Files may use all four (`spans_from_tags` reads them); a model predicts BIO or B
 (`TagSet`).
 
 To add a tag scheme, add a line to `PREFIXES` that says which BIOES prefix each of its
-prefixes stands for. Files in this scheme can then be read, and are detected if the
-scheme has a prefix that no other scheme has.
+prefixes stands for. Files in this scheme can then be read. If entities need not begin
+with its begin prefix, add the scheme to `OPTIONAL_BEGIN`, too. `detect_scheme` chooses
+it for files whose prefixes no smaller scheme has; schemes with the same prefixes need a
+rule there.
 """
 
 from collections.abc import Iterable, Sequence
@@ -37,6 +39,9 @@ PREFIXES: dict[str, dict[str, str]] = {
     "BIOES": {"B": "B", "I": "I", "E": "E", "S": "S"},
     "BMES": {"B": "B", "M": "I", "E": "E", "S": "S"},
 }
+#: The schemes in which an inside prefix may begin an entity although they have a begin
+#: prefix.
+OPTIONAL_BEGIN = frozenset({"IOB1"})
 #: The schemes that files may use.
 FILE_SCHEMES = tuple(PREFIXES)
 #: The schemes that a model may use.
@@ -88,6 +93,7 @@ def spans_from_tags(
         raise ValueError(f"Unknown tag scheme {scheme!r}: use one of {FILE_SCHEMES}.")
     prefixes = PREFIXES[scheme]
     closes = "E" in prefixes.values()
+    opens = "B" in prefixes.values() and scheme not in OPTIONAL_BEGIN
     spans: list[Span] = []
     problems: list[TagProblem] = []
     start = -1  # of the open entity; -1 if there is none
@@ -114,7 +120,7 @@ def spans_from_tags(
         if position in ("B", "S"):
             start, label = i, tag_label
         elif position in ("I", "E") and not continues:
-            if scheme != "IOB1":
+            if opens:
                 message = f"tag {tag!r} continues no entity"
                 problems.append(TagProblem(i, "inside without beginning", message))
             start, label = i, tag_label

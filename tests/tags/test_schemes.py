@@ -79,6 +79,16 @@ def test_detection(tags, scheme):
     assert detect_scheme([tags.split()]) == scheme
 
 
+def test_a_scheme_without_a_begin_prefix(monkeypatch):
+    monkeypatch.setitem(PREFIXES, "IOE2", {"I": "I", "E": "E"})
+    tags = ["E-A", "I-A", "I-A", "E-A", "O", "I-B", "E-B"]
+    spans = [(0, 1, "A"), (1, 4, "A"), (5, 7, "B")]
+    assert spans_from_tags(tags, "IOE2") == (spans, [])
+    _, (problem,) = spans_from_tags(["I-A", "O"], "IOE2")
+    assert problem.kind == "entity without end"
+    assert detect_scheme([tags]) == "IOE2"
+
+
 def test_a_scheme_is_added_in_one_place(tmp_path, monkeypatch):
     bilou = {"B": "B", "I": "I", "L": "E", "U": "S"}
     monkeypatch.setitem(PREFIXES, "BILOU", bilou)
