@@ -9,10 +9,12 @@ import pytest
 import spacy
 
 from spacy_lstm_ner.data.corpus import BIOCorpus
+from spacy_lstm_ner.evaluation.error_analysis import find_errors
 from spacy_lstm_ner.server.app import DemoServer
 from spacy_lstm_ner.server.demo import Demo
 
 from .helpers.browser import BROWSERS, SCREEN
+from .helpers.held_out import save_held_out
 from .helpers.paths import REPOSITORY, SAMPLE
 from .helpers.pipelines import SMALL_MODEL, loaded_again, train
 
@@ -60,6 +62,19 @@ def trained(examples):
     nlp = spacy.blank("zh")
     nlp.add_pipe("lstm_ner", config={"model": SMALL_MODEL})
     return train(nlp, examples)
+
+
+@pytest.fixture(scope="session")
+def held_out_folder(trained, tmp_path_factory):
+    """The trained pipeline and data that it was not trained on, see
+    `save_held_out`. Do not write to it."""
+    return save_held_out(trained, tmp_path_factory.mktemp("held_out"))
+
+
+@pytest.fixture(scope="session")
+def analysis(held_out_folder):
+    """The errors of the trained pipeline on the held-out data."""
+    return find_errors(held_out_folder / "model", held_out_folder / "data.spacy")
 
 
 @pytest.fixture(scope="session")

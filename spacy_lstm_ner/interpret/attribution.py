@@ -172,9 +172,8 @@ def _runners_up(
         crf, emissions, ner.tags.constraints, segments
     )
     for entity, path, score in zip(entities, paths, scores, strict=True):
-        others = tuple(
-            in_characters(units, doc, ner.new_spans(doc, ner.tags.spans_from_ids(path)))
-        )
+        other_spans = ner.without_preset(doc, ner.tags.spans_from_ids(path))
+        others = tuple(in_characters(units, doc, other_spans))
         # The segment may differ only in whitespace at its edges: the same entity.
         if np.isneginf(score) or Span(*entity[:3]) in others:
             yield None, None

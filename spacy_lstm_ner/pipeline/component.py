@@ -209,10 +209,15 @@ class LSTMEntityRecognizer(TrainableRecognizer):
         batches = decoder.batches(list(docs), None)
         return [found for batch in batches for found in decoder.n_best(batch, n)]
 
-    def new_spans(self, doc: Doc, spans: list[Span]) -> list[Span]:
-        """The entities of a path, in units, without preset ones."""
-        is_preset = has_preset(doc, self.overwrite)
-        return without_preset(doc, spans, self.state) if is_preset else spans
+    def without_preset(self, doc: Doc, spans: list[Span]) -> list[Span]:
+        """Remove preset entities from the entities of a path.
+
+        doc (Doc): The document.
+        spans (list[Span]): All entities of a path, in units.
+        RETURNS (list[Span]): Those that are not in ``doc.ents`` already.
+        """
+        is_kept = has_preset(doc, self.overwrite)
+        return without_preset(doc, spans, self.state) if is_kept else spans
 
     def calibrate(self, examples: Iterable[Example]) -> float:
         """Calibrate the probabilities: set the temperature at which they best match the

@@ -168,7 +168,7 @@ class Decoder:
         """The n best analyses of each document of a batch, see
         `LSTMEntityRecognizer.n_best`."""
         tags = self.state.tags
-        self.search(batch)
+        self.search(batch)  # excludes the paths that split a pair of brackets
         paths, log_probs = n_best_paths(
             self.model.get_ref("crf"),
             batch.emissions,
@@ -230,8 +230,7 @@ def span_probabilities(
         docs, window, lambda part: any(part.select(queries[part.doc_index]))
     )
     for batch in batches:
-        # Keeping brackets together changes the scores.
-        decoder.search(batch)
+        decoder.search(batch)  # excludes the paths that split a pair of brackets
         here = [list(part.select(queries[part.doc_index])) for part in batch.windows]
         scores = decoder.marginals(batch, [[span for _, span in q] for q in here])
         for part, numbered, values in zip(batch.windows, here, scores, strict=True):

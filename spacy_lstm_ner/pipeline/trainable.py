@@ -1,10 +1,12 @@
 """How the component learns: the methods that spaCy calls for it."""
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from numbers import Real
 from typing import Any
 
 from spacy.language import Language
+from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
 from thinc.api import Optimizer, set_dropout_rate
 from thinc.types import Floats2d
@@ -83,13 +85,8 @@ class TrainableRecognizer(SerializablePipe):
         docs = [eg.predicted for eg in examples]
         if not any(map(self.state.units.count, docs)):
             return losses
-        set_dropout_rate(self.model, drop)
-        scores, backprop = self.model.begin_update(docs)
-        loss, d_scores = self.get_loss(examples, scores)
-        backprop(d_scores)
-        if sgd:
-            self.finish_update(sgd)
-        losses[self.name] += loss
+        loss = partial(self.get_loss, examples)
+        losses[self.name] += self._learn(docs, loss, drop, sgd)
         return losses
 
     def get_loss(
@@ -159,16 +156,31 @@ class TrainableRecognizer(SerializablePipe):
         old = self._rehearsal_model
         if old is None or not any(map(self.state.units.count, docs)):
             return losses
+        loss = partial(rehearsal_loss, self.name, self.model, old, self.state, docs)
+        losses[self.name] += self._learn(docs, loss, drop, sgd)
+        return losses
+
+    def _learn(
+        self,
+        docs: list[Doc],
+        compute_loss: Callable[[list[Floats2d]], tuple[float, list[Floats2d]]],
+        drop: float,
+        sgd: Optimizer | None,
+    ) -> float:
+        """Compute a loss and its gradients, and update the weights if there is an
+        optimizer.
+
+        compute_loss (Callable): Returns the loss for (units, tags) scores of each
+            document, and its gradient with respect to them.
+        RETURNS (float): The loss.
+        """
         set_dropout_rate(self.model, drop)
         scores, backprop = self.model.begin_update(docs)
-        loss, d_scores = rehearsal_loss(
-            self.name, self.model, old, self.state, docs, scores
-        )
+        loss, d_scores = compute_loss(scores)
         backprop(d_scores)
         if sgd:
             self.finish_update(sgd)
-        losses[self.name] += loss
-        return losses
+        return loss
 
     def _check_dropout(self, drop: float) -> None:
         if not isinstance(drop, Real) or not 0 <= drop < 1:

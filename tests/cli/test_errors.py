@@ -10,23 +10,12 @@ import pytest
 import spacy
 from spacy.tokens import DocBin
 
-from spacy_lstm_ner.evaluation.error_analysis import find_errors
 from spacy_lstm_ner.evaluation.matching import ERROR_KINDS
 
 from ..helpers.commands import run_for_lines
-from ..helpers.held_out import NLP, save_held_out
+from ..helpers.held_out import NLP
 
 run = partial(run_for_lines, "errors")
-
-
-@pytest.fixture(scope="module")
-def folder(trained, tmp_path_factory):
-    return save_held_out(trained, tmp_path_factory.mktemp("errors"))
-
-
-@pytest.fixture(scope="module")
-def analysis(folder):
-    return find_errors(folder / "model", folder / "data.spacy")
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +35,10 @@ def rows(output):
     return {line[0]: line[1:] for line in lines if line}
 
 
-def test_table_and_errors_are_printed(folder, analysis):
-    code, output = run(folder / "model", folder / "data.spacy", "--limit", 2)
+def test_table_and_errors_are_printed(held_out_folder, analysis):
+    code, output = run(
+        held_out_folder / "model", held_out_folder / "data.spacy", "--limit", 2
+    )
     assert code == 0
     table = rows(output)
     assert table["Entities"] == ["gold", "correct", *ERROR_KINDS]
@@ -82,8 +73,15 @@ def test_table_and_errors_are_printed(folder, analysis):
     assert "; the gold entity is part of another error\n" in shared
 
 
-def test_all_of_a_type_and_kind(folder, analysis):
-    args = folder / "model", folder / "data.spacy", "--limit", 0, "--label-issues", 1
+def test_all_of_a_type_and_kind(held_out_folder, analysis):
+    args = (
+        held_out_folder / "model",
+        held_out_folder / "data.spacy",
+        "--limit",
+        0,
+        "--label-issues",
+        1,
+    )
     code, output = run(*args, "--kind", "missed", "-t", "NAME", "--type", "PRO")
     listed = output.partition("\n\n")[2].partition("Label issues")[0]
     missed = [
@@ -97,8 +95,13 @@ def test_all_of_a_type_and_kind(folder, analysis):
     assert output.partition("Label issues")[2].count("  #") == 1
 
 
-def test_former_names_of_options_and_kinds(folder, ruler):
-    args = ruler, folder / "data.spacy", "--train", folder / "train.spacy"
+def test_former_names_of_options_and_kinds(held_out_folder, ruler):
+    args = (
+        ruler,
+        held_out_folder / "data.spacy",
+        "--train",
+        held_out_folder / "train.spacy",
+    )
     former = run(*args, *("--kind", "both", "-k", "invented", "-k", "boundary"))
     kinds = ("boundary_and_type", "spurious", "boundary")
     current = run(*args, *(f"--kind={kind}" for kind in kinds))
@@ -109,9 +112,9 @@ def test_former_names_of_options_and_kinds(folder, ruler):
     assert former == current and "Label issues: " in current[1]
 
 
-def test_everything_is_written(folder, analysis, tmp_path):
+def test_everything_is_written(held_out_folder, analysis, tmp_path):
     path = tmp_path / "new" / "errors.jsonl"
-    args = folder / "model", folder / "data.spacy"
+    args = held_out_folder / "model", held_out_folder / "data.spacy"
     code, output = run(*args, "-n", 1, "-d", 1, "-k", "type", "-o", path)
     assert code == 0 and str(path) in output
     text = path.read_text("utf8")
@@ -139,8 +142,10 @@ def test_everything_is_written(folder, analysis, tmp_path):
         assert all(0 < span["p"] <= 1 for span in line["predicted"])
 
 
-def test_label_issues_with_their_evidence(folder, analysis, ruler, tmp_path):
-    _, output = run(folder / "model", folder / "data.spacy", "--label-issues", 0)
+def test_label_issues_with_their_evidence(held_out_folder, analysis, ruler, tmp_path):
+    _, output = run(
+        held_out_folder / "model", held_out_folder / "data.spacy", "--label-issues", 0
+    )
     section = output.partition("Label issues: ")[2].splitlines()
     assert section[0] == f"{len(analysis.label_issues)}"
     lines = [line for line in section[2:-1] if "annotated" in line]
@@ -149,7 +154,9 @@ def test_label_issues_with_their_evidence(folder, analysis, ruler, tmp_path):
         for span in (*issue.annotated, *issue.predicted):
             p = issue.record.p[span]
             assert f"{span.label} {text[span.start : span.end]} {p:.2f}" in line
-    _, output = run(folder / "model", folder / "data.spacy", "-d", 0, "-t", "PRO")
+    _, output = run(
+        held_out_folder / "model", held_out_folder / "data.spacy", "-d", 0, "-t", "PRO"
+    )
     of_type = [
         issue
         for issue in analysis.label_issues
@@ -175,10 +182,10 @@ def test_label_issues_with_their_evidence(folder, analysis, ruler, tmp_path):
     assert "Label issues" not in run(*args, "--max-plausibility", 0)[1]
 
 
-def test_a_pipeline_without_the_component(folder, ruler, tmp_path):
+def test_a_pipeline_without_the_component(held_out_folder, ruler, tmp_path):
     path = tmp_path / "errors.jsonl"
-    args = ruler, folder / "data.spacy", "--output", path
-    code, output = run(*args, "--train", folder / "train.spacy")
+    args = ruler, held_out_folder / "data.spacy", "--output", path
+    code, output = run(*args, "--train", held_out_folder / "train.spacy")
     assert code == 0
     assert "No component lstm_ner: no probabilities" in output
     section = output.partition("ORG, wrong boundary: ")[2].partition("\n\n")[0]
@@ -220,13 +227,13 @@ def test_long_entities_and_texts_are_shortened(ruler, tmp_path):
     assert f"  #1 …{'一' * 12}[{entity}]{'四' * 12}…\n" in output
 
 
-def test_errors_name_what_cannot_be_used(folder, tmp_path):
+def test_errors_name_what_cannot_be_used(held_out_folder, tmp_path):
     spacy.blank("zh").to_disk(tmp_path / "blank")
     broken = tmp_path / "broken.spacy"
     broken.write_bytes(b"no DocBin")
     empty = tmp_path / "empty.spacy"
     DocBin(docs=[NLP.make_doc("没有标注")]).to_disk(empty)
-    model, data = folder / "model", folder / "data.spacy"
+    model, data = held_out_folder / "model", held_out_folder / "data.spacy"
     for args, says in (
         (("nowhere", data), "Can't find model 'nowhere'"),
         (("nowhere", "no.spacy"), "no.spacy: no such file"),

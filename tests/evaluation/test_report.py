@@ -4,25 +4,12 @@ import pytest
 import spacy
 from spacy.training import Corpus
 
-from spacy_lstm_ner.evaluation.error_analysis import find_errors
 from spacy_lstm_ner.evaluation.report import (
     confusion_matrix,
     entity_calibration,
     scores_by_type,
 )
 from spacy_lstm_ner.evaluation.scorer import expected_calibration_error
-
-from ..helpers.held_out import save_held_out
-
-
-@pytest.fixture(scope="module")
-def folder(trained, tmp_path_factory):
-    return save_held_out(trained, tmp_path_factory.mktemp("report"))
-
-
-@pytest.fixture(scope="module")
-def analysis(folder):
-    return find_errors(folder / "model", folder / "data.spacy")
 
 
 def test_rows_of_the_confusion_matrix_sum_up(analysis):
@@ -43,9 +30,9 @@ def test_rows_of_the_confusion_matrix_sum_up(analysis):
     assert spurious > 0 and predicted == found + spurious
 
 
-def test_scores_are_those_of_an_evaluation(folder, analysis):
-    nlp = spacy.load(folder / "model")
-    expected = nlp.evaluate(list(Corpus(folder / "data.spacy")(nlp)))
+def test_scores_are_those_of_an_evaluation(held_out_folder, analysis):
+    nlp = spacy.load(held_out_folder / "model")
+    expected = nlp.evaluate(list(Corpus(held_out_folder / "data.spacy")(nlp)))
     error = expected_calibration_error(entity_calibration(analysis))
     assert error == pytest.approx(expected["ents_ece"]) and error > 0
     ours = scores_by_type(analysis)
