@@ -370,8 +370,8 @@ FIGURES = {
 def draw_figures(names: dict[str, Any], out: Path) -> None:
     """Write all figures in both languages.
 
-    names (dict[str, Any]): The variables of the tutorial.
-    out (Path): Folder for the files.
+    names: The variables of the tutorial.
+    out: Folder for the files.
     """
     with AtomicSet() as files:
         for name, draw in FIGURES.items():

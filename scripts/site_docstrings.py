@@ -1,10 +1,10 @@
 """A Griffe extension: reads docstrings in spaCy's style for the pages of the reference.
 
-    text (str): An argument; what follows is indented.
-    RETURNS (list[str]): What the function returns. YIELDS is read in the same way.
+    text: An argument; continuation lines are indented.
+    RETURNS: What the function returns. YIELDS is read in the same way.
     RAISES (ValueError): An exception, and when it is raised.
 
-Types in the docstring are dropped: the pages show those of the signature. For classes
+The pages show the types of the signature, which docstrings do not repeat. For classes
 with fields, such as named tuples, the comments of the fields (``#: …`` above a field or
 ``# …`` after it) and the docstrings of properties become a table of attributes.
 """
@@ -75,7 +75,7 @@ def read_docstring(
                 griffe.DocstringYield(
                     name="",
                     description=description,
-                    annotation=type_ or _returned(obj),
+                    annotation=_yielded(obj) or type_,
                 )
             )
         elif name == "RAISES":
@@ -165,3 +165,9 @@ def _parameters(obj: griffe.Object) -> list[griffe.Parameter]:
 
 def _returned(obj: griffe.Object) -> Any:
     return obj.returns if obj.is_function else None  # type: ignore[attr-defined]
+
+
+def _yielded(obj: griffe.Object) -> Any:
+    """The type of the items of an annotation such as ``Iterator[Span]``."""
+    returned = _returned(obj)
+    return returned.slice if isinstance(returned, griffe.ExprSubscript) else returned

@@ -45,9 +45,9 @@ class RequestError(Exception):
     """Raised if the web application rejects a request. The message is the reason, in
     words for the user.
 
-    message (str): The reason.
-    status (HTTPStatus): The HTTP status of the response.
-    retry_after (int | None): Seconds after which the request may be sent again.
+    message: The reason.
+    status: The HTTP status of the response.
+    retry_after: Seconds after which the request may be sent again.
     """
 
     def __init__(

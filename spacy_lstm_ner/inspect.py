@@ -56,7 +56,7 @@ class Explanation(interpret.Explanation):
 class Rendered:
     """A page that a notebook displays. `str` returns it as HTML.
 
-    html (str): The page.
+    html: The page.
     """
 
     def __init__(self, html: str):
@@ -78,11 +78,11 @@ def open_gates(
         gates = open_gates(nlp, "王芳任北京大学教授。")
         gates.layers[0].forget_gate[0, 3]  # forward, fourth character
 
-    nlp (Language): The pipeline.
-    text (str | Doc): The text; or a Doc, of which only the tokens are used.
-    component (str | None): Name of the component; default: the first `lstm_ner`.
-    RETURNS (Gates): The gates and states of the LSTM, the emission scores and the
-        predicted entities.
+    nlp: The pipeline.
+    text: The text; or a Doc, of which only the tokens are used.
+    component: Name of the component; default: the first `lstm_ner`.
+    RETURNS: The gates and states of the LSTM, the emission scores and the predicted
+        entities.
     RAISES (ValueError): If there is no such component, it is not trained or has no
         LSTM, or the text is empty.
     """
@@ -102,12 +102,12 @@ def explain(
     the character is the resulting decrease in the log-odds of an entity. A text of n
     characters takes as long as 3 n² characters: some seconds for 300.
 
-    nlp (Language): The pipeline.
-    text (str | Doc): The text; or a Doc, of which only the tokens are used.
-    component (str | None): Name of the component; default: the first `lstm_ner`.
-    progress (bool): Whether to show a progress bar if it takes long.
-    RETURNS (Explanation): The contribution of each unit to each entity, and the best
-        analysis without the entity.
+    nlp: The pipeline.
+    text: The text; or a Doc, of which only the tokens are used.
+    component: Name of the component; default: the first `lstm_ner`.
+    progress: Whether to show a progress bar if it takes long.
+    RETURNS: The contribution of each unit to each entity, and the best analysis without
+        the entity.
     RAISES (ValueError): If there is no such component, or it is not trained.
     """
     return Explanation._make(
@@ -123,11 +123,11 @@ def render(
 
         render(nlp("王芳任北京大学教授。"))
 
-    docs (Doc | Iterable[Doc]): One or several documents.
-    spans_key (str): The setting `spans_key` of the component: the key in `doc.spans` of
-        the probabilities. Entities without a probability are drawn without.
-    threshold (float): Omit entities with a lower probability.
-    RETURNS (Rendered): The page.
+    docs: One or several documents.
+    spans_key: The setting `spans_key` of the component: the key in `doc.spans` of the
+        probabilities. Entities without a probability are drawn without.
+    threshold: Omit entities with a lower probability.
+    RETURNS: The page.
     """
     docs = [docs] if isinstance(docs, Doc) else docs
     texts = [

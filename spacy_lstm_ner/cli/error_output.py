@@ -55,10 +55,10 @@ def print_errors(
 ) -> None:
     """Print errors in their context, by label and kind.
 
-    analysis (ErrorAnalysis): The errors.
-    limit (int): Print only the first `limit` errors of each label and kind. 0: all.
-    types (Collection[str]): Print only errors of these labels; empty: all.
-    kinds (Collection[str]): Print only errors of these kinds; empty: all.
+    analysis: The errors.
+    limit: Print only the first `limit` errors of each label and kind. 0: all.
+    types: Print only errors of these labels; empty: all.
+    kinds: Print only errors of these kinds; empty: all.
     """
     for (label, kind), group in groupby(
         analysis.errors, key=lambda error: (error.entity.label, error.kind)
@@ -89,10 +89,10 @@ def print_label_issues(
 ) -> None:
     """Print label issues, with the evidence.
 
-    analysis (ErrorAnalysis): The label issues.
-    limit (int): Print only the first `limit` issues. 0: all.
-    types (Collection[str]): Print only issues in which an entity with one of these
-        labels is annotated or predicted; empty: all.
+    analysis: The label issues.
+    limit: Print only the first `limit` issues. 0: all.
+    types: Print only issues in which an entity with one of these labels is annotated or
+        predicted; empty: all.
     """
     issues = [
         issue
@@ -146,8 +146,8 @@ def write_analysis(analysis: ErrorAnalysis, path: Path) -> None:
 
     Unknown probabilities are null.
 
-    analysis (ErrorAnalysis): The errors and the label issues.
-    path (Path): The file.
+    analysis: The errors and the label issues.
+    path: The file.
     """
     with atomic_write(path) as new, new.open("w", encoding="utf8") as file:
         for line in _json_lines(analysis):

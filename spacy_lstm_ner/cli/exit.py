@@ -42,7 +42,7 @@ def exit_on_error(note: str = "") -> Iterator[None]:
     output has gone, as after `| head`. Characters that the console cannot display are
     printed as "?".
 
-    note (str): Printed after the error, for example "Nothing was written."
+    note: Printed after the error, for example "Nothing was written."
     """
     with _raise_on_signals(), _replace_unprintable():
         try:

@@ -31,9 +31,9 @@ def print_written(msg: Printer, *paths: object) -> None:
 def print_summaries(msg: Printer, files: "Sequence[FileSummary]", title: str) -> None:
     """Print the number of records, characters and entities in each file, as a table.
 
-    msg (Printer): The printer.
-    files (Sequence[FileSummary]): The files, a column each.
-    title (str): Heading of the first column.
+    msg: The printer.
+    files: The files, a column each.
+    title: Heading of the first column.
     """
     from ..util.text import printable
 

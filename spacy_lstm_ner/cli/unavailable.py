@@ -16,8 +16,8 @@ _PACKAGE = "spacy-lstm-ner"
 def add_replacement(error: Exception) -> Any:
     """Add a command `lstm-ner` to spaCy's that reports why the others are missing.
 
-    error (Exception): The error that occurred when the commands were built.
-    RETURNS (Callable): The command.
+    error: The error that occurred when the commands were built.
+    RETURNS: The command.
     """
 
     def lstm_ner_cli(ctx: typer.Context) -> None:

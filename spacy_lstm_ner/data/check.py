@@ -39,8 +39,8 @@ _MAX_EXAMPLES = 3
 class Kind(NamedTuple):
     """A kind of finding.
 
-    is_error (bool): Whether training stops at it, or cannot learn something.
-    advice (str): The consequence, or what to do about it.
+    is_error: Whether training stops at it, or cannot learn something.
+    advice: The consequence, or what to do about it.
     """
 
     is_error: bool
@@ -89,10 +89,10 @@ KINDS: dict[str, Kind] = {
 class Finding:
     """A kind of finding in one file.
 
-    kind (str): A key of `KINDS`.
-    path (Path): The file.
-    count (int): How often it occurs.
-    examples (list[str]): The first few occurrences.
+    kind: A key of `KINDS`.
+    path: The file.
+    count: How often it occurs.
+    examples: The first few occurrences.
     """
 
     kind: str
@@ -115,8 +115,8 @@ class Finding:
 class CheckResult:
     """The result of `check`.
 
-    files (list[FileSummary]): The contents of each file.
-    findings (list[Finding]): What was found, file by file.
+    files: The contents of each file.
+    findings: What was found, file by file.
     """
 
     files: list[FileSummary]
@@ -148,15 +148,14 @@ def check(
 
     Files are .spacy files, or dataset files in any format that `convert` reads.
 
-    train (str | Path): The training data.
-    evaluation (str | Path | Iterable[str | Path]): The data to evaluate on: dev, test
-        or both.
-    lang (str): Language whose tokenizer is used if there is no pipeline.
-    model (str | Path | None): A trained pipeline that is to be trained further on the
-        data: its folder or installed package. Its labels and tokenizer are checked.
-    config (str | Path | None): A training config. The labels of components that it
-        takes from a trained pipeline (`source`) and its tokenizer are checked.
-    RETURNS (CheckResult): The contents of the files, and what was found.
+    train: The training data.
+    evaluation: The data to evaluate on: dev, test or both.
+    lang: Language whose tokenizer is used if there is no pipeline.
+    model: A trained pipeline that is to be trained further on the data: its folder or
+        installed package. Its labels and tokenizer are checked.
+    config: A training config. The labels of components that it takes from a trained
+        pipeline (`source`) and its tokenizer are checked.
+    RETURNS: The contents of the files, and what was found.
     RAISES (DataError): For a file that cannot be read.
     RAISES (OSError, ValueError): For a pipeline or a config that cannot be used.
     """
@@ -261,11 +260,11 @@ def _check_example(
 ) -> None:
     """Check one record.
 
-    example (Example): The record.
-    found (_Findings): Findings are added to it.
-    seen (dict[str, tuple[Path, tuple]]): The file and the entities of each text at its
-        first occurrence. The text is added to it.
-    train (Path): The training data.
+    example: The record.
+    found: Findings are added to it.
+    seen: The file and the entities of each text at its first occurrence. The text is
+        added to it.
+    train: The training data.
     """
     doc = example.reference
     text = doc.text

@@ -71,9 +71,9 @@ ADVICE: dict[str, str] = {
 class Mismatch:
     """A mismatch between data and pipeline.
 
-    kind (str): A key of `ADVICE`.
-    count (int): How often it occurs.
-    details (str): The extent of the mismatch, or what does not match.
+    kind: A key of `ADVICE`.
+    count: How often it occurs.
+    details: The extent of the mismatch, or what does not match.
     """
 
     kind: str
@@ -89,14 +89,14 @@ class Mismatch:
 class Statistics:
     """Statistics of a data set by which mismatches are detected.
 
-    joined (int): Number of adjacent Chinese or Japanese characters.
-    spaced (int): Number of such characters with a space between them.
-    letters (int): Number of Latin letters.
-    letters_in_long_runs (int): Number of letters in runs longer than a word.
-    split_letters (int): Number of letters that end a token before another letter.
-    entities (int): Number of entities.
-    misaligned (int): Number of entities that are not aligned with tokens.
-    labels (Counter[str]): Number of entities by label.
+    joined: Number of adjacent Chinese or Japanese characters.
+    spaced: Number of such characters with a space between them.
+    letters: Number of Latin letters.
+    letters_in_long_runs: Number of letters in runs longer than a word.
+    split_letters: Number of letters that end a token before another letter.
+    entities: Number of entities.
+    misaligned: Number of entities that are not aligned with tokens.
+    labels: Number of entities by label.
     """
 
     joined: int = 0
@@ -142,10 +142,10 @@ def find_mismatches(
 ) -> Iterator[Mismatch]:
     """Find the mismatches between data and pipeline.
 
-    statistics (Statistics): Statistics of the data.
-    nlp (Language | None): The pipeline, to check its tokenizer.
-    unit (str | None): The unit of the component, "char" or "token", if it is known.
-    YIELDS (Mismatch): Each mismatch.
+    statistics: Statistics of the data.
+    nlp: The pipeline, to check its tokenizer.
+    unit: The unit of the component, "char" or "token", if it is known.
+    YIELDS: Each mismatch.
     """
     neighbors = statistics.joined + statistics.spaced
     if statistics.spaced >= _MIN_COUNT and statistics.spaced > _MIN_SPACED * neighbors:
@@ -188,9 +188,9 @@ def compute_statistics(
 ) -> Statistics:
     """Compute the statistics of examples.
 
-    get_examples (Callable[[], Iterable[Example]]): Returns the examples.
-    limit (int | None): Use only the first `limit` examples. None: all.
-    RETURNS (Statistics): The statistics.
+    get_examples: Returns the examples.
+    limit: Use only the first `limit` examples. None: all.
+    RETURNS: The statistics.
     """
     statistics = Statistics()
     for example in islice(get_examples(), limit):
@@ -206,9 +206,9 @@ def unknown_labels(labels: Iterable[str], known: Iterable[str]) -> list[str]:
 def how_to_add_labels(name: str, unknown: Iterable[str]) -> str:
     """Return an error message for labels that a trained component does not know.
 
-    name (str): The name of the component.
-    unknown (Iterable[str]): The labels.
-    RETURNS (str): The message, which says how to add them.
+    name: The name of the component.
+    unknown: The labels.
+    RETURNS: The message, which says how to add them.
     """
     listed = ", ".join(escaped(label) for label in unknown)
     return (
@@ -243,10 +243,10 @@ def loaded_recognizers(nlp: Language) -> dict[str, Any]:
 def training_labels(nlp: Language) -> Counter[str]:
     """Return the labels of the training corpus in the config of a pipeline.
 
-    nlp (Language): The pipeline.
-    RETURNS (Counter[str]): Number of entities by label; empty if the corpus cannot be
-        opened. In a saved pipeline, which can be trained without its config, the paths
-        are no longer set.
+    nlp: The pipeline.
+    RETURNS: Number of entities by label; empty if the corpus cannot be opened. In a
+        saved pipeline, which can be trained without its config, the paths are no longer
+        set.
     """
     config = nlp.config.interpolate()
     try:
@@ -260,7 +260,7 @@ def training_labels(nlp: Language) -> Counter[str]:
 def check_labels(nlp: Language) -> None:
     """Check the labels of the training corpus when training begins.
 
-    nlp (Language): The pipeline, with the training config.
+    nlp: The pipeline, with the training config.
     RAISES (ValueError): If a component that was trained before, and is trained further,
         does not know a label of the training corpus: training would stop at the first
         text that has it.
@@ -291,10 +291,9 @@ def add_labels(
     components that were trained before (`source`), so that they can be trained further
     on data with new labels. Registered as `spacy-lstm-ner.AddLabels.v1`.
 
-    component (str | None): The name of the component. None: all of them.
-    labels (list[str] | None): The labels. None: the labels of the training corpus.
-    RETURNS (Callable[[Language], Language]): The callback, which spaCy calls with the
-        pipeline.
+    component: The name of the component. None: all of them.
+    labels: The labels. None: the labels of the training corpus.
+    RETURNS: The callback, which spaCy calls with the pipeline.
     RAISES (ValueError): From the callback, if there is no component of this name.
     """
 

@@ -31,11 +31,11 @@ _SHARD_NAME = re.compile(r"part-\d{5}\.spacy")
 class Conversion:
     """The result of `convert`.
 
-    files (list[DataFile]): The files that were read, with what was detected.
-    outputs (list[FileSummary]): The contents of each file that was written.
-    problems (ProblemLog): The problems in the input.
-    leftovers (list[Path]): Files of an earlier split in the output folder that this
-        split does not have.
+    files: The files that were read, with what was detected.
+    outputs: The contents of each file that was written.
+    problems: The problems in the input.
+    leftovers: Files of an earlier split in the output folder that this split does not
+        have.
     """
 
     files: list[DataFile]
@@ -60,18 +60,16 @@ def convert(
         conversion = convert("news.jsonl", "corpus", split="80/10/10")
         print(conversion.outputs, conversion.problems)
 
-    inputs (str | Path | Iterable[str | Path]): One or more dataset files. They may have
-        different formats.
-    output (str | Path): A .spacy file; with a split, the folder for the file of each
-        part.
-    lang (str): Language whose tokenizer is used.
-    shard_size (int): Maximum number of Docs in memory and in a file. If there are more,
-        the output is a folder of several files. spaCy reads such a folder wherever it
-        reads a file.
-    progress (bool): Show the progress of a long conversion on stderr.
+    inputs: One or more dataset files. They may have different formats.
+    output: A .spacy file; with a split, the folder for the file of each part.
+    lang: Language whose tokenizer is used.
+    shard_size: Maximum number of Docs in memory and in a file. If there are more, the
+        output is a folder of several files. spaCy reads such a folder wherever it reads
+        a file.
+    progress: Show the progress of a long conversion on stderr.
     options: How to read the files: see `ReadingOptions`. Each file is split on its own,
         so that it has its share of every part.
-    RETURNS (Conversion): What was read and written, and the problems in the input.
+    RETURNS: What was read and written, and the problems in the input.
     RAISES (DataError): For input that cannot be read, and invalid options.
     RAISES (OSError): For an output that cannot be written; the error names the file.
     """

@@ -36,9 +36,9 @@ class BIOCorpus:
         **options: "Unpack[ReadingKeywords]",
     ):
         """
-        path (str | Path | None): The dataset file. None, which a path in a config is
-            until it is set, is an error.
-        part (str): The part of the split to read: "train", "dev" or "test".
+        path: The dataset file. None, which a path in a config is until it is set, is an
+            error.
+        part: The part of the split to read: "train", "dev" or "test".
         options: How to read the file: see `ReadingOptions`. The seed must be the same
             for all parts of a split.
         RAISES (DataError): For a path that is None, and invalid options.
@@ -65,8 +65,8 @@ class BIOCorpus:
     def __call__(self, nlp: Language) -> Iterator[Example]:
         """Read the file once.
 
-        nlp (Language): The pipeline to train.
-        YIELDS (Example): An example for each record of the part.
+        nlp: The pipeline to train.
+        YIELDS: An example for each record of the part.
         RAISES (DataError): If the file cannot be used, or at the first problem if
             `strict` is set.
         """
@@ -93,10 +93,10 @@ def read_examples(
 ) -> Iterator[Example]:
     """Read a .spacy file, or a dataset file in any format that `convert` reads.
 
-    path (str | Path): The file.
-    nlp (Language): Its tokenizer creates the predicted Docs.
-    limit (int): Read only the first `limit` records. 0: all.
-    YIELDS (Example): An example for each record.
+    path: The file.
+    nlp: Its tokenizer creates the predicted Docs.
+    limit: Read only the first `limit` records. 0: all.
+    YIELDS: An example for each record.
     RAISES (DataError): For a file that does not exist or cannot be read.
     """
     path = Path(path)

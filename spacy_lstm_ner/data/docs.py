@@ -18,14 +18,13 @@ def doc_from_record(
 ) -> Doc:
     """Create the annotated Doc of a record.
 
-    nlp (Language): Its tokenizer is used, so that the Doc has the same tokens as at
-        prediction time.
-    record (Record): A record of the file.
-    file (DataFile): The file, which has the tag scheme and the joiner.
-    problems (ProblemLog): Problems are added to it, and entities that were trimmed or
-        dropped.
-    RETURNS (Doc): A Doc with entities. Where a tag cannot be used, the annotation is
-        missing rather than outside.
+    nlp: Its tokenizer is used, so that the Doc has the same tokens as at prediction
+        time.
+    record: A record of the file.
+    file: The file, which has the tag scheme and the joiner.
+    problems: Problems are added to it, and entities that were trimmed or dropped.
+    RETURNS: A Doc with entities. Where a tag cannot be used, the annotation is missing
+        rather than outside.
     RAISES (DataError): At the first problem if the log is strict, and for a text longer
         than `nlp.max_length`.
     """
@@ -77,7 +76,7 @@ def doc_from_record(
 def _tokens_in_gaps(doc: Doc, gaps: list[tuple[int, int]]) -> list[Span]:
     """Return each token that overlaps a gap, as a span.
 
-    gaps (list[tuple[int, int]]): Start and end of each gap, in characters.
+    gaps: Start and end of each gap, in characters.
     """
     if not gaps:
         return []

@@ -24,11 +24,10 @@ def read_lines(
     """Decode the lines of a file. Surrogates are passed through: see
     `repair_surrogates`.
 
-    path (Path): The file.
-    report (Callable[[int, str, str], None]): Called for each problem with line number,
-        kind and message.
-    progress (Callable[[int], object]): Called with the number of bytes of each line.
-    YIELDS (tuple[int, str]): The number of each line, from 1, and its text.
+    path: The file.
+    report: Called for each problem with line number, kind and message.
+    progress: Called with the number of bytes of each line.
+    YIELDS: The number of each line, from 1, and its text.
     """
     with path.open("rb") as file:
         # Only "\n" ends a line here: a text may well contain U+2028 or a form feed.
@@ -61,12 +60,11 @@ def repair_surrogates(
     """Join surrogate pairs, within a unit or across two, and replace lone surrogates,
     which spaCy cannot store. Two units that are joined keep the tag of the first.
 
-    units (list[str]): The units of a record.
-    tags (list[str]): The tag of each unit.
-    lines (list[int]): The line of each unit.
-    report (Callable[[int, str, str], None]): Called for each problem with line number,
-        kind and message.
-    RETURNS (tuple[list[str], list[str], list[int]]): Units, tags and lines.
+    units: The units of a record.
+    tags: The tag of each unit.
+    lines: The line of each unit.
+    report: Called for each problem with line number, kind and message.
+    RETURNS: Units, tags and lines.
     """
     if not _SURROGATE.search("".join(units) + "".join(tags)):
         return units, tags, lines

@@ -32,15 +32,14 @@ class DataFile:
     """A dataset file. Its format, scheme and segmentation digits are detected from its
     beginning unless they are given.
 
-    path (Path): The file.
-    options (ReadingOptions): The options, in which detected values replace "auto" and
-        None.
+    path: The file.
+    options: The options, in which detected values replace "auto" and None.
     """
 
     def __init__(self, path: str | Path, options: ReadingOptions | None = None):
         """
-        path (str | Path): The file.
-        options (ReadingOptions | None): How to read it. None: the defaults.
+        path: The file.
+        options: How to read it. None: the defaults.
         RAISES (DataError): For a file without a readable record, or an unknown format.
         """
         self.path = Path(path)
@@ -78,9 +77,9 @@ class DataFile:
     ) -> Iterator[Record]:
         """Read the records of the file, up to the limit.
 
-        problems (ProblemLog): Problems are added to it.
-        progress (Progress): Called with the number of bytes of each line.
-        YIELDS (Record): Every record that can be read, repaired if necessary.
+        problems: Problems are added to it.
+        progress: Called with the number of bytes of each line.
+        YIELDS: Every record that can be read, repaired if necessary.
         RAISES (DataError): At the first problem, if the log is strict.
         """
         records = self._all_records(problems, progress)
@@ -93,11 +92,9 @@ class DataFile:
         to. A split reads the file twice, since the assignment depends on the number of
         records.
 
-        problems (ProblemLog): Problems are added to it.
-        progress (Progress): Called with the number of bytes of each line, in both
-            passes.
-        RETURNS (Iterator[tuple[Record, int]]): Each record with the index of its part
-            in `PARTS`; 0 without a split.
+        problems: Problems are added to it.
+        progress: Called with the number of bytes of each line, in both passes.
+        RETURNS: Each record with the index of its part in `PARTS`; 0 without a split.
         RAISES (DataError): At the first problem, if the log is strict.
         """
         part_of: Iterable[int] = repeat(0)

@@ -21,9 +21,9 @@ def read_lexicon(path: str | Path) -> dict[str, dict[str, float]]:
         王府井	place	27
         副总经理	title
 
-    path (str | Path): The file.
-    RETURNS (dict[str, dict[str, float]]): The words of each kind with their
-        frequencies. The default kind is "", the default frequency 1.
+    path: The file.
+    RETURNS: The words of each kind with their frequencies. The default kind is "", the
+        default frequency 1.
     RAISES (DataError): If the file cannot be opened or has no words, or a line is
         malformed or not UTF-8.
     """
@@ -60,8 +60,8 @@ def read_jieba_lexicon() -> dict[str, dict[str, float]]:
     and their parts of speech, which distinguish names of persons and places. Registered
     as `spacy-lstm-ner.JiebaLexicon.v1`.
 
-    RETURNS (dict[str, dict[str, float]]): The words of each part of speech with their
-        frequencies. Rare parts of speech are merged into "other".
+    RETURNS: The words of each part of speech with their frequencies. Rare parts of
+        speech are merged into "other".
     RAISES (ImportError): If jieba is not installed.
     """
     # Only the file is read: importing jieba would build an index.

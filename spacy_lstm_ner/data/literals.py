@@ -58,9 +58,9 @@ _BRACKETS = re.compile(r'["\[\]{}]')
 def parse_literal(line: str) -> Any:
     """Parse a Python literal.
 
-    line (str): A string, a number, None, True or False; or a list, tuple or dict of
-        these. The keys of a dict must not be containers.
-    RETURNS (Any): The value.
+    line: A string, a number, None, True or False; or a list, tuple or dict of these.
+        The keys of a dict must not be containers.
+    RETURNS: The value.
     RAISES (ValueError): For anything else; the message has the column.
     """
     source = line.strip()
@@ -143,7 +143,7 @@ def _fail(source: str, at: int) -> NoReturn:
 def _string(source: str, start: int, quote: str, *, raw: bool) -> tuple[str, int]:
     """Parse a string with escapes, starting after its quotation mark.
 
-    RETURNS (tuple[str, int]): Its value, and the position after it.
+    RETURNS: Its value, and the position after it.
     """
     at, pieces = start, _PIECES[quote]
     while True:
@@ -205,8 +205,8 @@ _JSON = json.JSONDecoder(object_pairs_hook=_object, parse_int=_number)
 def parse_json(line: str) -> Any:
     """Parse a JSON value. NaN and infinity are accepted, as Python writes them.
 
-    line (str): The JSON.
-    RETURNS (Any): The value.
+    line: The JSON.
+    RETURNS: The value.
     RAISES (ValueError): For anything else; the message has the column.
     """
     if _is_deeper(line, MAX_DEPTH):

@@ -21,22 +21,20 @@ FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 class ReadingOptions:
     """How to read a dataset file.
 
-    format (str): The file format: "jsonl", "literal" or "columns" (a key of
+    format: The file format: "jsonl", "literal" or "columns" (a key of
         `formats.FORMATS`), or "auto" to detect it.
-    scheme (str): The tag scheme: "BIO", "IOB1", "BIOES" or "BMES", or "auto" to detect
-        it.
-    separator (str | None): Separator between columns. None: whitespace.
-    joiner (str): Text inserted between units: "" if the units are characters, " " if
-        they are words of a language that separates words with spaces.
-    segmentation_digits (bool | None): In columns, whether each character is followed by
-        its position in the word, as in "科0". These digits are removed. None: detect
-        it.
-    split (str | None): Percentages such as "80/10/10" (train/dev/test) or "90/10"
-        (train/dev), to split each file at random. None: no split.
-    seed (int): Random seed of the split.
-    limit (int): Read only the first `limit` records of each file. 0: all.
-    strict (bool): Raise a `DataError` at the first problem in a file instead of
-        repairing or skipping what is affected.
+    scheme: The tag scheme: "BIO", "IOB1", "BIOES" or "BMES", or "auto" to detect it.
+    separator: Separator between columns. None: whitespace.
+    joiner: Text inserted between units: "" if the units are characters, " " if they are
+        words of a language that separates words with spaces.
+    segmentation_digits: In columns, whether each character is followed by its position
+        in the word, as in "科0". These digits are removed. None: detect it.
+    split: Percentages such as "80/10/10" (train/dev/test) or "90/10" (train/dev), to
+        split each file at random. None: no split.
+    seed: Random seed of the split.
+    limit: Read only the first `limit` records of each file. 0: all.
+    strict: Raise a `DataError` at the first problem in a file instead of repairing or
+        skipping what is affected.
     RAISES (DataError): For an unknown scheme or an invalid split.
     """
 

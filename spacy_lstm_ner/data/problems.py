@@ -30,10 +30,10 @@ _MAX_MESSAGE = 200
 class Problem(NamedTuple):
     """A problem in a file.
 
-    path (str): The file.
-    line (int): The line of the file, from 1.
-    kind (str): A key of `ACTIONS`.
-    message (str): What is wrong.
+    path: The file.
+    line: The line of the file, from 1.
+    kind: A key of `ACTIONS`.
+    message: What is wrong.
     """
 
     path: str
@@ -53,18 +53,17 @@ class Problem(NamedTuple):
 class ProblemLog:
     """The problems found in dataset files.
 
-    strict (bool): Whether the first problem raises a `DataError`.
-    counts (Counter[tuple[str, str]]): Number of problems by file and kind.
-    examples (dict[tuple[str, str], list[Problem]]): The first few problems by file and
-        kind.
-    trimmed (int): Number of entities whose leading or trailing whitespace was removed.
-        This is not a problem: spaCy does not accept such entities.
-    dropped (int): Number of entities left out because they contain only whitespace.
+    strict: Whether the first problem raises a `DataError`.
+    counts: Number of problems by file and kind.
+    examples: The first few problems by file and kind.
+    trimmed: Number of entities whose leading or trailing whitespace was removed. This
+        is not a problem: spaCy does not accept such entities.
+    dropped: Number of entities left out because they contain only whitespace.
     """
 
     def __init__(self, *, strict: bool = False):
         """
-        strict (bool): Raise a `DataError` at the first problem.
+        strict: Raise a `DataError` at the first problem.
         """
         self.strict = strict
         self.counts: Counter[tuple[str, str]] = Counter()
@@ -75,10 +74,10 @@ class ProblemLog:
     def add(self, path: str, line: int, kind: str, message: str) -> None:
         """Add a problem.
 
-        path (str): The file.
-        line (int): The line of the file, from 1.
-        kind (str): A key of `ACTIONS`.
-        message (str): What is wrong.
+        path: The file.
+        line: The line of the file, from 1.
+        kind: A key of `ACTIONS`.
+        message: What is wrong.
         RAISES (DataError): If the log is strict.
         """
         message = shortened(message, _MAX_MESSAGE)

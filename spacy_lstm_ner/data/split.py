@@ -12,8 +12,8 @@ PARTS = ("train", "dev", "test")
 def parse_split(split: str) -> list[int]:
     """Parse a split such as "80/10/10" or "90/10".
 
-    split (str): Percentages for train, dev and, optionally, test.
-    RETURNS (list[int]): The percentages.
+    split: Percentages for train, dev and, optionally, test.
+    RETURNS: The percentages.
     RAISES (DataError): Unless there are two or three positive percentages that add up
         to 100.
     """
@@ -34,10 +34,10 @@ def split_records(n: int, shares: list[int], seed: int) -> bytes:
     """Assign records to the parts of a split at random. The result depends on the
     arguments alone, not on the machine or the version of Python.
 
-    n (int): Number of records.
-    shares (list[int]): Percentage of each part.
-    seed (int): Random seed.
-    RETURNS (bytes): (n,) for each record the index of its part in `PARTS`.
+    n: Number of records.
+    shares: Percentage of each part.
+    seed: Random seed.
+    RETURNS: (n,) for each record the index of its part in `PARTS`.
     """
     # Of the random module, only `random()` is documented to give the same numbers in
     # all versions of Python; `shuffle` and `sample` are not.

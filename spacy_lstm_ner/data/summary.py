@@ -11,12 +11,12 @@ from spacy.tokens import Doc
 class FileSummary:
     """The contents of a file in numbers.
 
-    path (Path): The file.
-    records (int): Number of records.
-    characters (int): Number of characters in their texts.
-    unannotated_tokens (int): Number of tokens whose annotation is missing. They are not
+    path: The file.
+    records: Number of records.
+    characters: Number of characters in their texts.
+    unannotated_tokens: Number of tokens whose annotation is missing. They are not
         treated as outside of entities: the loss marginalizes over their tags.
-    entities (Counter[str]): Number of entities by label.
+    entities: Number of entities by label.
     """
 
     path: Path

@@ -30,8 +30,8 @@ def annotated_text(example: Example) -> AnnotatedText:
     """Convert an example. The result has the text of the predicted Doc, which may
     differ from the reference in whitespace and tokens.
 
-    example (Example): The example.
-    RETURNS (AnnotatedText): The text and its gold annotation.
+    example: The example.
+    RETURNS: The text and its gold annotation.
     """
     doc, reference = example.predicted, example.reference
     # `Example.alignment` compares all tokens at each access.

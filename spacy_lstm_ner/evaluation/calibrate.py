@@ -30,10 +30,9 @@ def calibrate(model: str | Path, data: str | Path) -> Calibration:
     `LSTMEntityRecognizer.calibrate`. Only the temperatures of its components are
     changed in its folder; after an error, nothing is changed.
 
-    model (str | Path): Folder of the pipeline.
-    data (str | Path): A .spacy file, or a dataset file in any format that `convert`
-        reads.
-    RETURNS (Calibration): The new temperatures; empty if there is no `lstm_ner`.
+    model: Folder of the pipeline.
+    data: A .spacy file, or a dataset file in any format that `convert` reads.
+    RETURNS: The new temperatures; empty if there is no `lstm_ner`.
     RAISES (OSError, ValueError): If the pipeline or the file cannot be used.
     """
     model = Path(model)

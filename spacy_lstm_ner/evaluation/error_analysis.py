@@ -40,7 +40,7 @@ class ErrorAnalysis(NamedTuple):
     def check_types(self, types: Iterable[str]) -> None:
         """Check that entity types occur in the data or in the predictions.
 
-        types (Iterable[str]): The entity types.
+        types: The entity types.
         RAISES (ValueError): For a type that does not.
         """
         known = {*self.gold, *(error.entity.label for error in self.errors)}
@@ -61,16 +61,15 @@ def find_errors(
 ) -> ErrorAnalysis:
     """Find the errors of a pipeline, and annotation that is probably wrong.
 
-    model (str | Path | Language): The pipeline, or its folder or installed package.
-    data (str | Path): A .spacy file, or a dataset file in any format that `convert`
-        reads.
-    train (str | Path | None): The training data, in such a file, with whose annotation
-        of the same texts the data is compared. May be the same file as the data.
-    max_plausibility (float): The maximum plausibility of label issues, from 0 to 1: the
-        square root of the probability of the annotation times the share of the
-        occurrences of the text that are annotated in the same way.
-    progress (bool): Whether to show a progress bar if it takes long.
-    RETURNS (ErrorAnalysis): The errors and the label issues.
+    model: The pipeline, or its folder or installed package.
+    data: A .spacy file, or a dataset file in any format that `convert` reads.
+    train: The training data, in such a file, with whose annotation of the same texts
+        the data is compared. May be the same file as the data.
+    max_plausibility: The maximum plausibility of label issues, from 0 to 1: the square
+        root of the probability of the annotation times the share of the occurrences of
+        the text that are annotated in the same way.
+    progress: Whether to show a progress bar if it takes long.
+    RETURNS: The errors and the label issues.
     RAISES (OSError, ValueError): If the pipeline or a file cannot be used.
     """
     data, train = Path(data), Path(train) if train else None

@@ -19,12 +19,11 @@ def evaluate(
 ) -> dict[str, Any]:
     """Evaluate a pipeline on annotated data.
 
-    model (str | Path | Language): The pipeline, or its folder or installed package.
-    data (str | Path): A .spacy file, or a dataset file in any format that `convert`
-        reads.
-    limit (int): Use only the first `limit` records. 0: all.
-    RETURNS (dict[str, Any]): The scores of entities (ents_*; ents_ece is the expected
-        calibration error) and of tags (bio_*), and the speed in tokens per second.
+    model: The pipeline, or its folder or installed package.
+    data: A .spacy file, or a dataset file in any format that `convert` reads.
+    limit: Use only the first `limit` records. 0: all.
+    RETURNS: The scores of entities (ents_*; ents_ece is the expected calibration error)
+        and of tags (bio_*), and the speed in tokens per second.
     RAISES (OSError, ValueError): If the pipeline or the file cannot be used.
     """
     data = Path(data)

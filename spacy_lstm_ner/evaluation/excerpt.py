@@ -26,13 +26,13 @@ def make_excerpt(
 ) -> Excerpt:
     """Make an excerpt of a text around a span.
 
-    text (str): The text.
-    start (int): Start of the span.
-    end (int): End of the span.
-    context (int): Maximum number of characters before and after the span.
-    max_length (int): Maximum number of characters of the span: the middle of a longer
-        one is omitted.
-    RETURNS (Excerpt): The excerpt.
+    text: The text.
+    start: Start of the span.
+    end: End of the span.
+    context: Maximum number of characters before and after the span.
+    max_length: Maximum number of characters of the span: the middle of a longer one is
+        omitted.
+    RETURNS: The excerpt.
     """
     first, last = max(0, start - context), min(len(text), end + context)
     pieces = [(first, last)]

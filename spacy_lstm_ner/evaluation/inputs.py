@@ -27,10 +27,10 @@ def no_entities_error(
 ) -> ValueError:
     """The error if there are neither gold nor predicted entities.
 
-    model (str | Path | Language): The pipeline as the caller named it.
-    nlp (Language): The pipeline.
-    data (Path): The data.
-    RETURNS (ValueError): The error, to be raised.
+    model: The pipeline as the caller named it.
+    nlp: The pipeline.
+    data: The data.
+    RETURNS: The error, to be raised.
     """
     name = nlp.path or nlp.meta["name"] if isinstance(model, Language) else model
     return ValueError(

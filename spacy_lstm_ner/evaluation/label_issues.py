@@ -75,13 +75,12 @@ def plausibility(
 ) -> float:
     """Compute the plausibility of an annotation: see the docstring of this module.
 
-    p (float | None): Its probability according to the pipeline; None if it is unknown.
-    counts (Counter[str]): The number of occurrences of the text in the training data by
-        label.
-    label (str): The label of the annotation; empty for no entity.
-    counted (bool): Whether the counts include this annotation, because it is part of
-        the training data.
-    RETURNS (float): The plausibility, from 0 to 1.
+    p: Its probability according to the pipeline; None if it is unknown.
+    counts: The number of occurrences of the text in the training data by label.
+    label: The label of the annotation; empty for no entity.
+    counted: Whether the counts include this annotation, because it is part of the
+        training data.
+    RETURNS: The plausibility, from 0 to 1.
     """
     # A predicted entity that is not a known text was not counted where it is no entity.
     n = max(counts[label], 1) if counted else counts[label] + 1
@@ -99,12 +98,12 @@ def find_label_issues(
     """Find annotation that is probably wrong. Implausible annotations that overlap, or
     that conflict with the same prediction, are one issue.
 
-    records (Iterable[Record]): The texts.
-    label_counts (Mapping[str, Counter[str]]): For each text, the number of occurrences
-        in the training data by label: see `count_labels`.
-    counted (bool): Whether the records are the training data themselves.
-    max_plausibility (float): The maximum plausibility of label issues.
-    RETURNS (list[LabelIssue]): The issues, the least plausible first.
+    records: The texts.
+    label_counts: For each text, the number of occurrences in the training data by
+        label: see `count_labels`.
+    counted: Whether the records are the training data themselves.
+    max_plausibility: The maximum plausibility of label issues.
+    RETURNS: The issues, the least plausible first.
     """
     issues: list[LabelIssue] = []
     for record in records:

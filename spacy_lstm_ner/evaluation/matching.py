@@ -71,9 +71,8 @@ class Error(NamedTuple):
 def error_kinds(names: Iterable[str]) -> list[str]:
     """Return kinds of errors by their current names.
 
-    names (Iterable[str]): Names of kinds. The former names "both" and "invented" are
-        accepted as well.
-    RETURNS (list[str]): Keys of `ERROR_KINDS`.
+    names: Names of kinds. The former names "both" and "invented" are accepted as well.
+    RETURNS: Keys of `ERROR_KINDS`.
     RAISES (ValueError): For an unknown name.
     """
     kinds = [_FORMER_NAMES.get(name, name) for name in names]
@@ -89,10 +88,9 @@ def match_entities(record: Record) -> tuple[list[Span], list[Error]]:
     """Match the predicted entities of a text with the gold ones: see the docstring of
     this module.
 
-    record (Record): The text. Neither its gold entities nor the predicted ones overlap
-        each other.
-    RETURNS (tuple[list[Span], list[Error]]): The correct entities, and the errors, both
-        in the order of the text.
+    record: The text. Neither its gold entities nor the predicted ones overlap each
+        other.
+    RETURNS: The correct entities, and the errors, both in the order of the text.
     """
     correct = set(record.predicted).intersection(record.gold)
     missing = sorted(set(record.gold) - correct)

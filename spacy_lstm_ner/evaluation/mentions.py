@@ -12,7 +12,7 @@ _MAX_LENGTH = 100
 class SurfaceForms:
     """The texts of entities, to search for in other texts.
 
-    texts (Iterable[str]): The texts of the entities.
+    texts: The texts of the entities.
     """
 
     def __init__(self, texts: Iterable[str]):
@@ -33,9 +33,9 @@ def find_mentions(
     tokens with annotation. They are searched for from left to right, the longest first,
     and do not overlap.
 
-    annotated (AnnotatedText): The text to search.
-    forms (SurfaceForms): The texts to search for.
-    YIELDS (tuple[int, int]): The start and end character of each mention.
+    annotated: The text to search.
+    forms: The texts to search for.
+    YIELDS: The start and end character of each mention.
     """
     text = annotated.text
     excluded = annotated.mask((*annotated.unannotated, *annotated.entities))
@@ -59,11 +59,10 @@ def count_labels(
 ) -> dict[str, Counter[str]]:
     """Count how often each text is annotated with each label.
 
-    corpus (Iterable[AnnotatedText]): The annotated texts.
-    forms (SurfaceForms): The texts to count.
-    RETURNS (dict[str, Counter[str]]): The counts by text, then by label. The empty
-        label stands for no entity: see `find_mentions`. Parts of longer entities are
-        not counted.
+    corpus: The annotated texts.
+    forms: The texts to count.
+    RETURNS: The counts by text, then by label. The empty label stands for no entity:
+        see `find_mentions`. Parts of longer entities are not counted.
     """
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for annotated in corpus:

@@ -21,9 +21,9 @@ def evaluable(annotated: AnnotatedText, predicted: Iterable[Span]) -> list[Span]
     """Select the predicted entities that are known to be correct or incorrect: those
     where no annotation is missing, and those that overlap a gold entity.
 
-    annotated (AnnotatedText): The annotation.
-    predicted (Iterable[Span]): The predicted entities.
-    RETURNS (list[Span]): The selected ones.
+    annotated: The annotation.
+    predicted: The predicted entities.
+    RETURNS: The selected ones.
     """
     unannotated = annotated.mask(annotated.unannotated)
     gold = annotated.mask(annotated.entities)
@@ -42,12 +42,12 @@ def predict_records(
     and of the gold entities, and of there being no entity at these spans and at the
     mentions of known entities.
 
-    nlp (Language): The pipeline. The probabilities are those of its first component
-        `lstm_ner`, given the entities of the components before it; without such a
-        component there are none.
-    examples (Iterable[Example]): The examples.
-    forms (SurfaceForms): The texts of known entities.
-    YIELDS (Record): A record for each example.
+    nlp: The pipeline. The probabilities are those of its first component `lstm_ner`,
+        given the entities of the components before it; without such a component there
+        are none.
+    examples: The examples.
+    forms: The texts of known entities.
+    YIELDS: A record for each example.
     """
     names = nlp.pipe_names
     components = recognizers(nlp)

@@ -53,9 +53,9 @@ def overlap_size(one: Span, other: Span) -> int:
 def overlapping(spans: Sequence[Span], region: tuple) -> list[Span]:
     """Return the spans that share characters with a region.
 
-    spans (Sequence[Span]): Spans in the order of the text that do not overlap.
-    region (tuple): Start and end of the region; further items are ignored.
-    RETURNS (list[Span]): The overlapping ones.
+    spans: Spans in the order of the text that do not overlap.
+    region: Start and end of the region; further items are ignored.
+    RETURNS: The overlapping ones.
     """
     first = bisect_right(spans, region[0], key=lambda span: span.end)
     last = bisect_left(spans, region[1], lo=first, key=lambda span: span.start)

@@ -50,7 +50,7 @@ def make_report(
     """Collect the content of a report. The arguments and errors are those of
     `pages.report_page.write_report`.
 
-    RETURNS (Report): The report.
+    RETURNS: The report.
     """
     # What takes little time is checked first.
     training_log = read_log(Path(log)) if log else None
@@ -95,8 +95,8 @@ def check_log(log: TrainingLog, nlp: Language, path: str) -> None:
 def read_scores(path: Path) -> dict[str, Any]:
     """Read scores that `lstm-ner evaluate` has written.
 
-    path (Path): The file.
-    RETURNS (dict[str, Any]): The scores.
+    path: The file.
+    RETURNS: The scores.
     RAISES (OSError, ValueError): If the file cannot be read or contains no scores.
     """
     try:
@@ -115,9 +115,9 @@ def read_scores(path: Path) -> dict[str, Any]:
 def scores_by_type(analysis: ErrorAnalysis) -> dict[str, PRFScore]:
     """Compute precision, recall and F1.
 
-    analysis (ErrorAnalysis): The errors.
-    RETURNS (dict[str, PRFScore]): The scores of each type in alphabetical order, and
-        those of all entities last, with the key "".
+    analysis: The errors.
+    RETURNS: The scores of each type in alphabetical order, and those of all entities
+        last, with the key "".
     """
     predicted = Counter(
         span.label for record in analysis.records for span in record.predicted
@@ -153,8 +153,8 @@ def confusion_matrix(
     that was predicted for the entity or for an overlapping one; otherwise BOUNDARY or
     MISSED. The row SPURIOUS counts predicted entities that match no gold entity.
 
-    analysis (ErrorAnalysis): The errors.
-    RETURNS (Counter[tuple[str | int, str | int]]): The counts by row and column.
+    analysis: The errors.
+    RETURNS: The counts by row and column.
     """
     counts: Counter[tuple[str | int, str | int]] = Counter()
     for label, n in analysis.correct.items():
@@ -175,8 +175,8 @@ def confusion_matrix(
 def entity_calibration(analysis: ErrorAnalysis) -> list[CalibrationBin]:
     """Compute the calibration curve of the predicted entities.
 
-    analysis (ErrorAnalysis): The errors.
-    RETURNS (list[CalibrationBin]): The curve; empty without probabilities.
+    analysis: The errors.
+    RETURNS: The curve; empty without probabilities.
     """
     probabilities: list[float] = []
     is_correct: list[bool] = []
@@ -191,9 +191,9 @@ def entity_calibration(analysis: ErrorAnalysis) -> list[CalibrationBin]:
 def most_confident_errors(analysis: ErrorAnalysis) -> list[Error]:
     """Sort errors by confidence.
 
-    analysis (ErrorAnalysis): The errors.
-    RETURNS (list[Error]): The errors, the most confident first; without probabilities,
-        in the order of the data.
+    analysis: The errors.
+    RETURNS: The errors, the most confident first; without probabilities, in the order
+        of the data.
     """
 
     def sort_key(error: Error) -> tuple:

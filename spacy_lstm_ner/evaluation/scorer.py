@@ -22,11 +22,11 @@ def ner_score(
     means over all tags that occur in the gold or in the predicted annotation, "O"
     included.
 
-    examples (Iterable[Example]): The examples to score.
-    spans_key (str | None): The key in `doc.spans` of the probabilities of the entities.
-    RETURNS (dict[str, Any]): ents_p, ents_r, ents_f, ents_per_type, bio_acc,
-        bio_macro_p, bio_macro_r and bio_macro_f; each is None if nothing is annotated.
-        With a spans_key also ents_ece: see `calibration_error`.
+    examples: The examples to score.
+    spans_key: The key in `doc.spans` of the probabilities of the entities.
+    RETURNS: ents_p, ents_r, ents_f, ents_per_type, bio_acc, bio_macro_p, bio_macro_r
+        and bio_macro_f; each is None if nothing is annotated. With a spans_key also
+        ents_ece: see `calibration_error`.
     """
     examples = list(examples)
     scores = {**get_ner_prf(examples), **score_bio_tags(examples)}
@@ -82,12 +82,11 @@ def calibration_error(
     between the probabilities of predicted entities and the fraction of them that is
     correct, over bins of similar probability, weighted by their size.
 
-    examples (Iterable[Example]): Examples with predictions.
-    spans_key (str): The key in `doc.spans` of the predicted entities and their
-        probabilities.
-    bins (int): The number of bins, which have the same width.
-    RETURNS (float | None): The error, from 0 (best) to 1; None if there are no
-        predictions on annotated tokens.
+    examples: Examples with predictions.
+    spans_key: The key in `doc.spans` of the predicted entities and their probabilities.
+    bins: The number of bins, which have the same width.
+    RETURNS: The error, from 0 (best) to 1; None if there are no predictions on
+        annotated tokens.
     """
     probabilities: list[float] = []
     is_correct: list[bool] = []
@@ -128,10 +127,10 @@ def calibration_curve(
 ) -> list[CalibrationBin]:
     """Compute the fraction of correct predictions as a function of their probability.
 
-    probabilities (Sequence[float]): The probabilities of the predictions.
-    is_correct (Sequence[bool]): Whether each of them is correct.
-    bins (int): The number of bins, which have the same width.
-    RETURNS (list[CalibrationBin]): The bins that are not empty, in ascending order.
+    probabilities: The probabilities of the predictions.
+    is_correct: Whether each of them is correct.
+    bins: The number of bins, which have the same width.
+    RETURNS: The bins that are not empty, in ascending order.
     """
     bin_of = np.minimum((np.array(probabilities) * bins).astype("int64"), bins - 1)
     count, p, correct = (
@@ -149,8 +148,8 @@ def expected_calibration_error(curve: list[CalibrationBin]) -> float | None:
     """Compute the expected calibration error of a calibration curve: see
     `calibration_error`.
 
-    curve (list[CalibrationBin]): The bins.
-    RETURNS (float | None): The error; None if there are no predictions.
+    curve: The bins.
+    RETURNS: The error; None if there are no predictions.
     """
     if not curve:
         return None

@@ -60,9 +60,8 @@ def report_logger(path: str | Path | None = None) -> Setup:
     lstm-ner report`. It prints nothing; combine it with a logger that does, using
     `spacy.ChainLogger.v1`.
 
-    path (str | Path | None): The file; the log of an earlier training is replaced.
-        None: write no log.
-    RETURNS (Setup): The function that spaCy calls to set up the logger.
+    path: The file; the log of an earlier training is replaced. None: write no log.
+    RETURNS: The function that spaCy calls to set up the logger.
     RAISES (OSError): At the start of training, if the file cannot be written.
     RAISES (ValueError): At the start of training, if the data contains labels that a
         trained component does not know.
@@ -97,8 +96,7 @@ class _LogWriter:
     def log_step(self, info: dict[str, Any] | None) -> None:
         """Log a step; spaCy calls this after each one.
 
-        info (dict[str, Any] | None): The result of the evaluation after the step; None
-            if there was none.
+        info: The result of the evaluation after the step; None if there was none.
         """
         # The schedules of spaCy's optimizer have already been stepped.
         learn_rate = getattr(self._optimizer, "learn_rate", None)
@@ -160,7 +158,7 @@ class _SpeedMeter:
     def step(self, *, excluded: float = 0.0) -> None:
         """Record the end of a step without an evaluation.
 
-        excluded (float): Seconds of the step that are not counted.
+        excluded: Seconds of the step that are not counted.
         """
         self._steps += 1
         self._since += excluded
@@ -169,8 +167,8 @@ class _SpeedMeter:
     def speed(self, tokens: int) -> float | None:
         """Return the speed since the last evaluation.
 
-        tokens (int): Number of tokens since the start of training.
-        RETURNS (float | None): Tokens per second; None if each step is evaluated.
+        tokens: Number of tokens since the start of training.
+        RETURNS: Tokens per second; None if each step is evaluated.
         """
         seconds = self._until - self._since
         if not self._steps or not seconds:
@@ -181,7 +179,7 @@ class _SpeedMeter:
     def evaluated(self, tokens: int) -> None:
         """Record the end of an evaluation, from which on the next steps are measured.
 
-        tokens (int): Number of tokens since the start of training.
+        tokens: Number of tokens since the start of training.
         """
         self._steps, self._tokens = 0, tokens
         self._since = self._until = perf_counter()
@@ -240,9 +238,9 @@ def _numbers(value: Any) -> Any:
 def read_log(path: Path) -> TrainingLog:
     """Read a training log.
 
-    path (Path): The file.
-    RETURNS (TrainingLog): The log. An incomplete last line, as after a training that
-        was killed, is ignored.
+    path: The file.
+    RETURNS: The log. An incomplete last line, as after a training that was killed, is
+        ignored.
     RAISES (OSError, ValueError): If the file cannot be read, or is not a training log.
         The message names the line.
     """

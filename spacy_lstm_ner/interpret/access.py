@@ -15,9 +15,9 @@ def find_component(
 ) -> tuple[str, LSTMEntityRecognizer]:
     """Return a component `lstm_ner` of a pipeline, with its name.
 
-    nlp (Language): The pipeline.
-    name (str | None): The name of the component. None: the first one.
-    RETURNS (tuple[str, LSTMEntityRecognizer]): Its name and the component.
+    nlp: The pipeline.
+    name: The name of the component. None: the first one.
+    RETURNS: Its name and the component.
     RAISES (ValueError): If there is none.
     """
     components = recognizers(nlp)
@@ -39,9 +39,9 @@ def find_component(
 def unannotated_doc(nlp: Language, text: str | Doc) -> Doc:
     """Return a Doc without annotation, since preset entities would not be predicted.
 
-    nlp (Language): The pipeline.
-    text (str | Doc): A text, which is tokenized, or a Doc, whose tokens are used.
-    RETURNS (Doc): The Doc.
+    nlp: The pipeline.
+    text: A text, which is tokenized, or a Doc, whose tokens are used.
+    RETURNS: The Doc.
     """
     if isinstance(text, str):
         return nlp.make_doc(text)
@@ -53,10 +53,10 @@ def unannotated_doc(nlp: Language, text: str | Doc) -> Doc:
 def run_preceding_pipes(nlp: Language, docs: Iterable[Doc], name: str) -> list[Doc]:
     """Run the components of a pipeline that precede a component.
 
-    nlp (Language): The pipeline.
-    docs (Iterable[Doc]): The input of the pipeline.
-    name (str): The name of the component.
-    RETURNS (list[Doc]): The input of the component.
+    nlp: The pipeline.
+    docs: The input of the pipeline.
+    name: The name of the component.
+    RETURNS: The input of the component.
     """
     docs, names = list(docs), nlp.pipe_names
     # In one batch, so that a shared tok2vec runs once.
@@ -68,9 +68,9 @@ def lstm_cells(nlp: Language, ner: LSTMEntityRecognizer) -> list[Model]:
     """Return the LSTM cells of a component, including those of a tok2vec that it shares
     with others.
 
-    nlp (Language): The pipeline.
-    ner (LSTMEntityRecognizer): The component.
-    RETURNS (list[Model]): The cells, in the order of the layers.
+    nlp: The pipeline.
+    ner: The component.
+    RETURNS: The cells, in the order of the layers.
     RAISES (ValueError): If there are none.
     """
     nodes = list(ner.model.walk())

@@ -40,14 +40,13 @@ def rank_units(
         corpus = DocBin().from_disk("corpus/dev.spacy").get_docs(nlp.vocab)
         rank_units(nlp, corpus)["ORG"][0]
 
-    nlp (Language): The pipeline.
-    docs (Doc | Iterable[Doc]): The corpus, with gold entities, or with the entities
-        that a pipeline has predicted. The pipeline processes its texts again.
-    state (str): The value of a unit: "hidden" or "cell", or a gate, as in
-        `Gates.layers`.
-    component (str | None): Name of the component; default: the first `lstm_ner`.
-    RETURNS (dict[str, list[RankedUnit]]): All hidden units for each type, those with
-        the largest absolute correlation first.
+    nlp: The pipeline.
+    docs: The corpus, with gold entities, or with the entities that a pipeline has
+        predicted. The pipeline processes its texts again.
+    state: The value of a unit: "hidden" or "cell", or a gate, as in `Gates.layers`.
+    component: Name of the component; default: the first `lstm_ner`.
+    RETURNS: All hidden units for each type, those with the largest absolute correlation
+        first.
     RAISES (ValueError): If there is no such state or component, the component is not
         trained or has no LSTM, or the corpus contains no entities.
     """
@@ -90,7 +89,7 @@ def rank_units(
 def _hidden_units(values: list[Floats3d]) -> list[tuple[int, int, int]]:
     """The layer, direction and index of each hidden unit.
 
-    values (list[Floats3d]): For each layer (directions, N, hidden units).
+    values: For each layer (directions, N, hidden units).
     """
     return [
         (layer, direction, unit)

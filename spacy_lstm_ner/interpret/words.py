@@ -25,11 +25,11 @@ def step_in_words(gates: Gates, layer: int, direction: int, position: int) -> st
     forgets most, what it adds most to the cell state, and which hidden state changes
     most.
 
-    gates (Gates): The recorded gates.
-    layer (int): The layer, from 0.
-    direction (int): 0: forward, 1: backward.
-    position (int): The unit of the text, from 0.
-    RETURNS (str): Three sentences.
+    gates: The recorded gates.
+    layer: The layer, from 0.
+    direction: 0: forward, 1: backward.
+    position: The unit of the text, from 0.
+    RETURNS: Three sentences.
     """
     states = States(*(array[direction] for array in gates.layers[layer]))
     before = position - 1 if direction == 0 else position + 1
@@ -79,9 +79,9 @@ def tags_in_words(gates: Gates, position: int) -> str:
     """Describe the highest emission scores at a unit of the text, and the tag on the
     best path.
 
-    gates (Gates): The recorded gates.
-    position (int): The unit of the text, from 0.
-    RETURNS (str): One or two sentences.
+    gates: The recorded gates.
+    position: The unit of the text, from 0.
+    RETURNS: One or two sentences.
     """
     scores = gates.emissions[position]
     chosen = int(gates.path[position])

@@ -43,11 +43,11 @@ def CRF(nO: int | None = None, *, learned: bool = True) -> Model[SeqT, SeqT]:
 
     `crf_loss` trains the parameters, `best_paths` searches with them.
 
-    nO (int | None): Number of tags, T.
-    learned (bool): Train the parameters. Otherwise they stay 0, so that tags are scored
+    nO: Number of tags, T.
+    learned: Train the parameters. Otherwise they stay 0, so that tags are scored
         independently and only the transition constraints connect them.
-    RETURNS (Model[SeqT, SeqT]): The layer, with the parameters starts (nO,),
-        transitions (nO, nO; from row to column) and ends (nO,), initialized with 0.
+    RETURNS: The layer, with the parameters starts (nO,), transitions (nO, nO; from row
+        to column) and ends (nO,), initialized with 0.
     """
     return Model(
         "crf",
@@ -96,11 +96,11 @@ class ConstrainedScores:
         temperature: float = 1.0,
     ):
         """
-        crf (Model): A `CRF` layer.
-        constraints (TransitionConstraints): For the T tags, or for `tags`.
+        crf: A `CRF` layer.
+        constraints: For the T tags, or for `tags`.
         dtype: Data type of the arrays.
-        tags (Ints1d | None): Select these tags; one may be repeated.
-        temperature (float): All scores are divided by it.
+        tags: Select these tags; one may be repeated.
+        temperature: All scores are divided by it.
         RAISES (ValueError): If a parameter has a score that is not finite.
         """
 

@@ -60,13 +60,13 @@ def crf_loss(
     """The negative log-likelihood of a batch and its gradient. The gradients of the
     layer's parameters are accumulated.
 
-    crf (Model): A `CRF` layer.
-    emissions (Ragged): (N, T) emission scores.
-    gold (np.ndarray | Annotation): (N, T) bool, the tags that the annotation allows at
-        each unit: one if it is known, all if it is not.
-    constraints (TransitionConstraints): The legal paths.
-    RETURNS (tuple[float, Floats2d]): log Z - log Z_gold, summed over the batch; and the
-        gradient with respect to the emission scores, (N, T).
+    crf: A `CRF` layer.
+    emissions: (N, T) emission scores.
+    gold: (N, T) bool, the tags that the annotation allows at each unit: one if it is
+        known, all if it is not.
+    constraints: The legal paths.
+    RETURNS: log Z - log Z_gold, summed over the batch; and the gradient with respect to
+        the emission scores, (N, T).
     RAISES (ValueError): If no legal path of a sequence agrees with the annotation, or
         the scores are not finite, or too far apart for sums of exponentials.
     """
@@ -111,11 +111,10 @@ def softmax_loss(emissions: Ragged, gold: np.ndarray) -> tuple[float, Floats2d]:
     """The negative log-likelihood of a batch if each tag is predicted independently:
     for a `CRF` layer that is not learned.
 
-    emissions (Ragged): (N, T) emission scores.
-    gold (np.ndarray): (N, T) bool, the tags that the annotation allows at each unit.
-    RETURNS (tuple[float, Floats2d]): The negative logarithm of the probability of the
-        allowed tags, summed over the batch; and its gradient with respect to the
-        emission scores, (N, T).
+    emissions: (N, T) emission scores.
+    gold: (N, T) bool, the tags that the annotation allows at each unit.
+    RETURNS: The negative logarithm of the probability of the allowed tags, summed over
+        the batch; and its gradient with respect to the emission scores, (N, T).
     RAISES (ValueError): If the scores are not finite.
     """
     data = finite_scores(emissions)
@@ -147,13 +146,13 @@ def crf_divergence(
     Both distributions are over the paths of the old model's tags: paths with a tag that
     was added later are ignored.
 
-    crf (Model): A `CRF` layer.
-    emissions (Ragged): (N, T) emission scores.
-    old_crf (Model): The old layer, with the first S of the tags.
-    old_emissions (Ragged): (N, S) the old emission scores.
-    constraints (TransitionConstraints): The legal paths of the T tags.
-    RETURNS (tuple[float, Floats2d]): The divergence, summed over the batch; and its
-        gradient with respect to the emission scores, (N, T).
+    crf: A `CRF` layer.
+    emissions: (N, T) emission scores.
+    old_crf: The old layer, with the first S of the tags.
+    old_emissions: (N, S) the old emission scores.
+    constraints: The legal paths of the T tags.
+    RETURNS: The divergence, summed over the batch; and its gradient with respect to the
+        emission scores, (N, T).
     RAISES (ValueError): If the scores are not finite, or too far apart for sums of
         exponentials.
     """
@@ -219,7 +218,7 @@ def _accumulate(
     """Add to the gradients of the layer, if it is learned. The first use of a sequence
     is that of a start score, the last one that of an end score.
 
-    RETURNS (Floats2d): `d_emissions`, from time-major to ragged order.
+    RETURNS: `d_emissions`, from time-major to ragged order.
     """
     if crf.attrs["learned"]:
         asarray = partial(crf.ops.asarray, dtype=crf.get_param("starts").dtype)

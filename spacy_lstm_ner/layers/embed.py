@@ -26,12 +26,12 @@ def CharEmbed(
 
     All other characters have the zero vector.
 
-    nO (int | None): Width of the vectors. Leave it out for one-hot vectors: their width
-        is the number of characters.
-    kind (str): "learned" (trained), or one of the frozen kinds "onehot", "normal"
-        (random, mean 0, variance 1) and "uniform" (random, 0 to 1).
-    RETURNS (Model[Ints2d, Floats2d]): From code points (N, 1) to vectors (N, nO). Row 0
-        of the parameter E (characters + 1, nO) is the vector of unknown characters.
+    nO: Width of the vectors. Leave it out for one-hot vectors: their width is the
+        number of characters.
+    kind: "learned" (trained), or one of the frozen kinds "onehot", "normal" (random,
+        mean 0, variance 1) and "uniform" (random, 0 to 1).
+    RETURNS: From code points (N, 1) to vectors (N, nO). Row 0 of the parameter E
+        (characters + 1, nO) is the vector of unknown characters.
     RAISES (ValueError): If the kind does not exist, a width is given for "onehot" or
         missing for another kind, or the sample has no characters.
     """
@@ -133,14 +133,14 @@ def HashCharEmbed(
     is part of. Each length and position of an n-gram has its own table, a
     `thinc.api.HashEmbed`.
 
-    width (int): Width of the vector of each n-gram.
-    rows (Sequence[int]): Number of rows of the tables: for characters, pairs and
-        triples. Its length is the length of the longest n-gram.
-    ngram_dropout (float): In training, the probability that an occurrence of an n-gram
-        of two or more characters is dropped, so that the model does not rely on n-grams
-        that it has memorized (Iyyer et al., 2015, drop words).
-    RETURNS (Model[Ragged, Ragged]): From code points (N, 1) to vectors (N, nO), where
-        nO is 1, 3 or 6 times `width`.
+    width: Width of the vector of each n-gram.
+    rows: Number of rows of the tables: for characters, pairs and triples. Its length is
+        the length of the longest n-gram.
+    ngram_dropout: In training, the probability that an occurrence of an n-gram of two
+        or more characters is dropped, so that the model does not rely on n-grams that
+        it has memorized (Iyyer et al., 2015, drop words).
+    RETURNS: From code points (N, 1) to vectors (N, nO), where nO is 1, 3 or 6 times
+        `width`.
     RAISES (ValueError): If `rows` does not have one to three numbers, or a number is
         out of range.
     """
@@ -259,10 +259,10 @@ def _side_by_side_forward(
 def ngrams(ops: Ops, texts: Ragged, longest: int) -> Ints2d:
     """All n-grams that each character is part of, each encoded as one number.
 
-    texts (Ragged): Code points (N, 1).
-    longest (int): The maximum length; at most `MAX_NGRAM`.
-    RETURNS (Ints2d): (N, columns) uint64. For the character c of the text abcde, the
-        columns are c; bc, cd; abc, bcd, cde. Positions beyond the ends of a text are 0.
+    texts: Code points (N, 1).
+    longest: The maximum length; at most `MAX_NGRAM`.
+    RETURNS: (N, columns) uint64. For the character c of the text abcde, the columns are
+        c; bc, cd; abc, bcd, cde. Positions beyond the ends of a text are 0.
     """
     xp, lengths = ops.xp, to_numpy(texts.lengths)
     # There are as many zeros between the texts as an n-gram can extend beyond an end.

@@ -38,12 +38,12 @@ def run_layer(
 ) -> tuple[Floats2d, Callable[[Floats2d], Floats2d]]:
     """Run the LSTM cells of one layer, each in its own direction, in one loop.
 
-    cells (list[Model]): D `LSTMCell` layers, one for each direction.
-    X (Floats2d): (N, nI) rows in ragged order.
-    packing (Packing): Their time-major order.
-    is_train (bool): Whether `backprop` will be called.
-    RETURNS (tuple[Floats2d, Callable]): (N, D·nH) hidden states, directions side by
-        side; and backprop, from their gradient to that of X.
+    cells: D `LSTMCell` layers, one for each direction.
+    X: (N, nI) rows in ragged order.
+    packing: Their time-major order.
+    is_train: Whether `backprop` will be called.
+    RETURNS: (N, D·nH) hidden states, directions side by side; and backprop, from their
+        gradient to that of X.
     """
     xp = cells[0].ops.xp
     n_rows, nH, D = len(X), cells[0].get_dim("nO"), len(cells)
@@ -106,11 +106,11 @@ def _run_block(
 ) -> tuple[Floats3d, Floats3d]:
     """The steps of a block, forward, with n rows in total.
 
-    projection (Floats4d): (4, D, n, nH), see `input_projection`.
+    projection: (4, D, n, nH), see `input_projection`.
     h, c (Floats3d): (D, at least the size of the first step, nH), the state before it.
-    H (Floats3d): (D, n, nH), output: the hidden states.
-    cache (ForwardCache | None): Output: what the backward pass needs.
-    RETURNS (tuple[Floats3d, Floats3d]): h and c after the last step.
+    H: (D, n, nH), output: the hidden states.
+    cache: Output: what the backward pass needs.
+    RETURNS: h and c after the last step.
     """
     for rows in block.steps:
         # Finished sequences come last, so slicing drops them.
@@ -135,12 +135,12 @@ def _run_block_backward(
 ) -> tuple[Floats4d, Floats3d, Floats3d]:
     """The same steps, backward.
 
-    dH (Floats3d): (D, n, nH), the gradient of the hidden states.
+    dH: (D, n, nH), the gradient of the hidden states.
     dh, dc (Floats3d): (D, size of the step after the block, nH), the gradients of the
         state after the block, from the steps that follow.
-    Wh (Floats4d): (4, D, nH, nH), transposed.
-    RETURNS (tuple[Floats4d, Floats3d, Floats3d]): dA (4, D, n, nH), the gradient of the
-        arguments of σ and tanh; and dh and dc before the first step.
+    Wh: (4, D, nH, nH), transposed.
+    RETURNS: dA (4, D, n, nH), the gradient of the arguments of σ and tanh; and dh and
+        dc before the first step.
     """
     local = local_gradients(cache)
     dA = get_array_module(dH).empty_like(local.gates)
@@ -243,11 +243,10 @@ def fused_step(
 ) -> tuple[Floats4d, Floats3d, Floats3d, Floats3d]:
     """One step forward.
 
-    projection (Floats4d): (4, D, n, nH), see `input_projection`.
+    projection: (4, D, n, nH), see `input_projection`.
     h, c (Floats3d): (D, n, nH), hidden and cell state of the previous step.
-    Wh (Floats4d): (4, D, nH, nH), of `Weights`.
-    RETURNS (tuple[Floats4d, Floats3d, Floats3d, Floats3d]): The gates o, i, f, g
-        (4, D, n, nH); and h, c and tanh(c), each (D, n, nH).
+    Wh: (4, D, nH, nH), of `Weights`.
+    RETURNS: The gates o, i, f, g (4, D, n, nH); and h, c and tanh(c), each (D, n, nH).
     """
     tanh = get_array_module(h).tanh
     gates = h @ Wh  # (4, D, n, nH)
@@ -282,10 +281,9 @@ def fused_step_backward(
     """One step backward.
 
     dh, dc (Floats3d): (D, n, nH), gradients of the hidden and the cell state.
-    local (LocalGradients): Those of this step.
-    da (Floats4d): (4, D, n, nH), output: the gradient of the arguments of σ and tanh.
-    RETURNS (Floats3d): dc₋ (D, n, nH). The third gradient, dh₋, is
-        ``input_gradient(da, Wh)``.
+    local: Those of this step.
+    da: (4, D, n, nH), output: the gradient of the arguments of σ and tanh.
+    RETURNS: dc₋ (D, n, nH). The third gradient, dh₋, is ``input_gradient(da, Wh)``.
     """
     multiply = get_array_module(dh).multiply
     dc = dc + dh * local.h_by_c
@@ -297,9 +295,9 @@ def fused_step_backward(
 def input_gradient(da: Floats4d, W: Floats4d) -> Floats3d:
     """The gradient of x or of h₋: da·Wᵀ, summed over the gates.
 
-    da (Floats4d): (4, D, n, nH).
-    W (Floats4d): (4, D, nH, width), one of `TransposedWeights`.
-    RETURNS (Floats3d): (D, n, width).
+    da: (4, D, n, nH).
+    W: (4, D, nH, width), one of `TransposedWeights`.
+    RETURNS: (D, n, width).
     """
     return (da @ W).sum(axis=0)
 

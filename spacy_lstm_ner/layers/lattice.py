@@ -51,10 +51,10 @@ def forward_backward(
     Both directions run in one loop: backward, the sums over continuations are sums over
     the paths so far.
 
-    emissions (Floats2d): (N, T) float64, time-major; minus infinity excludes a tag.
-    packing (Packing): Their order.
-    scores (ConstrainedScores): The other scores.
-    RETURNS (Lattice): The sums.
+    emissions: (N, T) float64, time-major; minus infinity excludes a tag.
+    packing: Their order.
+    scores: The other scores.
+    RETURNS: The sums.
     RAISES (ValueError): If a sequence has no legal path.
     """
     position = packing.to_ragged(np.arange(len(emissions)))  # (N,) of each ragged row
@@ -96,13 +96,13 @@ def _sums(
 ) -> tuple[Floats3d, Floats3d, Floats3d]:
     """Sums over the paths to each tag, in both directions.
 
-    emissions (Floats3d): (2, N, T).
-    weights (Floats3d): (2, N, T), exp(emissions - highest).
-    highest (Floats3d): (2, N, 1), the highest emissions.
-    only_reached (bool): Recompute weights and highest, in place, from the tags that a
-        path reaches.
-    RETURNS (tuple[Floats3d, Floats3d, Floats3d]): The sums (2, N, T) without and with
-        the weights of the row itself, the latter scaled to 1; and the scales (2, N, 1).
+    emissions: (2, N, T).
+    weights: (2, N, T), exp(emissions - highest).
+    highest: (2, N, 1), the highest emissions.
+    only_reached: Recompute weights and highest, in place, from the tags that a path
+        reaches.
+    RETURNS: The sums (2, N, T) without and with the weights of the row itself, the
+        latter scaled to 1; and the scales (2, N, 1).
     """
     before, after = np.empty((2, *emissions.shape))
     scale = np.empty_like(highest)

@@ -46,9 +46,9 @@ def LexiconEmbed(nO: int | None = None) -> Model[Ragged, Ragged]:
     Set the lexicon with `set_lexicon`, before `Model.initialize`; it is saved with the
     layer.
 
-    nO (int | None): Width of the vectors.
-    RETURNS (Model[Ragged, Ragged]): From code points (N, 1) to vectors (N, nO), with
-        the parameter E (features, nO).
+    nO: Width of the vectors.
+    RETURNS: From code points (N, 1) to vectors (N, nO), with the parameter E (features,
+        nO).
     RAISES (ValueError): From `initialize`, if no lexicon was set.
     """
     if nO is not None and nO < 1:
@@ -66,8 +66,8 @@ def LexiconEmbed(nO: int | None = None) -> Model[Ragged, Ragged]:
 def set_lexicon(model: Model[Ragged, Ragged], lexicon: Lexicon) -> None:
     """Set the words of a `LexiconEmbed`.
 
-    lexicon (Mapping[str, Mapping[str, float]]): The words of each kind with their
-        frequencies: 1 for all if they are unknown. A word may be of several kinds.
+    lexicon: The words of each kind with their frequencies: 1 for all if they are
+        unknown. A word may be of several kinds.
     RAISES (ValueError): If there are no words of two or more characters, or more than
         `MAX_KINDS` kinds.
     """
@@ -195,9 +195,9 @@ def _profiles(
     words and once by their frequencies; and the logarithms of these totals. The shares
     are square-rooted, so that differences between small ones have a larger weight.
 
-    columns (list): Code points, kinds and frequencies of the words of each length.
-    RETURNS (tuple[np.ndarray, np.ndarray]): The characters, sorted; and their profiles,
-        (characters + 1, width), the last one for all other characters.
+    columns: Code points, kinds and frequencies of the words of each length.
+    RETURNS: The characters, sorted; and their profiles, (characters + 1, width), the
+        last one for all other characters.
     """
     characters = np.unique(np.concatenate([codes.ravel() for codes, _, _ in columns]))
     shape = (len(characters) + 1, len(PROFILE_PLACES) * n_kinds)
@@ -267,9 +267,9 @@ def words_at(
     """The kinds and lengths of the words that each character is part of: all words of
     the lexicon that occur in the text, overlapping or not.
 
-    codes (np.ndarray): (N,) code points, texts end to end.
-    lengths (np.ndarray): (B,) number of characters of each text.
-    RETURNS (np.ndarray): (N, positions, kinds + lengths), 0 or 1.
+    codes: (N,) code points, texts end to end.
+    lengths: (B,) number of characters of each text.
+    RETURNS: (N, positions, kinds + lengths), 0 or 1.
     """
     n = len(codes)
     words = model.attrs["lengths"], model.attrs["keys"], model.attrs["flags"]

@@ -26,20 +26,19 @@ def LSTM(
     `TorchLSTM` takes the same arguments, computes the same values and saves the same
     bytes.
 
-    nO (int | None): Width of the output: both directions side by side if `bi`.
-    nI (int | None): Width of the input. Missing sizes are inferred from the sample that
-        is passed to `Model.initialize`.
-    bi (bool): Read each sequence in both directions (Graves & Schmidhuber, 2005)
-        with ``nO / 2`` hidden units each.
-    depth (int): Number of layers; each reads the output of the previous one.
-    dropout (float): Dropout rate in training, on the input of each layer and on the
-        output of the last one, i.e. on all connections but the recurrent ones
-        (Zaremba, Sutskever & Vinyals, 2014). One mask is used for all steps of a
-        sequence (Gal & Ghahramani, 2016). `thinc.api.set_dropout_rate`, and so
-        `nlp.update(drop=…)`, sets it.
-    RETURNS (Model[Ragged, Ragged]): The layer. Its `layers` are the cells in the order
-        layer 0 forward, layer 0 backward, layer 1 forward, …; it has no parameters of
-        its own.
+    nO: Width of the output: both directions side by side if `bi`.
+    nI: Width of the input. Missing sizes are inferred from the sample that is passed to
+        `Model.initialize`.
+    bi: Read each sequence in both directions (Graves & Schmidhuber, 2005) with ``nO /
+        2`` hidden units each.
+    depth: Number of layers; each reads the output of the previous one.
+    dropout: Dropout rate in training, on the input of each layer and on the output of
+        the last one, i.e. on all connections but the recurrent ones (Zaremba, Sutskever
+        & Vinyals, 2014). One mask is used for all steps of a sequence (Gal &
+        Ghahramani, 2016). `thinc.api.set_dropout_rate`, and so `nlp.update(drop=…)`,
+        sets it.
+    RETURNS: The layer. Its `layers` are the cells in the order layer 0 forward, layer 0
+        backward, layer 1 forward, …; it has no parameters of its own.
     RAISES (ValueError): If the depth or a width is below 1, nO is odd with `bi`, or the
         dropout is not in [0, 1); when called, if the input has another width.
     """

@@ -83,8 +83,8 @@ def lstm_step(
 ) -> tuple[State, Callable[[Floats2d, Floats2d], StepGradients]]:
     """Compute the equations above.
 
-    RETURNS (tuple[State, Callable]): ``(h, c)``, and the backward step: a function from
-        ``(dh, dc)`` to ``(dx, dh_prev, dc_prev, dWx, dWh, db)``.
+    RETURNS: ``(h, c)``, and the backward step: a function from ``(dh, dc)`` to ``(dx,
+        dh_prev, dc_prev, dWx, dWh, db)``.
     """
     xp = get_array_module(x)
     a = x @ Wx + h_prev @ Wh + b  # (n, 4·nH)
@@ -120,11 +120,10 @@ def LSTMCell(nO: int | None = None, nI: int | None = None) -> Model[InT, OutT]:
         for x in steps:  # each (n, 32)
             h, c = cell.predict((x, h, c))
 
-    nO (int | None): Number of hidden units, nH above.
-    nI (int | None): Number of inputs. Missing sizes are inferred from the sample that
-        is passed to `Model.initialize`.
-    RETURNS (Model[InT, OutT]): The cell, with the parameters Wx (nI, 4·nO),
-        Wh (nO, 4·nO) and b (4·nO,).
+    nO: Number of hidden units, nH above.
+    nI: Number of inputs. Missing sizes are inferred from the sample that is passed to
+        `Model.initialize`.
+    RETURNS: The cell, with the parameters Wx (nI, 4·nO), Wh (nO, 4·nO) and b (4·nO,).
     RAISES (ValueError): When called, if the shapes of x, h and c do not match.
     """
     return Model(

@@ -41,12 +41,12 @@ def segment_marginals(
 ) -> Floats1d:
     """The probability of each segment. Sequences without a segment are skipped.
 
-    crf (Model): A `CRF` layer.
-    emissions (Ragged): (N, T) emission scores; minus infinity excludes a tag.
-    constraints (TransitionConstraints): The legal paths.
-    segments (Segments): K segments, none of them empty, each within one sequence.
-    temperature (float): All scores, those of the layer included, are divided by it.
-    RETURNS (Floats1d): (K,) float64 probabilities.
+    crf: A `CRF` layer.
+    emissions: (N, T) emission scores; minus infinity excludes a tag.
+    constraints: The legal paths.
+    segments: K segments, none of them empty, each within one sequence.
+    temperature: All scores, those of the layer included, are divided by it.
+    RETURNS: (K,) float64 probabilities.
     RAISES (ValueError): If a sequence has no legal path.
     """
     starts, ends, tags, continuation = segments

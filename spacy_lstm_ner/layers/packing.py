@@ -86,10 +86,10 @@ class Block(NamedTuple):
 def pack(ops: Ops, lengths: Ints1d, n_rows: int) -> Packing:
     """Compute the time-major order of a ragged batch.
 
-    ops (Ops): The ops that create the index arrays.
-    lengths (Ints1d): (B,) length of each sequence; zeros are allowed.
-    n_rows (int): N, the number of rows of the batch.
-    RETURNS (Packing): The order. ``data[packing.forwards]`` packs rows,
+    ops: The ops that create the index arrays.
+    lengths: (B,) length of each sequence; zeros are allowed.
+    n_rows: N, the number of rows of the batch.
+    RETURNS: The order. ``data[packing.forwards]`` packs rows,
         ``packing.to_ragged(packed)`` is the inverse.
     RAISES (ValueError): If the sum of the lengths is not the number of rows.
     """

@@ -38,9 +38,9 @@ class StateRecorder:
     ) -> None:
         """Add the states of a layer, if all of its cells are to be recorded.
 
-        cells (Sequence[Model]): The D cells of the layer.
-        arrays (Sequence[Floats3d]): The fields of `States`, rows in time-major order.
-        orders (Ints2d): (D, N) the row of the batch that each of these rows is.
+        cells: The D cells of the layer.
+        arrays: The fields of `States`, rows in time-major order.
+        orders: (D, N) the row of the batch that each of these rows is.
         """
         if not self.ids.issuperset(cell.id for cell in cells):
             return
@@ -70,10 +70,9 @@ def record_states(cells: Collection[Model]) -> Iterator[list[States]]:
     A `TorchLSTM` runs as `LSTM` inside the block, with its own weights, because PyTorch
     does not expose its gates. Other threads are not recorded.
 
-    cells (Collection[Model]): The cells, as in the `layers` of an `LSTM`. A layer is
-        recorded if all of its cells are among them.
-    YIELDS (list[States]): One entry for each run of a layer, in the order in which
-        layers run.
+    cells: The cells, as in the `layers` of an `LSTM`. A layer is recorded if all of its
+        cells are among them.
+    YIELDS: One entry for each run of a layer, in the order in which layers run.
     """
     recorder = StateRecorder(cells)
     token = _recorder.set(recorder)

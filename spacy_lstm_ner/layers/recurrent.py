@@ -33,11 +33,11 @@ def recurrent_layer(
 ) -> Model[Ragged, Ragged]:
     """Build a recurrent layer over ragged batches: see `LSTM` for its arguments.
 
-    make_cell (Callable[[], Model]): Creates a cell without sizes.
-    run_layer (RunLayer): Takes the cells of one layer (one for each direction), its
-        input (N, width) in ragged order, the time-major order, and whether gradients
-        are needed. Returns the output, directions side by side, and a function from its
-        gradient to that of the input.
+    make_cell: Creates a cell without sizes.
+    run_layer: Takes the cells of one layer (one for each direction), its input (N,
+        width) in ragged order, the time-major order, and whether gradients are needed.
+        Returns the output, directions side by side, and a function from its gradient to
+        that of the input.
     """
     if depth < 1:
         raise ValueError(f"{name}: the depth has to be at least 1, not {depth}.")
@@ -131,8 +131,8 @@ def sequence_dropout(
     """Apply dropout with the layer's `dropout_rate` and one mask for all steps of a
     sequence (Gal & Ghahramani, 2016).
 
-    X (Floats2d): (N, width) rows in ragged order.
-    RETURNS (tuple[Floats2d, Backprop]): (N, width), and backprop.
+    X: (N, width) rows in ragged order.
+    RETURNS: (N, width), and backprop.
     """
     rate = model.attrs["dropout_rate"]
     if not is_train or rate <= 0:

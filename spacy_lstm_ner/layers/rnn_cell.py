@@ -47,8 +47,8 @@ def rnn_step(
 ) -> tuple[Floats2d, Callable[[Floats2d], StepGradients]]:
     """Compute the equations above.
 
-    RETURNS (tuple[Floats2d, Callable]): h, and the backward step: a function from dh to
-        ``(dx, dh_prev, dWx, dWh, db)``.
+    RETURNS: h, and the backward step: a function from dh to ``(dx, dh_prev, dWx, dWh,
+        db)``.
     """
     h = get_array_module(x).tanh(x @ Wx + h_prev @ Wh + b)  # (n, nH)
 
@@ -73,11 +73,10 @@ def RNNCell(nO: int | None = None, nI: int | None = None) -> Model[InT, Floats2d
         for x in steps:  # each (n, 32)
             h = cell.predict((x, h))
 
-    nO (int | None): Number of hidden units, nH above.
-    nI (int | None): Number of inputs. Missing sizes are inferred from the sample that
-        is passed to `Model.initialize`.
-    RETURNS (Model[InT, Floats2d]): The cell, with the parameters Wx (nI, nO),
-        Wh (nO, nO) and b (nO,).
+    nO: Number of hidden units, nH above.
+    nI: Number of inputs. Missing sizes are inferred from the sample that is passed to
+        `Model.initialize`.
+    RETURNS: The cell, with the parameters Wx (nI, nO), Wh (nO, nO) and b (nO,).
     RAISES (ValueError): When called, if the shapes of x and h do not match.
     """
     return Model(

@@ -17,14 +17,14 @@ def run_layer(
 ) -> tuple[Floats2d, Callable[[Floats2d], Floats2d]]:
     """Run the cells of one layer, each in its own direction.
 
-    cells (list[Model]): D cells, one for each direction: `RNNCell` or `LSTMCell`.
-    X (Floats2d): (N, nI) rows in ragged order.
-    packing (Packing): Their time-major order.
-    is_train (bool): Whether `backprop` will be called.
-    n_states (int): Number of arrays that a cell carries from step to step: 2 for
-        `LSTMCell`, h and c; 1 for `RNNCell`.
-    RETURNS (tuple[Floats2d, Callable]): (N, D·nH) hidden states, directions side by
-        side; and backprop, from their gradient to that of X.
+    cells: D cells, one for each direction: `RNNCell` or `LSTMCell`.
+    X: (N, nI) rows in ragged order.
+    packing: Their time-major order.
+    is_train: Whether `backprop` will be called.
+    n_states: Number of arrays that a cell carries from step to step: 2 for `LSTMCell`,
+        h and c; 1 for `RNNCell`.
+    RETURNS: (N, D·nH) hidden states, directions side by side; and backprop, from their
+        gradient to that of X.
     """
     xp = cells[0].ops.xp
     nH = cells[0].get_dim("nO")

@@ -32,12 +32,11 @@ def best_paths(
 ) -> Ints1d:
     """The legal path with the highest score, for each sequence of a batch.
 
-    crf (Model): A `CRF` layer.
-    emissions (Ragged): (N, T) emission scores; minus infinity excludes a tag.
-    constraints (TransitionConstraints): The legal paths.
-    allowed (np.ndarray | None): (N, T) bool, the tags that a path may have at each
-        unit. Default: all.
-    RETURNS (Ints1d): (N,) tag ids, sequences end to end.
+    crf: A `CRF` layer.
+    emissions: (N, T) emission scores; minus infinity excludes a tag.
+    constraints: The legal paths.
+    allowed: (N, T) bool, the tags that a path may have at each unit. Default: all.
+    RETURNS: (N,) tag ids, sequences end to end.
     RAISES (ValueError): If a sequence has no legal path.
     """
     paths, scores = _search(crf, emissions, constraints, allowed)
@@ -97,15 +96,15 @@ def n_best_paths(
     As `best_paths`, but with the n best paths to each tag. They continue n of the best
     paths to the tags of the previous unit, and no two of them are equal. In float64.
 
-    crf (Model): A `CRF` layer.
-    emissions (Ragged): (N, T) emission scores; minus infinity excludes a tag.
-    constraints (TransitionConstraints): The legal paths.
-    n (int): Number of paths, at least 1.
-    temperature (float): All scores, those of the layer included, are divided by it. It
-        changes the probabilities, but not the order of the paths.
-    RETURNS (tuple[Ints2d, Floats2d]): (n, N) tag ids, the best paths first; and
-        (B, n) the logarithms of their probabilities, minus infinity if a sequence has
-        fewer legal paths. An empty sequence has one.
+    crf: A `CRF` layer.
+    emissions: (N, T) emission scores; minus infinity excludes a tag.
+    constraints: The legal paths.
+    n: Number of paths, at least 1.
+    temperature: All scores, those of the layer included, are divided by it. It changes
+        the probabilities, but not the order of the paths.
+    RETURNS: (n, N) tag ids, the best paths first; and (B, n) the logarithms of their
+        probabilities, minus infinity if a sequence has fewer legal paths. An empty
+        sequence has one.
     RAISES (ValueError): If a sequence has no legal path.
     """
     data = float64_scores(emissions) / temperature
@@ -159,10 +158,10 @@ def _largest(values: np.ndarray, n: int) -> np.ndarray:
 def path_scores(crf: Model, emissions: Ragged, paths: Ints1d) -> Floats1d:
     """The scores of paths, without the transition constraints.
 
-    crf (Model): A `CRF` layer.
-    emissions (Ragged): (N, T) emission scores; no sequence is empty.
-    paths (Ints1d): (N,) tag ids, sequences end to end.
-    RETURNS (Floats1d): (B,) float64 scores.
+    crf: A `CRF` layer.
+    emissions: (N, T) emission scores; no sequence is empty.
+    paths: (N,) tag ids, sequences end to end.
+    RETURNS: (B,) float64 scores.
     """
     data = float64_scores(emissions)
     starts, transitions, ends = (
@@ -193,12 +192,12 @@ def best_paths_without_segments(
     constrained searches: one for each unit of the segment, with its tag excluded, and
     one in which the continuation follows.
 
-    crf (Model): A `CRF` layer.
-    emissions (Ragged): (N, T) emission scores of one sequence.
-    constraints (TransitionConstraints): The legal paths.
-    segments (Segments): K segments.
-    RETURNS (tuple[Ints2d, Floats1d]): (K, N) tag ids; and (K,) the scores of the
-        paths, minus infinity if each legal path contains the segment.
+    crf: A `CRF` layer.
+    emissions: (N, T) emission scores of one sequence.
+    constraints: The legal paths.
+    segments: K segments.
+    RETURNS: (K, N) tag ids; and (K,) the scores of the paths, minus infinity if each
+        legal path contains the segment.
     """
     data = float64_scores(emissions)
     n, n_tags = data.shape

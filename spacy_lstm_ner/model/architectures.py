@@ -47,14 +47,14 @@ def build_hash_char_embed(
     of each Doc's text, one vector per character. For the slot `embed` of
     `spacy.Tok2Vec.v2`.
 
-    width (int): Width of the vector of each n-gram. With 1, 2 or 3 numbers of rows, 1,
-        3 or 6 of them are concatenated.
-    rows (Sequence[int]): Number of rows of the tables for characters, pairs, triples.
-    ngram_dropout (float): In training, the probability that an occurrence of a pair or
-        triple is dropped.
-    lexicon_width (int): Width of an additional vector for the words of a lexicon that
-        contain the character, see layers/lexicon.py. 0: no lexicon. Only for the model
-        of `lstm_ner`, whose `initialize` sets the lexicon.
+    width: Width of the vector of each n-gram. With 1, 2 or 3 numbers of rows, 1, 3 or 6
+        of them are concatenated.
+    rows: Number of rows of the tables for characters, pairs, triples.
+    ngram_dropout: In training, the probability that an occurrence of a pair or triple
+        is dropped.
+    lexicon_width: Width of an additional vector for the words of a lexicon that contain
+        the character, see layers/lexicon.py. 0: no lexicon. Only for the model of
+        `lstm_ner`, whose `initialize` sets the lexicon.
     """
     vectors = HashCharEmbed(width, rows=rows, ngram_dropout=ngram_dropout)
     if lexicon_width:
@@ -69,9 +69,8 @@ def build_char_embed(width: int | None, kind: Kind) -> DocsToVectors:
     For the slot `embed` of `spacy.Tok2Vec.v2` in the model of `lstm_ner`, which passes
     all training texts to `initialize`.
 
-    width (int | None): Width of the vectors; null for "onehot".
-    kind (str): "learned", "onehot", "normal" or "uniform"; all but "learned" are not
-        trained.
+    width: Width of the vectors; null for "onehot".
+    kind: "learned", "onehot", "normal" or "uniform"; all but "learned" are not trained.
     """
     model = chain(Characters(), with_array(CharEmbed(width, kind=kind)), ragged2list())
     if width is not None:
@@ -87,10 +86,10 @@ def build_lstm_encoder(width: int, depth: int, bi: bool) -> VectorsToVectors:
     The dropout rate is spaCy's setting `training.dropout`, as for all layers of a
     pipeline.
 
-    width (int): Width of the output. If `bi` is set, it has to be even, since each
-        direction gives half of it.
-    depth (int): Number of layers.
-    bi (bool): Read in both directions.
+    width: Width of the output. If `bi` is set, it has to be even, since each direction
+        gives half of it.
+    depth: Number of layers.
+    bi: Read in both directions.
     """
     return _encoder(LSTM(width, bi=bi, depth=depth))
 
@@ -113,10 +112,10 @@ def build_lstm_stack_encoder(
 ) -> VectorsToVectors:
     """`spacy-lstm-ner.LSTMStackEncoder.v1`: LSTMs with linear layers between them.
 
-    width (int): Width of the output of each LSTM.
-    linear_width (int): Width of the linear layers.
-    depth (int): Number of LSTMs.
-    bi (bool): Read in both directions.
+    width: Width of the output of each LSTM.
+    linear_width: Width of the linear layers.
+    depth: Number of LSTMs.
+    bi: Read in both directions.
     """
     return _stack_encoder(LSTM, width, linear_width, depth, bi)
 
@@ -158,13 +157,12 @@ def build_ner(
     linear layer that computes the emission scores of the tags, and a CRF that scores
     their transitions.
 
-    tok2vec (Model[list[Doc], list[Floats2d]]): Gives one vector per unit of the
-        component: per character, or with `unit = "token"` per token.
-    nO (int | None): Number of tags. None: it is set by `initialize`.
-    crf (bool): Learn transition scores. Otherwise tags are trained independently, with
-        a softmax. The best path is legal in both cases.
-    RETURNS (Model[list[Doc], list[Floats2d]]): The emission scores of each Doc,
-        (units, nO).
+    tok2vec: Gives one vector per unit of the component: per character, or with `unit =
+        "token"` per token.
+    nO: Number of tags. None: it is set by `initialize`.
+    crf: Learn transition scores. Otherwise tags are trained independently, with a
+        softmax. The best path is legal in both cases.
+    RETURNS: The emission scores of each Doc, (units, nO).
     """
     output = Linear(nO, tok2vec.maybe_get_dim("nO"))
     tag_order: Model[Vectors, Vectors] = CRF(nO, learned=crf)

@@ -61,12 +61,11 @@ def pretrain(
 ) -> list[float]:
     """Pretrain an encoder of characters.
 
-    tok2vec (Model[list[Doc], list[Floats2d]]): An initialized encoder, whose weights
-        are updated.
-    texts (Sequence[str]): The texts.
-    steps (int): Number of batches of 16 texts.
-    progress (bool): Show a progress bar.
-    RETURNS (list[float]): The mean loss per masked character in each batch, in nats.
+    tok2vec: An initialized encoder, whose weights are updated.
+    texts: The texts.
+    steps: Number of batches of 16 texts.
+    progress: Show a progress bar.
+    RETURNS: The mean loss per masked character in each batch, in nats.
     RAISES (ValueError): If the tok2vec does not read characters, or all texts are
         empty.
     """
@@ -118,11 +117,10 @@ class PendingPretraining:
     A deep copy of the component is pretrained, too. The texts are not pickled or saved,
     so a component that is loaded is not pretrained, and a warning says so.
 
-    name (str): Name of the component, for messages on stderr.
-    tok2vec (Model[list[Doc], list[Floats2d]]): The initialized encoder.
-    texts (Iterable[str]): The texts.
-    steps (int): Maximum number of batches of 16 texts; each text is read at most 64
-        times.
+    name: Name of the component, for messages on stderr.
+    tok2vec: The initialized encoder.
+    texts: The texts.
+    steps: Maximum number of batches of 16 texts; each text is read at most 64 times.
     RAISES (ValueError): As `pretrain`.
     """
 
@@ -145,11 +143,10 @@ class PendingPretraining:
         accumulated gradients are restored afterwards; so are the weights, if
         pretraining is interrupted.
 
-        tok2vec (Model[list[Doc], list[Floats2d]]): The encoder, whose weights are
-            updated.
-        RETURNS (Pretraining | None): Statistics. None if the weights of the encoder
-            have been changed since it was initialized, for example by `init_tok2vec` or
-            `from_disk`: these weights are kept.
+        tok2vec: The encoder, whose weights are updated.
+        RETURNS: Statistics. None if the weights of the encoder have been changed since
+            it was initialized, for example by `init_tok2vec` or `from_disk`: these
+            weights are kept.
         """
         if _digest(tok2vec) != self._weights:
             print_line(
@@ -270,11 +267,11 @@ def build_pretrain_masked_characters(
     """`spacy-lstm-ner.PretrainMaskedCharacters.v1`: predict masked characters. For
     `[pretraining.objective]`, with `component = "lstm_ner"` and `layer = "tok2vec"`.
 
-    masked (float): Proportion of the characters that are masked.
-    buckets (int): Number of classes to predict: the class of a character is its code
-        point modulo this number.
-    RETURNS (Callable): Builds the model to train from a vocab and a tok2vec. It raises
-        a ValueError for a tok2vec that does not read characters.
+    masked: Proportion of the characters that are masked.
+    buckets: Number of classes to predict: the class of a character is its code point
+        modulo this number.
+    RETURNS: Builds the model to train from a vocab and a tok2vec. It raises a
+        ValueError for a tok2vec that does not read characters.
     RAISES (ValueError): If `masked` is not between 0 and 1, or `buckets` is below 2.
     """
     if not 0 < masked < 1:
@@ -385,10 +382,10 @@ def masked_loss(
     """The negative log-likelihood of the masked characters, under a softmax over the
     buckets.
 
-    docs (list[Doc]): Not used; `spacy pretrain` passes them.
-    predictions (Predictions): The scores, and the characters that were masked.
-    RETURNS (tuple[float, Floats2d]): The loss, summed over the characters, and the
-        gradient of its mean with respect to the scores.
+    docs: Not used; `spacy pretrain` passes them.
+    predictions: The scores, and the characters that were masked.
+    RETURNS: The loss, summed over the characters, and the gradient of its mean with
+        respect to the scores.
     """
     n = len(predictions.targets)
     targets = (ops.xp.arange(n), predictions.targets)

@@ -30,8 +30,8 @@ SpanT = TypeVar("SpanT", UnitSpan, ScoredSpan)
 def code_points(texts: Sequence[str]) -> Ints1d:
     """The code points of concatenated texts, without a Python loop over characters.
 
-    texts (Sequence[str]): The texts, with N characters in total.
-    RETURNS (Ints1d): (N,) uint32.
+    texts: The texts, with N characters in total.
+    RETURNS: (N,) uint32.
     """
     data = "".join(texts).encode("utf-32-le", "surrogatepass")
     return np.frombuffer(data, dtype="<u4")
@@ -40,8 +40,8 @@ def code_points(texts: Sequence[str]) -> Ints1d:
 def Characters() -> Model[list[Doc], Ragged]:
     """A layer that reads the characters of Docs.
 
-    RETURNS (Model[list[Doc], Ragged]): Code points (N, 1), one row per character of
-        ``doc.text``, including spaces.
+    RETURNS: Code points (N, 1), one row per character of ``doc.text``, including
+        spaces.
     """
     return Model("characters", _characters_forward)
 
@@ -252,11 +252,11 @@ UNITS: dict[str, Units] = {"char": CharUnits(), "token": TokenUnits()}
 def in_characters(units: Units, doc: Doc, spans: Iterable[SpanT]) -> Iterator[SpanT]:
     """Convert spans of units to spans of characters.
 
-    units (Units): The kind of units.
-    doc (Doc): The document.
-    spans (Iterable[UnitSpan | ScoredSpan]): The spans.
-    YIELDS (UnitSpan | ScoredSpan): Spans in characters of doc.text, without white space
-        at their edges; spans that contain only white space are left out.
+    units: The kind of units.
+    doc: The document.
+    spans: The spans.
+    YIELDS: Spans in characters of doc.text, without white space at their edges; spans
+        that contain only white space are left out.
     """
     for span in spans:
         start, end = units.to_characters(doc, span.start, span.end)

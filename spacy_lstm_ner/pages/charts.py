@@ -60,13 +60,13 @@ def line_chart(
 ) -> str:
     """Draw lines over training steps.
 
-    name (str): The name of the chart, which must be unique on the page.
-    description (str): A description for screen readers.
-    lines (Sequence[Line]): The lines; `legend_key(i)` draws the key of the i-th one.
-    best (int | None): A step to mark.
-    unit (str): Label of the y-axis.
-    logarithmic (bool): Whether to use a logarithmic scale, if all values are positive.
-    RETURNS (str): The chart, as SVG.
+    name: The name of the chart, which must be unique on the page.
+    description: A description for screen readers.
+    lines: The lines; `legend_key(i)` draws the key of the i-th one.
+    best: A step to mark.
+    unit: Label of the y-axis.
+    logarithmic: Whether to use a logarithmic scale, if all values are positive.
+    RETURNS: The chart, as SVG.
     """
     figure, (axes,) = _panels(1)
     if best is not None:
@@ -101,10 +101,10 @@ def calibration_chart(
 ) -> str:
     """Draw a calibration curve and, below it, a histogram of the probabilities.
 
-    name (str): The name of the chart, which must be unique on the page.
-    description (str): A description for screen readers.
-    curve (Sequence[CalibrationBin]): The calibration curve.
-    RETURNS (str): The chart, as SVG.
+    name: The name of the chart, which must be unique on the page.
+    description: A description for screen readers.
+    curve: The calibration curve.
+    RETURNS: The chart, as SVG.
     """
     figure, (above, below) = _panels(2, ratios=(3, 1), height=1.5)
     middles = [(one.low + one.high) / 2 for one in curve]

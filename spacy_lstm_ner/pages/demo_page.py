@@ -20,14 +20,14 @@ def demo_page(
     """Return a page to enter a text, see its entities and the gates of the LSTM, and
     annotate files. It sends requests to its server.
 
-    name (str): Name of the pipeline.
-    components (Sequence[str]): Names of its components.
-    lang (str): The language of texts, for screen readers; empty: unknown.
-    example (str): The initial text.
-    threshold (float): The initial threshold.
-    limits (Mapping[str, int]): Maximum sizes: see `server.demo`.
-    no_gates (str | None): The reason why there are no gates; None if there are.
-    RETURNS (str): The page.
+    name: Name of the pipeline.
+    components: Names of its components.
+    lang: The language of texts, for screen readers; empty: unknown.
+    example: The initial text.
+    threshold: The initial threshold.
+    limits: Maximum sizes: see `server.demo`.
+    no_gates: The reason why there are no gates; None if there are.
+    RETURNS: The page.
     """
     body = "\n".join(
         [

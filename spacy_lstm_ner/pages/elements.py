@@ -27,9 +27,9 @@ def lang_html(lang: str | None) -> str:
     fonts depend on: the pages are in English, the texts in the language of the
     pipeline.
 
-    lang (str | None): A language as spaCy names it. "", or "xx" for any: unknown. None:
-        that of the parent element.
-    RETURNS (str): The attribute, with a space before it; empty for None.
+    lang: A language as spaCy names it. "", or "xx" for any: unknown. None: that of the
+        parent element.
+    RETURNS: The attribute, with a space before it; empty for None.
     """
     if lang is None:
         return ""
@@ -51,11 +51,10 @@ def table_html(
 ) -> str:
     """Return a table that can be scrolled if it is too wide, also with the keyboard.
 
-    header (Sequence[str]): The headings of the columns, as HTML.
-    rows (Iterable[Sequence[str]]): The cells of each row, as HTML. The first one is the
-        heading of the row.
-    caption (str): The caption, as HTML; empty: none.
-    RETURNS (str): The table.
+    header: The headings of the columns, as HTML.
+    rows: The cells of each row, as HTML. The first one is the heading of the row.
+    caption: The caption, as HTML; empty: none.
+    RETURNS: The table.
     """
     head = "".join(f'<th scope="col">{cell}</th>' for cell in header)
     body = "\n".join(

@@ -17,10 +17,10 @@ Entity = tuple[int, int, str, float | None]
 def scored_entities(doc: Doc, spans_key: str | None) -> list[Entity]:
     """Return the entities of a document.
 
-    doc (Doc): The document.
-    spans_key (str | None): The key in `doc.spans` of the probabilities. None: there are
-        no probabilities.
-    RETURNS (list[Entity]): The entities in the order of the text.
+    doc: The document.
+    spans_key: The key in `doc.spans` of the probabilities. None: there are no
+        probabilities.
+    RETURNS: The entities in the order of the text.
     """
     return [
         (ent.start_char, ent.end_char, ent.label_, score)
@@ -31,11 +31,11 @@ def scored_entities(doc: Doc, spans_key: str | None) -> list[Entity]:
 def entities_html(text: str, entities: Iterable[Entity], *, lang: str = "") -> str:
     """Convert a text with entities to HTML.
 
-    text (str): The text.
-    entities (Iterable[Entity]): Its entities, which must not overlap.
-    lang (str): Its language, as spaCy names it.
-    RETURNS (str): An element `div`. Each entity is a `mark` with `data-label`,
-        `data-start`, `data-end` and `data-score`.
+    text: The text.
+    entities: Its entities, which must not overlap.
+    lang: Its language, as spaCy names it.
+    RETURNS: An element `div`. Each entity is a `mark` with `data-label`, `data-start`,
+        `data-end` and `data-score`.
     """
     parts, done = [], 0
     for start, end, label, score in sorted(entities, key=lambda entity: entity[:2]):
@@ -56,12 +56,12 @@ def mark_html(
 ) -> str:
     """Convert an entity to HTML.
 
-    text (str): The text of the entity.
-    label (str): Its label.
-    score (float | None): Its probability; None if it is unknown.
-    start (int): Its start in the text around it.
-    lang (str | None): Its language. None: that of the parent element.
-    RETURNS (str): An element `mark`.
+    text: The text of the entity.
+    label: Its label.
+    score: Its probability; None if it is unknown.
+    start: Its start in the text around it.
+    lang: Its language. None: that of the parent element.
+    RETURNS: An element `mark`.
     """
     attributes = {
         "data-label": label,

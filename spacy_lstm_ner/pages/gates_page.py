@@ -47,12 +47,12 @@ def gates_page(
     emission scores and the best path below. The step under the pointer is described in
     words.
 
-    gates (Gates): The result of `open_gates`.
-    explanation (Explanation | None): The result of `explain` for the same text, to show
-        the contribution of each character to an entity.
-    ranking (Mapping[str, Sequence[RankedUnit]] | None): The result of `rank_units`, to
-        sort hidden units by how closely they follow a type.
-    RETURNS (str): The page.
+    gates: The result of `open_gates`.
+    explanation: The result of `explain` for the same text, to show the contribution of
+        each character to an entity.
+    ranking: The result of `rank_units`, to sort hidden units by how closely they follow
+        a type.
+    RETURNS: The page.
     """
     shown = [_visible(unit) for unit in gates.units]
     data: dict[str, Any] = {

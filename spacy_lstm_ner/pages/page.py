@@ -28,15 +28,15 @@ def page(
 ) -> str:
     """Return an HTML page in a single file.
 
-    title (str): The title, as text.
-    body (str): The content, as HTML.
-    style (str): Styles in addition to those of page.css.
-    script (str): The only script that the page may run.
-    data (Any): Data for the script, as JSON in the element "data".
-    connect (bool): Whether the script may send requests to the server of the page.
-    framed (Iterable[str]): The scripts of other pages that this page shows in a frame
-        (`srcdoc`). The policies of both pages apply to them, so both must allow them.
-    RETURNS (str): The page.
+    title: The title, as text.
+    body: The content, as HTML.
+    style: Styles in addition to those of page.css.
+    script: The only script that the page may run.
+    data: Data for the script, as JSON in the element "data".
+    connect: Whether the script may send requests to the server of the page.
+    framed: The scripts of other pages that this page shows in a frame (`srcdoc`). The
+        policies of both pages apply to them, so both must allow them.
+    RETURNS: The page.
     """
     values = ""
     if data is not None:
@@ -82,10 +82,10 @@ def iframe(page: str, title: str, *, height: int = 640) -> str:
     """Return a frame that contains a page, for notebooks. The page cannot access the
     document around it.
 
-    page (str): The page.
-    title (str): Its title for screen readers.
-    height (int): Height in pixels.
-    RETURNS (str): The element `iframe`.
+    page: The page.
+    title: Its title for screen readers.
+    height: Height in pixels.
+    RETURNS: The element `iframe`.
     """
     return (
         f'<iframe srcdoc="{html.escape(page)}" title="{html.escape(title)}" '

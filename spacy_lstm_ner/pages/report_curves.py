@@ -65,10 +65,9 @@ def chart_html(title: str, svg: str, legend: str, table: str) -> str:
 def _charts(log: TrainingLog, gold: Counter[str]) -> Iterator[str]:
     """Yield all charts of a training.
 
-    log (TrainingLog): The log.
-    gold (Counter[str]): The number of gold entities of each type. Frequent types come
-        first.
-    YIELDS (str): A chart, as HTML.
+    log: The log.
+    gold: The number of gold entities of each type. Frequent types come first.
+    YIELDS: A chart, as HTML.
     """
     yield _pretraining_chart(log)
     yield _chart(log, "loss", "Loss per step", "", _losses(log), logarithmic=True)

@@ -175,8 +175,8 @@ def _comparison(
 ) -> str:
     """The gold and the predicted entities in a part of a text.
 
-    p_no_entity (tuple[float | None, float | None]): The probabilities to show if there
-        is no gold entity, and if there is no predicted one.
+    p_no_entity: The probabilities to show if there is no gold entity, and if there is
+        no predicted one.
     """
     rows = []
     for name, entities, p in zip(

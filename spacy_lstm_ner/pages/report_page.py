@@ -30,14 +30,13 @@ def write_report(
 ) -> None:
     """Write a report on a pipeline as an HTML page, atomically.
 
-    model (str | Path): Folder or installed package of the pipeline.
-    data (str | Path): A .spacy file, or a dataset file in any format that `convert`
-        reads.
-    output (str | Path): The page.
-    log (str | Path | None): The training log, written by
-        `spacy-lstm-ner.ReportLogger.v1`, for the learning curves.
-    metrics (str | Path | None): The scores on test data, written by `evaluate`.
-    progress (bool): Whether to show a progress bar if it takes long.
+    model: Folder or installed package of the pipeline.
+    data: A .spacy file, or a dataset file in any format that `convert` reads.
+    output: The page.
+    log: The training log, written by `spacy-lstm-ner.ReportLogger.v1`, for the learning
+        curves.
+    metrics: The scores on test data, written by `evaluate`.
+    progress: Whether to show a progress bar if it takes long.
     RAISES (OSError, ValueError): If the pipeline or a file cannot be used.
     RAISES (ImportError): If matplotlib is not installed.
     """
@@ -51,8 +50,8 @@ def write_report(
 def report_page(report: Report) -> str:
     """Return a report as an HTML page.
 
-    report (Report): The content of the report.
-    RETURNS (str): The page.
+    report: The content of the report.
+    RETURNS: The page.
     """
     sections = {
         "Learning curves": learning_curves(report),

@@ -41,10 +41,10 @@ def entity_scores(doc: Doc, spans_key: str | None = SPANS_KEY) -> list[float | N
     serialized or stored in a `DocBin`. Only `Doc.from_docs` and `Doc.to_json` drop the
     attrs of span groups.
 
-    doc (Doc): The document.
-    spans_key (str | None): The setting `spans_key` of the component.
-    RETURNS (list[float | None]): The probability of each entity in ``doc.ents``; None
-        if the component has not predicted it.
+    doc: The document.
+    spans_key: The setting `spans_key` of the component.
+    RETURNS: The probability of each entity in ``doc.ents``; None if the component has
+        not predicted it.
     """
     if spans_key is None:
         return [None] * len(doc.ents)
@@ -88,12 +88,12 @@ def annotate(
     """Write entities to ``doc.ents``, and with their probabilities to ``doc.spans``.
     See `LSTMEntityRecognizer.set_annotations`.
 
-    doc (Doc): The document.
-    spans (list[ScoredSpan]): The entities, in units.
-    units (Units): The kind of units.
-    alignment_mode (str): How to align an entity that begins or ends inside a token.
-    keep_preset (bool): Keep preset entities and blocked spans.
-    spans_key (str | None): The key of ``doc.spans``. None: write only ``doc.ents``.
+    doc: The document.
+    spans: The entities, in units.
+    units: The kind of units.
+    alignment_mode: How to align an entity that begins or ends inside a token.
+    keep_preset: Keep preset entities and blocked spans.
+    spans_key: The key of ``doc.spans``. None: write only ``doc.ents``.
     """
     occupied = bytearray(len(doc))  # a flag per token
     if keep_preset:
@@ -113,11 +113,10 @@ def _align(
     """Align entities with the tokens. If several entities need the same token, the most
     probable one gets it.
 
-    occupied (bytearray): (tokens,) a flag for each token that is part of an entity,
-        changed in place.
-    RETURNS (tuple[list[tuple[Span, float]], list[list[Any]]]): The aligned entities and
-        their probabilities, in the order of the text; and ``[start_char, end_char,
-        label, score]`` for each of the others.
+    occupied: (tokens,) a flag for each token that is part of an entity, changed in
+        place.
+    RETURNS: The aligned entities and their probabilities, in the order of the text; and
+        ``[start_char, end_char, label, score]`` for each of the others.
     """
     found = units.to_spans(doc, (span[:3] for span in spans), mode)
     aligned: list[tuple[Span, float]] = []
@@ -142,14 +141,12 @@ def _write(
 ) -> None:
     """Write entities to a document.
 
-    doc (Doc): The document.
-    found (Sequence[tuple[Span, float]]): Entities that do not overlap, in the order of
-        the text.
-    unaligned (list[list[Any]]): Entities that could not be aligned with the tokens.
-    free (np.ndarray | None): (tokens,) bool, the tokens that are to be outside of
-        entities; preset annotation of all others is kept. None: remove all preset
-        entities.
-    spans_key (str | None): The key of ``doc.spans``.
+    doc: The document.
+    found: Entities that do not overlap, in the order of the text.
+    unaligned: Entities that could not be aligned with the tokens.
+    free: (tokens,) bool, the tokens that are to be outside of entities; preset
+        annotation of all others is kept. None: remove all preset entities.
+    spans_key: The key of ``doc.spans``.
     """
     ents = [ent for ent, _ in found]
     if free is not None and spans_key is not None:
@@ -209,7 +206,7 @@ def _clear_ids(doc: Doc, tokens: Iterable[int]) -> None:
 def _segments(doc: Doc, selected: np.ndarray) -> list[Span]:
     """The maximal spans of selected tokens.
 
-    selected (np.ndarray): (tokens,) bool.
+    selected: (tokens,) bool.
     """
     edges = np.flatnonzero(np.diff(selected, prepend=False, append=False)).tolist()
     return [doc[i:j] for i, j in zip(edges[::2], edges[1::2], strict=True)]

@@ -56,8 +56,8 @@ class Batch(NamedTuple):
     def split_spans(self, spans: Iterable[Span]) -> list[list[Span]]:
         """Split spans by window.
 
-        spans (Iterable[Span]): Spans in rows of the batch, sorted by their starts.
-        RETURNS (list[list[Span]]): (B,) spans in units of each window.
+        spans: Spans in rows of the batch, sorted by their starts.
+        RETURNS: (B,) spans in units of each window.
         """
         result: list[list[Span]] = [[] for _ in self.windows]
         rows, index = self.rows, 0
@@ -82,9 +82,9 @@ def whole_docs(
 ) -> Batch:
     """Make a batch of whole documents, on the device of the model.
 
-    name (str): Name of the component, for error messages.
-    scores (list[Floats2d]): (units, T) for each document.
-    RETURNS (Batch): The batch.
+    name: Name of the component, for error messages.
+    scores: (units, T) for each document.
+    RETURNS: The batch.
     RAISES (ValueError): If the model has not given one row per unit.
     """
     parts = list(windows(docs, state.units, None))
@@ -108,12 +108,11 @@ def score_windows(
     whole documents, and its scores are split: a copy of a part of a document lacks what
     such a model reads beside the text.
 
-    name (str): Name of the component, for error messages.
-    docs (list[Doc]): The documents.
-    size (int | None): Units per window. None: do not split.
-    is_needed (Callable[[Window], bool] | None): Which windows are needed; all of them
-        by default.
-    YIELDS (Batch): The windows with their scores, on the CPU, in the order of the text.
+    name: Name of the component, for error messages.
+    docs: The documents.
+    size: Units per window. None: do not split.
+    is_needed: Which windows are needed; all of them by default.
+    YIELDS: The windows with their scores, on the CPU, in the order of the text.
     RAISES (ValueError): If the model is not initialized, gives a wrong number of rows,
         or gives scores that are not finite.
     """

@@ -90,15 +90,15 @@ def best_path_keeping_brackets(
 ) -> Ints1d:
     """Find the best path of one text that splits no pair.
 
-    crf (Model): A `CRF` layer.
-    scores (Floats2d): (n, T) emission scores, changed in place: tags that would split a
-        pair are excluded with minus infinity, so that the returned path is the best one
-        of the changed scores.
-    path (Ints1d): (n,) the best path, changed in place.
-    tags (TagSet): T tags.
-    pairs (Iterable[Pair]): The pairs, in units. Pairs that every path splits, because
-        of preset entities, are ignored.
-    RETURNS (Ints1d): (n,) the path.
+    crf: A `CRF` layer.
+    scores: (n, T) emission scores, changed in place: tags that would split a pair are
+        excluded with minus infinity, so that the returned path is the best one of the
+        changed scores.
+    path: (n,) the best path, changed in place.
+    tags: T tags.
+    pairs: The pairs, in units. Pairs that every path splits, because of preset
+        entities, are ignored.
+    RETURNS: (n,) the path.
     """
     possible = _unsplit_pairs(pairs, tags, scores)
     split = split_pairs(possible, tags.spans_from_ids(path))
@@ -149,9 +149,9 @@ def _keep_together(
 ) -> None:
     """Exclude all tags that would split one of the pairs.
 
-    allowed (np.ndarray): (n, T) bool, the tags that a path may have, changed in place.
-    in_entity (np.ndarray): (n,) bool, the units of the pairs that are to be inside of
-        one entity. All other pairs are to be outside of entities.
+    allowed: (n, T) bool, the tags that a path may have, changed in place.
+    in_entity: (n,) bool, the units of the pairs that are to be inside of one entity.
+        All other pairs are to be outside of entities.
     """
     outside = [unit for pair in pairs for unit in pair if not in_entity[unit]]
     allowed[outside, 1:] = False
@@ -201,8 +201,8 @@ _Steps = list[_Step]
 def _groups(pairs: Iterable[Pair]) -> Iterator[_Group]:
     """Group the pairs that share units.
 
-    YIELDS (_Group): The groups, sorted by their last units, so that a group comes after
-        those inside of it.
+    YIELDS: The groups, sorted by their last units, so that a group comes after those
+        inside of it.
     """
     units: dict[int, list[int]] = {}
     for i, j in pairs:
@@ -222,8 +222,7 @@ def _pairs_in_entities(
 ) -> np.ndarray:
     """Find the pairs that are inside of entities on the best path that splits no pair.
 
-    RETURNS (np.ndarray): (n,) bool, the units from the first to the last mark of each
-        such pair.
+    RETURNS: (n,) bool, the units from the first to the last mark of each such pair.
     """
     search = _GroupSearch(crf, scores, tags)
     group_at: dict[int, _Group] = {}
@@ -276,12 +275,11 @@ class _GroupSearch:
     ) -> _Steps:
         """Compute the scores of the best paths over a range of units.
 
-        start (int): The first unit.
-        end (int): The unit after the last one.
-        initial (Floats1d): (T,) the scores of the transitions to each tag of the first
-            unit.
-        group_at (dict[int, _Group]): The groups by their first units.
-        RETURNS (_Steps): The steps of the search.
+        start: The first unit.
+        end: The unit after the last one.
+        initial: (T,) the scores of the transitions to each tag of the first unit.
+        group_at: The groups by their first units.
+        RETURNS: The steps of the search.
         """
         steps: _Steps = []
         unit = start
@@ -315,10 +313,10 @@ class _GroupSearch:
     def _entity_scores(self, group: _Group, first: Floats1d, to: Ints1d) -> Floats2d:
         """The scores of the best paths that have a group inside of one entity.
 
-        to (Ints1d): (labels,) the tags of the last unit: `inside` or `end`.
-        RETURNS (Floats2d): (2, labels) scores, without the emission scores of the last
-            unit. Row 0: the entity begins at the first unit of the group. Row 1: it
-            begins before.
+        to: (labels,) the tags of the last unit: `inside` or `end`.
+        RETURNS: (2, labels) scores, without the emission scores of the last unit. Row
+            0: the entity begins at the first unit of the group. Row 1: it begins
+            before.
         """
         start, end = group.units[0], group.units[-1]
         at_begin, at_inside = first[self.begin], first[self.inside]
@@ -337,11 +335,9 @@ class _GroupSearch:
     def backtrack(self, steps: _Steps, final: Floats1d) -> Iterator[tuple[_Group, int]]:
         """Follow the best path backwards.
 
-        steps (_Steps): What `forward` returned.
-        final (Floats1d): (T,) the scores of the transitions from each tag of the last
-            unit.
-        YIELDS (tuple[_Group, int]): The groups, the last one first, each with the tag
-            of its last unit.
+        steps: What `forward` returned.
+        final: (T,) the scores of the transitions from each tag of the last unit.
+        YIELDS: The groups, the last one first, each with the tag of its last unit.
         """
         for group, first, last in reversed(steps):
             tag = int((last + final).argmax())

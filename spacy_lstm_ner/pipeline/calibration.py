@@ -40,10 +40,10 @@ def find_temperature(
 ) -> float:
     """Find the temperature for a component, see `LSTMEntityRecognizer.calibrate`.
 
-    decoder (Decoder): The component with the temperature that it has.
-    examples (list[Example]): Examples that it was not trained on.
-    window (int | None): Units per window.
-    RETURNS (float): The temperature, rounded to four decimals.
+    decoder: The component with the temperature that it has.
+    examples: Examples that it was not trained on.
+    window: Units per window.
+    RETURNS: The temperature, rounded to four decimals.
     RAISES (NotCalibrated): If no entity is found, or none is correct.
     """
     found: list[tuple[Batch, list[list[Span]]]] = []
@@ -101,10 +101,9 @@ def fit_temperature(
     """Find the temperature with the lowest loss, by golden-section search over its
     logarithm.
 
-    probabilities (Callable[[float], Floats1d]): Computes the probabilities (n,) at a
-        temperature.
-    is_correct (np.ndarray): (n,) bool, which are correct; at least one is.
-    RETURNS (float): The temperature, from `LOWEST` to `HIGHEST`.
+    probabilities: Computes the probabilities (n,) at a temperature.
+    is_correct: (n,) bool, which are correct; at least one is.
+    RETURNS: The temperature, from `LOWEST` to `HIGHEST`.
     """
 
     def loss(log_temperature: float) -> float:

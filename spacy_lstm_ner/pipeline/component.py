@@ -47,30 +47,29 @@ class LSTMEntityRecognizer(TrainableRecognizer):
     """Predicts named entities: the best legal sequence of tags over characters or
     tokens.
 
-    vocab (Vocab): The vocabulary of the pipeline.
-    model (Model[list[Doc], list[Floats2d]]): Gives the emission scores of the tags at
-        each unit.
-    name (str): Name of the component, also used for its losses.
-    unit (str): What the model reads. "char": the characters of the text, independently
-        of the tokenizer. "token": tokens, with any spaCy tok2vec.
-    scheme (str): Tag scheme, "BIOES" or "BIO".
-    alignment_mode (str): What to do with an entity that begins or ends inside a token:
+    vocab: The vocabulary of the pipeline.
+    model: Gives the emission scores of the tags at each unit.
+    name: Name of the component, also used for its losses.
+    unit: What the model reads. "char": the characters of the text, independently of the
+        tokenizer. "token": tokens, with any spaCy tok2vec.
+    scheme: Tag scheme, "BIOES" or "BIO".
+    alignment_mode: What to do with an entity that begins or ends inside a token:
         "expand" it to the whole token, "contract" it to leave the token out, or with
         "strict" drop it. See `Doc.char_span`.
-    overwrite (bool): Remove preset entities, those that are in ``doc.ents`` already.
-        Otherwise they are kept, as are blocked spans, and the best path is one that
-        contains them.
-    spans_key (str | None): The key of ``doc.spans`` to which the entities are written
-        with their probabilities, see `set_annotations`. None: do not write them.
-    threshold (float): Minimum probability of an entity.
-    incorrect_spans_key (str | None): The key of ``doc.spans`` in the training data with
-        spans that are known not to be entities with this extent and this label.
-    whole_brackets (bool): Require that an entity contains both marks of a pair of
-        brackets or quotation marks, or neither, see brackets.py.
-    window (int | None): Number of units that are read at once, at least 16: a longer
-        document is read in windows that overlap by a quarter, see windows.py. None: do
-        not use windows. Training does not use them.
-    scorer (Callable | None): The scorer that `nlp.evaluate` calls.
+    overwrite: Remove preset entities, those that are in ``doc.ents`` already. Otherwise
+        they are kept, as are blocked spans, and the best path is one that contains
+        them.
+    spans_key: The key of ``doc.spans`` to which the entities are written with their
+        probabilities, see `set_annotations`. None: do not write them.
+    threshold: Minimum probability of an entity.
+    incorrect_spans_key: The key of ``doc.spans`` in the training data with spans that
+        are known not to be entities with this extent and this label.
+    whole_brackets: Require that an entity contains both marks of a pair of brackets or
+        quotation marks, or neither, see brackets.py.
+    window: Number of units that are read at once, at least 16: a longer document is
+        read in windows that overlap by a quarter, see windows.py. None: do not use
+        windows. Training does not use them.
+    scorer: The scorer that `nlp.evaluate` calls.
     RAISES (ValueError): If the value of a setting is not valid, or the model does not
         read the unit.
     """
@@ -136,9 +135,9 @@ class LSTMEntityRecognizer(TrainableRecognizer):
         """Predict the entities of documents, without modifying them: those on the best
         path, unless they are less probable than the threshold.
 
-        docs (Iterable[Doc]): The documents.
-        RETURNS (list[list[ScoredSpan]]): For each document its entities, in units, each
-            with its marginal probability: that of all paths that contain this entity.
+        docs: The documents.
+        RETURNS: For each document its entities, in units, each with its marginal
+            probability: that of all paths that contain this entity.
         RAISES (ValueError): If the model is not initialized, does not give one row of
             scores per unit, or gives non-finite scores.
         """
@@ -148,9 +147,9 @@ class LSTMEntityRecognizer(TrainableRecognizer):
         """Decode documents, without windows and without modifying them. Components
         before this one should have been applied, see `n_best`.
 
-        docs (Iterable[Doc]): The documents.
-        RETURNS (list[Decoding]): For each document the emission scores, the best path,
-            and the entities on it, unless they are less probable than the threshold.
+        docs: The documents.
+        RETURNS: For each document the emission scores, the best path, and the entities
+            on it, unless they are less probable than the threshold.
         RAISES (ValueError): As `predict`.
         """
         decoder = self._decoder
@@ -172,16 +171,15 @@ class LSTMEntityRecognizer(TrainableRecognizer):
         are not modified. Components before this one should have been applied, see
         `n_best`.
 
-        docs (Iterable[Doc]): The documents.
-        spans (Iterable[Iterable[tuple[int, int, str]]]): For each document any number
-            of ``(start, end, label)`` in characters of doc.text, which may overlap. An
-            empty label is for the probability that no entity contains any of these
-            characters.
-        whole (bool): Do not use windows, as in `n_best`.
-        RETURNS (list[list[float]]): For each document the probabilities of its spans. A
-            probability is 0 if the component cannot predict the entity: if its label is
-            unknown, if it is longer than a window, or with ``unit = "token"`` if it
-            begins or ends inside a token.
+        docs: The documents.
+        spans: For each document any number of ``(start, end, label)`` in characters of
+            doc.text, which may overlap. An empty label is for the probability that no
+            entity contains any of these characters.
+        whole: Do not use windows, as in `n_best`.
+        RETURNS: For each document the probabilities of its spans. A probability is 0 if
+            the component cannot predict the entity: if its label is unknown, if it is
+            longer than a window, or with ``unit = "token"`` if it begins or ends inside
+            a token.
         RAISES (ValueError): For a span that is empty or not inside the text.
         """
         size = None if whole else self.window
@@ -193,12 +191,12 @@ class LSTMEntityRecognizer(TrainableRecognizer):
         in particular a shared tok2vec. Preset entities are kept, and are not part of
         the analyses.
 
-        docs (Iterable[Doc]): The documents.
-        n (int): Number of analyses, at least 1.
-        RETURNS (list[list[Analysis]]): For each document its analyses, all different,
-            the most probable one first. There are fewer than n if no more are possible,
-            or if some differ only in white space at the edges of entities: these are
-            merged into one, with the sum of their probabilities.
+        docs: The documents.
+        n: Number of analyses, at least 1.
+        RETURNS: For each document its analyses, all different, the most probable one
+            first. There are fewer than n if no more are possible, or if some differ
+            only in white space at the edges of entities: these are merged into one,
+            with the sum of their probabilities.
         RAISES (ValueError): If n is below 1.
         """
         if n < 1:
@@ -212,9 +210,9 @@ class LSTMEntityRecognizer(TrainableRecognizer):
     def without_preset(self, doc: Doc, spans: list[Span]) -> list[Span]:
         """Remove preset entities from the entities of a path.
 
-        doc (Doc): The document.
-        spans (list[Span]): All entities of a path, in units.
-        RETURNS (list[Span]): Those that are not in ``doc.ents`` already.
+        doc: The document.
+        spans: All entities of a path, in units.
+        RETURNS: Those that are not in ``doc.ents`` already.
         """
         is_kept = has_preset(doc, self.overwrite)
         return without_preset(doc, spans, self.state) if is_kept else spans
@@ -225,10 +223,9 @@ class LSTMEntityRecognizer(TrainableRecognizer):
         on. Unless a threshold is set, the predicted entities stay the same, see
         calibration.py.
 
-        examples (Iterable[Example]): The examples, with the components before this one
-            applied to the predicted Docs. Entities on tokens without annotation do not
-            count.
-        RETURNS (float): The temperature.
+        examples: The examples, with the components before this one applied to the
+            predicted Docs. Entities on tokens without annotation do not count.
+        RETURNS: The temperature.
         RAISES (NotCalibrated): If no entity is predicted, or none is correct. The
             temperature is unchanged then.
         """
@@ -252,8 +249,8 @@ class LSTMEntityRecognizer(TrainableRecognizer):
         - "unplaced": ``[start_char, end_char, label, score]`` of each entity that does
           not fit the tokens, or whose tokens are part of a more probable entity.
 
-        docs (Iterable[Doc]): The documents.
-        spans (list[list[ScoredSpan]]): What `predict` returned for them.
+        docs: The documents.
+        spans: What `predict` returned for them.
         """
         for doc, doc_spans in zip(docs, spans, strict=True):
             annotate(

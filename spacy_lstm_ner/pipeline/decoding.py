@@ -49,11 +49,11 @@ class Decoding(NamedTuple):
 class Decoder:
     """Decodes documents with the settings of a component.
 
-    name (str): Name of the component, for error messages.
-    model (Model[list[Doc], list[Floats2d]]): The model, which gives emission scores.
-    state (State): Labels, scheme, unit and temperature.
-    overwrite (bool): Ignore preset entities.
-    whole_brackets (bool): Do not split pairs of brackets, see brackets.py.
+    name: Name of the component, for error messages.
+    model: The model, which gives emission scores.
+    state: Labels, scheme, unit and temperature.
+    overwrite: Ignore preset entities.
+    whole_brackets: Do not split pairs of brackets, see brackets.py.
     """
 
     name: str
@@ -82,10 +82,10 @@ class Decoder:
     def search(self, batch: Batch) -> tuple[Ints1d, list[list[Span]]]:
         """Find the best path of each window, and the entities on it.
 
-        batch (Batch): B windows with N units. To keep a pair of brackets together, tags
-            are excluded from its emission scores.
-        RETURNS (tuple[Ints1d, list[list[Span]]]): (N,) tag ids; and (B,) entities in
-            units of each window, without preset ones.
+        batch: B windows with N units. To keep a pair of brackets together, tags are
+            excluded from its emission scores.
+        RETURNS: (N,) tag ids; and (B,) entities in units of each window, without preset
+            ones.
         """
         crf, tags = self.model.get_ref("crf"), self.state.tags
         emissions = batch.emissions
@@ -119,10 +119,9 @@ class Decoder:
     def decode(self, batch: Batch) -> list[Decoding]:
         """Decode each window of a batch.
 
-        batch (Batch): The batch. To keep a pair of brackets together, tags are excluded
-            from its emission scores.
-        RETURNS (list[Decoding]): (B,) the results, with entities in units of each
-            window.
+        batch: The batch. To keep a pair of brackets together, tags are excluded from
+            its emission scores.
+        RETURNS: (B,) the results, with entities in units of each window.
         """
         path, found = self.search(batch)
         rows = zip(
@@ -147,11 +146,10 @@ class Decoder:
     def marginals(self, batch: Batch, spans: list[list[Span]]) -> list[list[float]]:
         """The marginal probabilities of any entities.
 
-        batch (Batch): The batch.
-        spans (list[list[Span]]): (B,) entities in units of each window, which may
-            overlap. An empty label asks for the probability that no entity has any of
-            the units.
-        RETURNS (list[list[float]]): (B,) their probabilities.
+        batch: The batch.
+        spans: (B,) entities in units of each window, which may overlap. An empty label
+            asks for the probability that no entity has any of the units.
+        RETURNS: (B,) their probabilities.
         """
         tags = self.state.tags
         found = segment_marginals(

@@ -39,10 +39,10 @@ def exclude_spans(
     """Exclude all paths that have an entity with exactly one of these extents and its
     label.
 
-    tags (TagSet): T tags.
-    allowed (np.ndarray): (N, T) bool, the tags that are allowed at each unit.
-    incorrect (Iterable[tuple[int, int, str]]): Entity spans, in rows of the batch.
-    RETURNS (Annotation): The remaining paths.
+    tags: T tags.
+    allowed: (N, T) bool, the tags that are allowed at each unit.
+    incorrect: Entity spans, in rows of the batch.
+    RETURNS: The remaining paths.
     RAISES (ValueError): For a label that the tag set does not have.
     """
     ends: dict[tuple[str, int], set[int]] = {}
@@ -97,9 +97,9 @@ def _with_copies(
 ) -> TransitionConstraints:
     """Add the constraints of the copies.
 
-    constraints (TransitionConstraints): Those of the T tags.
-    copied (np.ndarray): (C,) the tag that each copy is a copy of.
-    RETURNS (TransitionConstraints): Those of the T tags, followed by the C copies.
+    constraints: Those of the T tags.
+    copied: (C,) the tag that each copy is a copy of.
+    RETURNS: Those of the T tags, followed by the C copies.
     """
     role = np.arange(len(copied)) % _N
     set_index = np.arange(len(copied)) // _N

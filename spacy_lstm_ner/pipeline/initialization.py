@@ -68,8 +68,8 @@ def find_labels(
 ) -> list[str]:
     """Find the labels, and warn of data that does not fit the pipeline.
 
-    labels (list[str] | None): The labels, if they are given.
-    RETURNS (list[str]): Those that are given, or else those of the examples.
+    labels: The labels, if they are given.
+    RETURNS: Those that are given, or else those of the examples.
     RAISES (ValueError): If they are not labels, or the examples have others.
     """
     if isinstance(labels, str) or not isinstance(labels, Iterable | None):
@@ -132,7 +132,7 @@ def initialize_lexicon(
 def initialize_model(name: str, model: Model, state: State, docs: list[Doc]) -> None:
     """Initialize the weights.
 
-    docs (list[Doc]): Documents to infer sizes from.
+    docs: Documents to infer sizes from.
     RAISES (ValueError): If the model has a wrong number of tags, or does not give one
         row per unit.
     """

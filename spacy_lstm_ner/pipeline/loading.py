@@ -12,8 +12,8 @@ from thinc.api import ConfigValidationError
 def load_pipeline(model: str | Path) -> Language:
     """Load a pipeline.
 
-    model (str | Path): Its folder, or the name of an installed package.
-    RETURNS (Language): The pipeline.
+    model: Its folder, or the name of an installed package.
+    RETURNS: The pipeline.
     RAISES (OSError, ValueError, ImportError): If there is no such pipeline, or it
         cannot be loaded. The error names the file.
     """

@@ -35,9 +35,9 @@ def clamp_preset(batch: Batch, docs: Iterable[int], state: State) -> None:
     """Exclude all paths without the preset entities, by minus infinity in the emission
     scores.
 
-    batch (Batch): The batch, which is changed in place.
-    docs (Iterable[int]): The indices of the windows that have preset entities.
-    state (State): Labels, scheme and unit.
+    batch: The batch, which is changed in place.
+    docs: The indices of the windows that have preset entities.
+    state: Labels, scheme and unit.
     """
     tags, units = state.tags, state.units
     rows = batch.rows

@@ -58,8 +58,8 @@ class SerializablePipe(TrainablePipe):  # type: ignore[misc]  # untyped Cython
     def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
         """Serialize the component: labels and settings, weights, vocab.
 
-        exclude (Iterable[str]): What to leave out, of "cfg", "model" and "vocab".
-        RETURNS (bytes): For `from_bytes`.
+        exclude: What to leave out, of "cfg", "model" and "vocab".
+        RETURNS: For `from_bytes`.
         """
         model = None if "model" in exclude else self.model.to_bytes()
         parts: dict[str, Callable[[], bytes]] = {
@@ -76,9 +76,9 @@ class SerializablePipe(TrainablePipe):  # type: ignore[misc]  # untyped Cython
         """Load what `to_bytes` has saved. A setting gets the value that was saved,
         unless this component was created with another value that is not the default.
 
-        bytes_data (bytes): The bytes.
-        exclude (Iterable[str]): What to leave out, of "cfg", "model" and "vocab".
-        RETURNS (SerializablePipe): The component itself.
+        bytes_data: The bytes.
+        exclude: What to leave out, of "cfg", "model" and "vocab".
+        RETURNS: The component itself.
         RAISES (DamagedComponent): For other bytes; it is a ValueError.
         """
         place = f"[{self.name}]"
@@ -109,8 +109,8 @@ class SerializablePipe(TrainablePipe):  # type: ignore[misc]  # untyped Cython
     def to_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> None:
         """Save the component to a folder: labels and settings, weights, vocab.
 
-        path (str | Path): The folder.
-        exclude (Iterable[str]): What to leave out, of "cfg", "model" and "vocab".
+        path: The folder.
+        exclude: What to leave out, of "cfg", "model" and "vocab".
         """
         model = None if "model" in exclude else self.model.to_bytes()
         config = settings.saved_config(Path(path), interpolate=True)
@@ -132,9 +132,9 @@ class SerializablePipe(TrainablePipe):  # type: ignore[misc]  # untyped Cython
         unless the config of the pipeline has another one: one that `spacy.load` was
         given, or that was edited in the file.
 
-        path (str | Path): The folder.
-        exclude (Iterable[str]): What to leave out, of "cfg", "model" and "vocab".
-        RETURNS (SerializablePipe): The component itself.
+        path: The folder.
+        exclude: What to leave out, of "cfg", "model" and "vocab".
+        RETURNS: The component itself.
         RAISES (DamagedComponent): For other files; it is a ValueError.
         RAISES (OSError): For files that are missing or cannot be read.
         """

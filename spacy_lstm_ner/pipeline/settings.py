@@ -43,9 +43,8 @@ class HasSettings(Protocol):
 class Setting(Generic[ValueT]):
     """An attribute of a component that is validated when it is set.
 
-    check (Callable[[Any], ValueT]): Validates a value and returns it in its plain
-        Python type. It raises a ValueError with what is wrong and which values are
-        valid.
+    check: Validates a value and returns it in its plain Python type. It raises a
+        ValueError with what is wrong and which values are valid.
     """
 
     def __init__(self, check: Callable[[Any], ValueT]):
@@ -89,11 +88,11 @@ def checked(
 ) -> ValueT:
     """Validate the value of a setting.
 
-    component (str): Name of the component, for the error message.
-    setting (str): Name of the setting, for the error message.
-    value (Any): The value.
-    check (Callable[[Any], ValueT]): See `Setting`.
-    RETURNS (ValueT): The value in its plain Python type.
+    component: Name of the component, for the error message.
+    setting: Name of the setting, for the error message.
+    value: The value.
+    check: See `Setting`.
+    RETURNS: The value in its plain Python type.
     RAISES (ValueError): If the value is not valid.
     """
     try:
@@ -207,9 +206,8 @@ class LoadedConfig(NamedTuple):
 def loaded_config(component: HasSettings, path: Path) -> LoadedConfig | None:
     """The config that a component is loaded with.
 
-    path (Path): The folder of the saved component.
-    RETURNS (LoadedConfig | None): The config; None if the component is loaded without
-        its pipeline.
+    path: The folder of the saved component.
+    RETURNS: The config; None if the component is loaded without its pipeline.
     """
     found, in_file = pipeline_of(component), saved_config(path, interpolate=False)
     if found is None or in_file is None:
@@ -225,9 +223,9 @@ def saved_config(path: Path, *, interpolate: bool) -> dict[str, Any] | None:
     """The section of a component in the config of a saved pipeline. spaCy saves the
     config before the components.
 
-    path (Path): The folder of the saved component.
-    interpolate (bool): Replace variables by their values.
-    RETURNS (dict[str, Any] | None): The section, if there is one.
+    path: The folder of the saved component.
+    interpolate: Replace variables by their values.
+    RETURNS: The section, if there is one.
     """
     config_path = path.parent / "config.cfg"
     if not config_path.is_file():
@@ -250,13 +248,12 @@ def resolve(
     """Determine the settings of a component that is loaded: the saved values, except
     where the config has been changed since.
 
-    component (HasSettings): The component.
-    saved (dict[str, Any]): The saved settings.
-    configured (dict[str, list[Any]]): The values in the config when the component was
-        saved.
-    config (LoadedConfig | None): The config now.
-    place (str): The file, for error messages.
-    RETURNS (dict[str, Any]): The settings, validated.
+    component: The component.
+    saved: The saved settings.
+    configured: The values in the config when the component was saved.
+    config: The config now.
+    place: The file, for error messages.
+    RETURNS: The settings, validated.
     RAISES (ValueError): If a setting is unknown, or its value is not valid.
     """
     result: dict[str, Any] = {}

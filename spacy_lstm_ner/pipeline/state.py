@@ -41,11 +41,11 @@ _KEYS = {"labels", "scheme", "unit", "temperature", "digest", *_SETTINGS}
 class State:
     """The part of a component that belongs to its weights, and is saved with them.
 
-    labels (list[str]): The entity labels, in the order of their tags.
-    scheme (str): The tag scheme.
-    unit (str): What the model reads: "char" or "token".
-    temperature (float): All scores are divided by it before they become
-        probabilities, see calibration.py.
+    labels: The entity labels, in the order of their tags.
+    scheme: The tag scheme.
+    unit: What the model reads: "char" or "token".
+    temperature: All scores are divided by it before they become probabilities, see
+        calibration.py.
     """
 
     labels: list[str]
@@ -83,12 +83,11 @@ def saved_cfg(
 ) -> bytes:
     """Create the content of the file `cfg`, see above.
 
-    state (State): The state.
-    settings (dict[str, Any]): All settings.
-    configured (dict[str, list[Any]]): The values that they have, or may have, in the
-        config of the pipeline.
-    model (bytes | None): The content of the file `model`; None if it is not saved.
-    RETURNS (bytes): The content of the file.
+    state: The state.
+    settings: All settings.
+    configured: The values that they have, or may have, in the config of the pipeline.
+    model: The content of the file `model`; None if it is not saved.
+    RETURNS: The content of the file.
     """
     data = {
         **asdict(state),
@@ -111,10 +110,10 @@ def saved_cfg(
 def read_cfg(data: bytes, place: str) -> dict[str, Any]:
     """Parse the file `cfg`, and validate its content.
 
-    data (bytes): The content of the file.
-    place (str): The name of the file in error messages.
-    RETURNS (dict[str, Any]): "labels", "scheme", "unit", "temperature", "settings" and
-        "configured"; and "digest", which earlier versions did not save.
+    data: The content of the file.
+    place: The name of the file in error messages.
+    RETURNS: "labels", "scheme", "unit", "temperature", "settings" and "configured"; and
+        "digest", which earlier versions did not save.
     RAISES (DamagedComponent): If the content is not valid.
     """
 
@@ -184,9 +183,9 @@ def check_model_bytes(data: bytes, cfg: dict[str, Any], place: str) -> None:
 def load_model(model: Model, data: bytes, place: str) -> None:
     """Load weights, and check that they fit the model.
 
-    model (Model): The model that the config of the pipeline describes.
-    data (bytes): The content of the file `model`.
-    place (str): The name of the file in error messages.
+    model: The model that the config of the pipeline describes.
+    data: The content of the file `model`.
+    place: The name of the file in error messages.
     RAISES (DamagedComponent): If they are weights of another model, or not weights.
     """
     nodes = [(node, node.name, set(node.param_names)) for node in model.walk()]

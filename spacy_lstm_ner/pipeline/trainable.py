@@ -63,12 +63,12 @@ class TrainableRecognizer(SerializablePipe):
         """Learn from a batch of examples. The pretraining that `initialize` was asked
         for runs before the first one.
 
-        examples (Iterable[Example]): The examples. Tokens without annotation are not
-            treated as "O": the loss marginalizes over their tags.
-        drop (float): Dropout rate.
-        sgd (Optimizer | None): Updates the weights. None: accumulate gradients.
-        losses (dict[str, float] | None): The loss is added to its entry `name`.
-        RETURNS (dict[str, float]): The losses.
+        examples: The examples. Tokens without annotation are not treated as "O": the
+            loss marginalizes over their tags.
+        drop: Dropout rate.
+        sgd: Updates the weights. None: accumulate gradients.
+        losses: The loss is added to its entry `name`.
+        RETURNS: The losses.
         RAISES (ValueError): For a gold entity with an unknown label, and if scores are
             not finite, with the texts of the batch.
         """
@@ -95,10 +95,9 @@ class TrainableRecognizer(SerializablePipe):
         """The negative log-likelihood of the gold tags, summed over the examples, and
         its gradient.
 
-        examples (Iterable[Example]): The examples.
-        scores (list[Floats2d]): (units, tags) for each of them.
-        RETURNS (tuple[float, list[Floats2d]]): The loss, and its gradient with respect
-            to the scores.
+        examples: The examples.
+        scores: (units, tags) for each of them.
+        RETURNS: The loss, and its gradient with respect to the scores.
         RAISES (ValueError): As `update`.
         """
         return gold_loss(
@@ -113,7 +112,7 @@ class TrainableRecognizer(SerializablePipe):
     def finish_update(self, sgd: Optimizer) -> None:
         """Update the weights with the accumulated gradients.
 
-        sgd (Optimizer): The optimizer.
+        sgd: The optimizer.
         """
         self._pretrain()  # it has to come before anything else changes the weights
         super().finish_update(sgd)
@@ -132,12 +131,12 @@ class TrainableRecognizer(SerializablePipe):
         texts; one that was added later is not, as only the analyses without it are
         compared.
 
-        examples (Iterable[Example]): The examples.
-        drop (float): Dropout rate.
-        sgd (Optimizer | None): Updates the weights. None: accumulate gradients.
-        losses (dict[str, float] | None): The divergence from the former model is added
-            to its entry `name`, see layers/crf_loss.py.
-        RETURNS (dict[str, float]): The losses.
+        examples: The examples.
+        drop: Dropout rate.
+        sgd: Updates the weights. None: accumulate gradients.
+        losses: The divergence from the former model is added to its entry `name`, see
+            layers/crf_loss.py.
+        RETURNS: The losses.
         RAISES (ValueError): If scores are not finite, or the model has a shared
             tok2vec, whose former output is not known.
         """
@@ -170,9 +169,9 @@ class TrainableRecognizer(SerializablePipe):
         """Compute a loss and its gradients, and update the weights if there is an
         optimizer.
 
-        compute_loss (Callable): Returns the loss for (units, tags) scores of each
-            document, and its gradient with respect to them.
-        RETURNS (float): The loss.
+        compute_loss: Returns the loss for (units, tags) scores of each document, and
+            its gradient with respect to them.
+        RETURNS: The loss.
         """
         set_dropout_rate(self.model, drop)
         scores, backprop = self.model.begin_update(docs)
@@ -205,20 +204,19 @@ class TrainableRecognizer(SerializablePipe):
         `nlp.update`); it is skipped if the encoder is given other weights until then,
         by `init_tok2vec` for example.
 
-        get_examples (Callable[[], Iterable[Example]]): Returns the training data.
-        nlp (Language | None): The pipeline.
-        labels (list[str] | None): The labels, as saved by `spacy init labels`. None:
-            those of the examples.
-        lexicon (dict[str, dict[str, float]] | None): The words of each kind with their
-            frequencies, for a model that reads a lexicon, see data/lexicon.py. What the
-            model needs of it is saved with it.
-        pretrain_steps (int): Maximum number of pretraining batches of 16 texts, in
-            which the encoder learns to predict masked characters, see
-            model/pretraining.py. Each text is read at most 64 times, which gives fewer
-            batches for few texts; of a streamed corpus spaCy provides only the first
-            100 texts. Requires an encoder of characters.
-        raw_text (Callable[[Language], Iterable[Example]] | None): More texts for the
-            pretraining: a reader of spaCy, such as `spacy.JsonlCorpus.v1`.
+        get_examples: Returns the training data.
+        nlp: The pipeline.
+        labels: The labels, as saved by `spacy init labels`. None: those of the
+            examples.
+        lexicon: The words of each kind with their frequencies, for a model that reads a
+            lexicon, see data/lexicon.py. What the model needs of it is saved with it.
+        pretrain_steps: Maximum number of pretraining batches of 16 texts, in which the
+            encoder learns to predict masked characters, see model/pretraining.py. Each
+            text is read at most 64 times, which gives fewer batches for few texts; of a
+            streamed corpus spaCy provides only the first 100 texts. Requires an encoder
+            of characters.
+        raw_text: More texts for the pretraining: a reader of spaCy, such as
+            `spacy.JsonlCorpus.v1`.
         RAISES (ValueError): If there are no examples, labels or texts; if the model has
             another number of tags, lacks a lexicon or does not read the one that is
             given, or cannot be pretrained.
@@ -267,8 +265,8 @@ class TrainableRecognizer(SerializablePipe):
         no entity of the new label before the label is trained. The probabilities of
         other entities decrease a little.
 
-        label (str): The label.
-        RETURNS (int): 0 if it is present already, otherwise 1.
+        label: The label.
+        RETURNS: 0 if it is present already, otherwise 1.
         RAISES (ValueError): If the label is not a string, is empty, or cannot be saved
             because it contains half of a surrogate pair.
         """

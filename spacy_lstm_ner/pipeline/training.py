@@ -58,8 +58,7 @@ def rehearsal_loss(
 ) -> tuple[float, list[Floats2d]]:
     """The divergence of a model from what it was, see `LSTMEntityRecognizer.rehearse`.
 
-    RETURNS (tuple[float, list[Floats2d]]): The loss, and its gradient with respect to
-        the scores.
+    RETURNS: The loss, and its gradient with respect to the scores.
     """
     batch = whole_docs(name, model, state, docs, scores)
     old = whole_docs(name, old_model, state, docs, old_model.predict(docs))

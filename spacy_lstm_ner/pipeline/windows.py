@@ -50,8 +50,8 @@ class Window(NamedTuple):
     def from_core(self, spans: Iterable[ScoredSpan]) -> Iterator[ScoredSpan]:
         """Yield the entities that begin in the core.
 
-        spans (Iterable[ScoredSpan]): Entities in units of the window.
-        YIELDS (ScoredSpan): Entities in units of the whole Doc.
+        spans: Entities in units of the window.
+        YIELDS: Entities in units of the whole Doc.
         """
         first, end = self.core
         for span in spans:
@@ -62,9 +62,8 @@ class Window(NamedTuple):
     def select(self, spans: Sequence[tuple[int, Span]]) -> Iterator[tuple[int, Span]]:
         """Yield the spans that begin in the core and end in the window.
 
-        spans (Sequence[tuple[int, Span]]): Numbered spans in units of the whole Doc,
-            sorted by their starts.
-        YIELDS (tuple[int, Span]): Numbered spans in units of the window.
+        spans: Numbered spans in units of the whole Doc, sorted by their starts.
+        YIELDS: Numbered spans in units of the window.
         """
         first, core_end = self.core
         begin = bisect_left(spans, first, key=lambda numbered: numbered[1].start)
@@ -79,11 +78,11 @@ class Window(NamedTuple):
 def windows(docs: Iterable[Doc], units: Units, size: int | None) -> Iterator[Window]:
     """Split Docs into windows, between tokens.
 
-    docs (Iterable[Doc]): The Docs. Those that fit into one window are not copied.
-    units (Units): What is counted.
-    size (int | None): Units per window; it may be exceeded to include a whole token.
-        None: do not split.
-    YIELDS (Window): The windows, in the order of the Docs and of their text.
+    docs: The Docs. Those that fit into one window are not copied.
+    units: What is counted.
+    size: Units per window; it may be exceeded to include a whole token. None: do not
+        split.
+    YIELDS: The windows, in the order of the Docs and of their text.
     """
     for index, doc in enumerate(docs):
         count = units.count(doc)
@@ -127,8 +126,8 @@ def without_overlaps(spans: list[ScoredSpan]) -> list[ScoredSpan]:
     """Resolve conflicts between windows, which may disagree at their borders: of two
     entities that overlap, the more probable one is kept.
 
-    spans (list[ScoredSpan]): Entities, sorted by their starts.
-    RETURNS (list[ScoredSpan]): Those that are kept.
+    spans: Entities, sorted by their starts.
+    RETURNS: Those that are kept.
     """
     result: list[ScoredSpan] = []
     for span in spans:

@@ -54,10 +54,9 @@ _HEADERS = {
 class DemoServer(BoundedHTTPServer):
     """Serves the demo page of a pipeline. `serve_forever` starts it.
 
-    demo (Demo): The pipeline.
-    host (str): The address to listen on.
-    port (int | None): The port. 0: any free port. None: the default port, or the next
-        free one.
+    demo: The pipeline.
+    host: The address to listen on.
+    port: The port. 0: any free port. None: the default port, or the next free one.
     RAISES (OSError): For an address that this machine does not have, or a port that is
         in use.
     """
@@ -77,7 +76,7 @@ class DemoServer(BoundedHTTPServer):
     def close(self) -> bool:
         """Close the port and the pipeline. Requests that are waiting get an error.
 
-        RETURNS (bool): Whether the thread of the pipeline has ended: see `Demo.close`.
+        RETURNS: Whether the thread of the pipeline has ended: see `Demo.close`.
         """
         self.close_port()
         has_ended = self.demo.close()

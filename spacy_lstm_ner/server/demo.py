@@ -52,10 +52,10 @@ class Demo:
     which wait for the result. While they wait, they call the argument `cancelled`
     repeatedly: once it returns True, the computation stops, and `Cancelled` is raised.
 
-    load (Callable[[], Language]): Loads the pipeline. Its thresholds are set to 0,
-        since the page has its own. It is called in the thread that runs the pipeline:
-        a spaCy pipeline must be used by one thread only, because its vocabulary
-        changes, and a GPU is selected per thread.
+    load: Loads the pipeline. Its thresholds are set to 0, since the page has its own.
+        It is called in the thread that runs the pipeline: a spaCy pipeline must be used
+        by one thread only, because its vocabulary changes, and a GPU is selected per
+        thread.
     """
 
     def __init__(self, load: Callable[[], Language]):
@@ -90,12 +90,11 @@ class Demo:
     ) -> dict[str, Any]:
         """Predict the entities of texts.
 
-        texts (list[str]): The texts.
-        cancelled (Callable[[], bool]): Returns whether the result is no longer needed.
-        RETURNS (dict[str, Any]): "entities": for each text a list of dicts with
-            "start", "end" (in characters, that is, code points), "label" and "score",
-            which is None if the pipeline has no probabilities; "hues": the hue of each
-            label.
+        texts: The texts.
+        cancelled: Returns whether the result is no longer needed.
+        RETURNS: "entities": for each text a list of dicts with "start", "end" (in
+            characters, that is, code points), "label" and "score", which is None if the
+            pipeline has no probabilities; "hues": the hue of each label.
         RAISES (RequestError): If there are too many texts, characters or requests.
         RAISES (Cancelled): If the result is no longer needed.
         """
@@ -124,10 +123,10 @@ class Demo:
     ) -> dict[str, Any]:
         """Draw the gates of the LSTM on a text.
 
-        text (str): The text.
-        why (bool): Also explain why its entities are predicted.
-        cancelled (Callable[[], bool]): Returns whether the result is no longer needed.
-        RETURNS (dict[str, Any]): "page": an HTML page.
+        text: The text.
+        why: Also explain why its entities are predicted.
+        cancelled: Returns whether the result is no longer needed.
+        RETURNS: "page": an HTML page.
         RAISES (RequestError): If the pipeline has no gates, the text is empty or too
             long, or there are too many requests.
         RAISES (Cancelled): If the result is no longer needed.
@@ -154,8 +153,8 @@ class Demo:
     def close(self) -> bool:
         """Cancel all requests, and end the thread of the pipeline.
 
-        RETURNS (bool): Whether the thread has ended: it may be busy in a part of the
-            pipeline that cannot be cancelled.
+        RETURNS: Whether the thread has ended: it may be busy in a part of the pipeline
+            that cannot be cancelled.
         """
         return self._worker.close(_SHUTDOWN_SECONDS)
 

@@ -24,8 +24,8 @@ def is_allowed_host(name: str | None, host: str) -> bool:
     """Return whether a request may use this name for the server. The port is not
     checked, since it may be forwarded.
 
-    name (str | None): The name or address in the request.
-    host (str): The address that the server listens on.
+    name: The name or address in the request.
+    host: The address that the server listens on.
     """
     if name is None:
         return False

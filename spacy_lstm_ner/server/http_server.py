@@ -27,10 +27,9 @@ class BoundedHTTPServer(HTTPServer):
     """An HTTP server with a bounded number of connections, each in its own thread.
     Further connections wait for a free thread. `serve_forever` starts it.
 
-    handler (type[BaseHTTPRequestHandler]): Handles a request.
-    host (str): The address to listen on.
-    port (int | None): The port. 0: any free port. None: the default port, or the next
-        free one.
+    handler: Handles a request.
+    host: The address to listen on.
+    port: The port. 0: any free port. None: the default port, or the next free one.
     RAISES (OSError): For an address that this machine does not have, or a port that is
         in use.
     """
@@ -149,8 +148,8 @@ class TimedReader(io.RawIOBase):
     """Reads from a connection until a deadline. (The timeout of a socket starts again
     with each byte.)
 
-    connection (socket.socket): The connection.
-    seconds (float): Seconds until the deadline.
+    connection: The connection.
+    seconds: Seconds until the deadline.
     """
 
     def __init__(self, connection: socket.socket, seconds: float):

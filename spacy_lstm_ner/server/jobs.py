@@ -36,8 +36,8 @@ class Worker:
     """A thread that runs one job at a time. Jobs can be submitted from any thread. The
     thread is a daemon: the interpreter does not wait for it at exit.
 
-    max_short (int): Maximum number of waiting short jobs.
-    max_long (int): Maximum number of waiting long jobs.
+    max_short: Maximum number of waiting short jobs.
+    max_long: Maximum number of waiting long jobs.
     """
 
     def __init__(self, max_short: int = MAX_SHORT, max_long: int = MAX_LONG):
@@ -58,11 +58,11 @@ class Worker:
     ) -> Result:
         """Run a job, and wait for its result.
 
-        function (Callable[[], Result]): The job. Its exceptions are raised here.
-        long (bool): Whether short jobs may run before it and at its checkpoints.
-        cancelled (Callable[[], bool]): Returns whether the result is no longer needed.
-            It is called repeatedly, in the calling thread.
-        RETURNS (Result): The result of the function.
+        function: The job. Its exceptions are raised here.
+        long: Whether short jobs may run before it and at its checkpoints.
+        cancelled: Returns whether the result is no longer needed. It is called
+            repeatedly, in the calling thread.
+        RETURNS: The result of the function.
         RAISES (Cancelled): If `cancelled` returned True: a waiting job is dropped, and
             a running one stops at its next checkpoint.
         RAISES (QueueFull): If too many jobs are waiting.
@@ -90,9 +90,8 @@ class Worker:
     def close(self, seconds: float) -> bool:
         """Cancel all jobs, and end the thread.
 
-        seconds (float): Time that the running job may take to reach its next
-            checkpoint.
-        RETURNS (bool): Whether the thread has ended.
+        seconds: Time that the running job may take to reach its next checkpoint.
+        RETURNS: Whether the thread has ended.
         """
         with self._changed:
             self._closed = True

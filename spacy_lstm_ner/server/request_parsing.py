@@ -24,8 +24,8 @@ def single_header(headers: Message, name: str) -> str | None:
 def content_length(headers: Message, *, limit: int) -> int:
     """Return the length of the request body in bytes.
 
-    headers (Message): The headers of the request.
-    limit (int): The maximum length.
+    headers: The headers of the request.
+    limit: The maximum length.
     RAISES (RequestError): If the length is missing, not valid or above the limit.
     """
     length = single_header(headers, "Content-Length")

@@ -14,8 +14,8 @@ from .app import DemoServer
 def serve_until_stopped(server: DemoServer) -> bool:
     """Serve until Ctrl+C is pressed or SIGTERM is received, then close the server.
 
-    server (DemoServer): The server.
-    RETURNS (bool): Whether the thread of the pipeline has ended: see `Demo.close`.
+    server: The server.
+    RETURNS: Whether the thread of the pipeline has ended: see `Demo.close`.
     """
     thread = Thread(
         target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True

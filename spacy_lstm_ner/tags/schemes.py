@@ -51,9 +51,9 @@ MODEL_SCHEMES = ("BIO", "BIOES")
 class TagProblem(NamedTuple):
     """A tag that is not valid at its position.
 
-    position (int): Index of the tag in the sequence.
-    kind (str): "unknown tag", "inside without beginning" or "entity without end".
-    message (str): What is wrong.
+    position: Index of the tag in the sequence.
+    kind: "unknown tag", "inside without beginning" or "entity without end".
+    message: What is wrong.
     """
 
     position: int
@@ -64,9 +64,9 @@ class TagProblem(NamedTuple):
 def split_tag(tag: str) -> tuple[str, str]:
     """Split a tag into prefix and label.
 
-    tag (str): For example "B-ORG". Labels may contain hyphens.
-    RETURNS (tuple[str, str]): For example ("B", "ORG"); ("O", "") for "O", and
-        ("", tag) for a tag without prefix and label.
+    tag: For example "B-ORG". Labels may contain hyphens.
+    RETURNS: For example ("B", "ORG"); ("O", "") for "O", and ("", tag) for a tag
+        without prefix and label.
     """
     if tag == OUTSIDE:
         return OUTSIDE, ""
@@ -83,10 +83,9 @@ def spans_from_tags(
     (BIOES, BMES) ends before the next tag that does not continue it. A tag that is not
     in the scheme belongs to no entity. Each of these is reported.
 
-    tags (Sequence[str]): One tag for each unit.
-    scheme (str): One of `FILE_SCHEMES`.
-    RETURNS (tuple[list[Span], list[TagProblem]]): Spans and problems, both in the
-        order of the text.
+    tags: One tag for each unit.
+    scheme: One of `FILE_SCHEMES`.
+    RETURNS: Spans and problems, both in the order of the text.
     RAISES (ValueError): For a scheme that is not one of `FILE_SCHEMES`.
     """
     if scheme not in PREFIXES:
@@ -141,9 +140,8 @@ def detect_scheme(sequences: Iterable[Sequence[str]]) -> str | None:
     most. BIO and IOB1 have the same prefixes: the scheme is IOB1 if entities begin with
     I-, and B- is used only where an entity follows another one of the same label.
 
-    sequences (Iterable[Sequence[str]]): The tags of some records.
-    RETURNS (str | None): One of `FILE_SCHEMES`; None if there are no tags of any
-        scheme.
+    sequences: The tags of some records.
+    RETURNS: One of `FILE_SCHEMES`; None if there are no tags of any scheme.
     """
     used = set()
     begins_inside = False
@@ -177,8 +175,8 @@ def n_tags(labels: Sequence[str], scheme: str) -> int:
     """Return the number of tags of a `TagSet`, without building it: a tag set needs
     memory that grows with the square of this number.
 
-    labels (Sequence[str]): Entity labels.
-    scheme (str): One of `MODEL_SCHEMES`.
-    RETURNS (int): The number of tags.
+    labels: Entity labels.
+    scheme: One of `MODEL_SCHEMES`.
+    RETURNS: The number of tags.
     """
     return 1 + len(labels) * len(PREFIXES[scheme])

@@ -6,9 +6,9 @@ from typing import NamedTuple
 class Span(NamedTuple):
     """An entity.
 
-    start (int): Index of its first unit.
-    end (int): Index after its last unit.
-    label (str): Its label.
+    start: Index of its first unit.
+    end: Index after its last unit.
+    label: Its label.
     """
 
     start: int
@@ -19,10 +19,10 @@ class Span(NamedTuple):
 class ScoredSpan(NamedTuple):
     """An entity that a model predicts, with its probability.
 
-    start (int): Index of its first unit.
-    end (int): Index after its last unit.
-    label (str): Its label.
-    score (float): Its probability.
+    start: Index of its first unit.
+    end: Index after its last unit.
+    label: Its label.
+    score: Its probability.
     """
 
     start: int

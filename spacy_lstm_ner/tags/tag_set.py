@@ -20,8 +20,8 @@ class TagSet:
 
     def __init__(self, labels: Iterable[str], scheme: str = "BIOES"):
         """
-        labels (Iterable[str]): Entity labels, in the order of their tags.
-        scheme (str): One of `MODEL_SCHEMES`.
+        labels: Entity labels, in the order of their tags.
+        scheme: One of `MODEL_SCHEMES`.
         RAISES (ValueError): For a scheme that is not one of `MODEL_SCHEMES`.
         """
         if scheme not in MODEL_SCHEMES:
@@ -70,9 +70,9 @@ class TagSet:
     def ids_from_spans(self, spans: Iterable[tuple[int, int, str]], n: int) -> Ints1d:
         """Convert entity spans to tag ids.
 
-        spans (Iterable[tuple[int, int, str]]): Entity spans that do not overlap.
-        n (int): Number of units.
-        RETURNS (Ints1d): (n,) int32, the tag id of each unit.
+        spans: Entity spans that do not overlap.
+        n: Number of units.
+        RETURNS: (n,) int32, the tag id of each unit.
         RAISES (KeyError): For a label that this tag set does not have.
         """
         number = {label: k for k, label in enumerate(self.labels)}
@@ -89,8 +89,8 @@ class TagSet:
     def inside(self, ids: Ints1d) -> Ints1d:
         """Return the inside tags with the same labels as the given tags of entities.
 
-        ids (Ints1d): (n,) tag ids.
-        RETURNS (Ints1d): (n,) tag ids.
+        ids: (n,) tag ids.
+        RETURNS: (n,) tag ids.
         """
         return 2 + self._label[ids] * len(self.prefixes)
 
@@ -98,8 +98,8 @@ class TagSet:
         """Return the tags that the units of a range may have if they all are part of
         the same entity.
 
-        n (int): Number of units, at least two.
-        RETURNS (np.ndarray): (n, T) bool, the allowed tags of each unit.
+        n: Number of units, at least two.
+        RETURNS: (n, T) bool, the allowed tags of each unit.
         """
         allowed = np.tile(self._inside, (n, 1))
         allowed[0] |= self._begins
@@ -109,9 +109,9 @@ class TagSet:
     def segments(self, spans: Sequence[tuple[int, int, str]]) -> Segments:
         """Convert entity spans to segments of paths, to compute their probabilities.
 
-        spans (Sequence[tuple[int, int, str]]): Entity spans, in rows of the batch,
-            which may overlap. An empty label is for units outside of entities.
-        RETURNS (Segments): One segment per span.
+        spans: Entity spans, in rows of the batch, which may overlap. An empty label is
+            for units outside of entities.
+        RETURNS: One segment per span.
         RAISES (KeyError): For a label that this tag set does not have.
         """
         width = len(self.prefixes)
@@ -141,9 +141,8 @@ class TagSet:
     def spans_from_ids(self, ids: Ints1d) -> list[Span]:
         """Convert tag ids to entity spans.
 
-        ids (Ints1d): (n,) tag ids, a sequence that is valid in the scheme, such as
-            a best path.
-        RETURNS (list[Span]): The entity spans in the order of the text.
+        ids: (n,) tag ids, a sequence that is valid in the scheme, such as a best path.
+        RETURNS: The entity spans in the order of the text.
         """
         if not ids.any():
             return []

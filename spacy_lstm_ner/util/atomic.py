@@ -43,13 +43,13 @@ class PartlyWrittenError(OSError):
 class _Entry:
     """A file or folder to be written.
 
-    path (Path): Its path as given by the caller.
-    target (Path): The path after following symbolic links.
-    new (Path): Where it is written until the commit.
-    old (Path): Where the file that it replaces is kept during the commit.
-    is_device (bool): Whether it is a device or a pipe, which cannot be replaced.
-    had_old (bool): Whether it replaces a file or folder.
-    new_folders (list[Path]): Parent folders that were created for it.
+    path: Its path as given by the caller.
+    target: The path after following symbolic links.
+    new: Where it is written until the commit.
+    old: Where the file that it replaces is kept during the commit.
+    is_device: Whether it is a device or a pipe, which cannot be replaced.
+    had_old: Whether it replaces a file or folder.
+    new_folders: Parent folders that were created for it.
     """
 
     path: Path
@@ -87,9 +87,9 @@ class AtomicSet:
     def add(self, path: str | Path, *, replace_folder: bool = False) -> Path:
         """Add a file or folder to be written.
 
-        path (str | Path): The destination.
-        replace_folder (bool): Whether it may replace a folder.
-        RETURNS (Path): The path to write to. It has the same name.
+        path: The destination.
+        replace_folder: Whether it may replace a folder.
+        RETURNS: The path to write to. It has the same name.
         RAISES (OSError): If the destination cannot be written to.
         """
         path = Path(path)
@@ -225,7 +225,7 @@ class AtomicSet:
     def _restore(self) -> list[str]:
         """Undo all moves. Which ones were made is determined from the files that exist.
 
-        RETURNS (list[str]): What could not be undone.
+        RETURNS: What could not be undone.
         """
         problems = []
         for entry in reversed(self._entries):
@@ -268,9 +268,9 @@ class AtomicSet:
 def atomic_write(path: str | Path, *, replace_folder: bool = False) -> Iterator[Path]:
     """Write a file or a folder completely or not at all: see `AtomicSet`.
 
-    path (str | Path): The destination.
-    replace_folder (bool): Whether it may replace a folder.
-    YIELDS (Path): The path to write to.
+    path: The destination.
+    replace_folder: Whether it may replace a folder.
+    YIELDS: The path to write to.
     RAISES (OSError): If it cannot be written; the error names the path.
     """
     with AtomicSet() as files:
@@ -280,8 +280,8 @@ def atomic_write(path: str | Path, *, replace_folder: bool = False) -> Iterator[
 def check_writable(path: str | Path, *inputs: str | Path | None) -> None:
     """Check that a file can be written, before a long computation.
 
-    path (str | Path): The file.
-    inputs (str | Path | None): Input files, which must not be overwritten.
+    path: The file.
+    inputs: Input files, which must not be overwritten.
     RAISES (OSError): If it cannot be written; the error names the path.
     """
     for name in inputs:
@@ -358,7 +358,7 @@ def _back_up(target: Path, old: Path, is_folder: bool) -> None:
 def _sync(path: Path, *, required: bool = True) -> None:
     """Flush a file or folder to disk.
 
-    required (bool): Raise an error if it fails.
+    required: Raise an error if it fails.
     RAISES (OSError): If it fails; some systems report a full disk only now.
     """
     try:

@@ -35,7 +35,7 @@ def checkpoint() -> None:
 def at_checkpoints(callback: Callable[[], None]) -> Iterator[None]:
     """Call a function at each checkpoint that this thread reaches in the block.
 
-    callback (Callable[[], None]): The function. It may raise `Cancelled`.
+    callback: The function. It may raise `Cancelled`.
     """
     token = _callback.set(callback)
     try:

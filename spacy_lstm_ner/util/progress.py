@@ -24,7 +24,7 @@ class Counter(Protocol):
     def update(self, n: int) -> object:
         """Add to the count.
 
-        n (int): Number of steps done since the last call.
+        n: Number of steps done since the last call.
         """
 
 
@@ -33,11 +33,11 @@ def with_progress(
 ) -> Iterable[ItemT]:
     """Show progress while items are iterated over: see `progress_counter`.
 
-    items (Iterable[ItemT]): The items.
-    shown (bool): Whether to show it.
-    title (str): What is being done.
-    total (int | None): Number of items, if they have no length.
-    RETURNS (Iterable[ItemT]): The items.
+    items: The items.
+    shown: Whether to show it.
+    title: What is being done.
+    total: Number of items, if they have no length.
+    RETURNS: The items.
     """
     if not shown:
         return items
@@ -61,12 +61,11 @@ def progress_counter(
     """Show progress on stderr: in a terminal a bar, after 2 seconds; otherwise a line
     after 5 seconds, and further ones at intervals that grow to a minute.
 
-    title (str): What is being done.
-    total (int | None): Total number of steps, if it is known.
-    shown (bool): Whether to show it.
-    in_bytes (bool): Whether the steps are bytes.
-    RETURNS (AbstractContextManager[Counter]): A context manager that returns the
-        counter to update.
+    title: What is being done.
+    total: Total number of steps, if it is known.
+    shown: Whether to show it.
+    in_bytes: Whether the steps are bytes.
+    RETURNS: A context manager that returns the counter to update.
     """
     if not shown:
         return nullcontext(_Silent())

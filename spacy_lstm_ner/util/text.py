@@ -46,9 +46,9 @@ def escaped(value: object, *, keep: str = "") -> str:
     characters, line breaks, and characters that change the direction of text. Used for
     error messages.
 
-    value (object): The text, or a value to convert with `str`.
-    keep (str): Characters that are not escaped, such as the line breaks of a message.
-    RETURNS (str): The text.
+    value: The text, or a value to convert with `str`.
+    keep: Characters that are not escaped, such as the line breaks of a message.
+    RETURNS: The text.
     """
     text = str(value)
     if text.isascii() and text.isprintable():
@@ -66,8 +66,8 @@ def printable(value: object) -> str:
     text is isolated from the text around it. Used for all text from data, and for file
     names.
 
-    value (object): The text, or a value to convert with `str`.
-    RETURNS (str): The text.
+    value: The text, or a value to convert with `str`.
+    RETURNS: The text.
     """
     text = escaped(value)
     if any(unicodedata.bidirectional(char) in _RIGHT_TO_LEFT for char in text):
@@ -83,11 +83,10 @@ def shortened(text: str, limit: int) -> str:
 def trimmed(text: str, start: int = 0, end: int | None = None) -> tuple[int, int]:
     """Trim whitespace and zero-width characters from the edges of a part of a text.
 
-    text (str): The text.
-    start (int): Start of the part.
-    end (int | None): End of the part. None: the end of the text.
-    RETURNS (tuple[int, int]): Start and end of the trimmed part; they are equal if
-        nothing is left.
+    text: The text.
+    start: Start of the part.
+    end: End of the part. None: the end of the text.
+    RETURNS: Start and end of the trimmed part; they are equal if nothing is left.
     """
     part = text[start:end]
     rest = part.lstrip(BLANK)

@@ -47,9 +47,9 @@ def check_format(name: str) -> None:
 def recognize_format(lines: list[str]) -> str | None:
     """Detect the format of a file from its first lines.
 
-    lines (list[str]): Lines without surrounding whitespace, none of them empty.
-    RETURNS (str | None): The format that recognizes the earliest line; None if no line
-        is recognized.
+    lines: Lines without surrounding whitespace, none of them empty.
+    RETURNS: The format that recognizes the earliest line; None if no line is
+        recognized.
     """
     for line in lines:
         for name, format in FORMATS.items():

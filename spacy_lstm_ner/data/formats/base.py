@@ -25,11 +25,10 @@ class Record(NamedTuple):
 class Format:
     """A file format.
 
-    read (Callable[[Lines, ReadingOptions, ReportProblem], Iterator[Record]]): Yields
-        the records of a file, given its lines.
-    recognizes (Callable[[str], bool] | None): Returns whether a line can only be from a
-        file of this format. None: there are no such lines.
-    has_segmentation_digits (bool): Whether the option `segmentation_digits` applies.
+    read: Yields the records of a file, given its lines.
+    recognizes: Returns whether a line can only be from a file of this format. None:
+        there are no such lines.
+    has_segmentation_digits: Whether the option `segmentation_digits` applies.
     """
 
     read: Callable[[Lines, ReadingOptions, ReportProblem], Iterator[Record]]
