@@ -88,9 +88,11 @@ def lowest(session):
 
 @nox.session(default=False)
 def docs(session):
-    """Build the documentation into site/; a broken link or reference is an error."""
-    session.install("-e", ".[docs]")
+    """Build the documentation into site/, and test it; a broken link is an error."""
+    # Other sessions skip the tests of the site.
+    session.install("-e", ".[docs]", "pytest", "playwright")
     session.run("mkdocs", "build", "--strict", *session.posargs)
+    session.run("python", "-m", "pytest", "tests/docs/test_site.py")
 
 
 @nox.session(default=False)
