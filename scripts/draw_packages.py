@@ -30,7 +30,6 @@ ROLES = {
     "data": "files to documents",
     "tags": "spans and tag schemes",
     "layers": "LSTM, CRF, embeddings",
-    "kernels": "compiled arithmetic",
 }
 
 

@@ -251,7 +251,7 @@ def draw_stack() -> str:
         "gives the tags, and these the entities: 王芳 is a NAME, 北京大学 an ORG, 教授 "
         "a TITLE."
     )
-    return picture(872, "The recogniser, from characters to entities", about, parts)
+    return picture(872, "The recognizer, from characters to entities", about, parts)
 
 
 @exit_on_error()

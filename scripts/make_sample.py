@@ -276,7 +276,7 @@ def make_sample(
     records: Annotated[int, typer.Option(min=1, help="Sentences in each file")] = 400,
     seed: Annotated[int, typer.Option(help="Seed of the random choices")] = 0,
 ) -> None:
-    """Generate two small labelled data sets from sentence patterns and invented names.
+    """Generate two small labeled data sets from sentence patterns and invented names.
 
     resume.json contains JSON lines in which the text is a string; news.txt contains
     Python literals in which it is a list of characters. All people, companies and

@@ -26,10 +26,13 @@ if TYPE_CHECKING:
     from .evaluation.error_analysis import ErrorAnalysis as ErrorAnalysis
     from .evaluation.error_analysis import find_errors as find_errors
     from .evaluation.evaluate import evaluate as evaluate
+    from .evaluation.label_issues import LabelIssue as LabelIssue
+    from .evaluation.matching import EntityError as EntityError
     from .exceptions import DamagedComponent as DamagedComponent
     from .exceptions import DataError as DataError
     from .exceptions import NotCalibrated as NotCalibrated
     from .exceptions import PartlyWrittenError as PartlyWrittenError
+    from .inspect import EntityAttribution as EntityAttribution
     from .inspect import Explanation as Explanation
     from .inspect import Gates as Gates
     from .inspect import RankedUnit as RankedUnit
@@ -80,12 +83,15 @@ _MODULES = {
     "Calibration": "evaluation.calibrate",
     "find_errors": "evaluation.error_analysis",
     "ErrorAnalysis": "evaluation.error_analysis",
+    "EntityError": "evaluation.matching",
+    "LabelIssue": "evaluation.label_issues",
     "write_report": "pages.report_page",
     # Inspection
     "open_gates": "inspect",
     "Gates": "inspect",
     "explain": "inspect",
     "Explanation": "inspect",
+    "EntityAttribution": "inspect",
     "rank_units": "inspect",
     "RankedUnit": "inspect",
     "render": "inspect",

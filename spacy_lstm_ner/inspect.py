@@ -18,6 +18,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from . import interpret
+from .interpret.attribution import EntityAttribution
 from .interpret.ranking import RankedUnit, rank_units
 from .pages.attribution_page import attribution_page
 from .pages.entities import entities_html, scored_entities
@@ -26,6 +27,7 @@ from .pages.page import iframe, page
 from .pipeline.annotating import SPANS_KEY
 
 __all__ = [
+    "EntityAttribution",
     "Explanation",
     "Gates",
     "RankedUnit",

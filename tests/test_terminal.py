@@ -24,7 +24,7 @@ LABEL, TEXT = f"ORG{EVIL}", f"北京大{EVIL}学和公司"
 
 
 @pytest.fixture(autouse=True)
-def no_colours(monkeypatch):
+def no_colors(monkeypatch):
     """Those of the commands themselves."""
     monkeypatch.setenv("ANSI_COLORS_DISABLED", "1")
 

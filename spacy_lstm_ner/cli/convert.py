@@ -9,7 +9,7 @@ from wasabi import Printer
 
 from .exit import exit_on_error
 from .options import Arg, Lang, Opt, Quiet
-from .output import print_lines, print_summaries
+from .output import print_lines, print_summaries, print_written
 
 if TYPE_CHECKING:
     from ..data.convert import Conversion
@@ -142,16 +142,17 @@ def _print_conversion(msg: Printer, conversion: "Conversion") -> None:
         msg.info(f"Entities trimmed of whitespace at the edges: {problems.trimmed:,}")
     if problems.dropped:
         msg.info(f"Entities left out because all whitespace: {problems.dropped:,}")
-    msg.good("Written:")
-    for output in conversion.outputs:
-        if output.path.is_dir():
-            n = len(list(output.path.iterdir()))
-            print_lines(f"{output.path} (a folder of {n} files; use it like a file)")
-        else:
-            print_lines(output.path)
+    print_written(msg, *(_describe_file(output.path) for output in conversion.outputs))
     if conversion.leftovers:
         msg.warn("Left from an earlier split, possibly with the same records:")
         print_lines(*conversion.leftovers)
+
+
+def _describe_file(path: Path) -> str:
+    if not path.is_dir():
+        return str(path)
+    n = len(list(path.iterdir()))
+    return f"{path} (a folder of {n} files; use it like a file)"
 
 
 def _print_problems(msg: Printer, problems: "ProblemLog") -> None:

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -163,11 +163,9 @@ def _json_lines(analysis: ErrorAnalysis) -> Iterator[dict[str, Any]]:
             "record": record.number,
             "type": error.entity.label,
             "kind": error.kind,
-            "gold": _json_entity(record, error.gold) if error.gold else None,
+            "gold": _json_entity(record, error.gold),
             "p_gold": error.p_gold,
-            "predicted": (
-                _json_entity(record, error.predicted) if error.predicted else None
-            ),
+            "predicted": _json_entity(record, error.predicted),
             "p_predicted": error.p_predicted,
             "shared": error.shared,
             "text": record.text,
@@ -180,14 +178,8 @@ def _json_lines(analysis: ErrorAnalysis) -> Iterator[dict[str, Any]]:
             "start": issue.start,
             "end": issue.end,
             "plausibility": issue.plausibility,
-            "annotated": [
-                {**_json_entity(record, span), "p": record.p.get(span)}
-                for span in issue.annotated
-            ],
-            "predicted": [
-                {**_json_entity(record, span), "p": record.p.get(span)}
-                for span in issue.predicted
-            ],
+            "annotated": _json_entities(record, issue.annotated),
+            "predicted": _json_entities(record, issue.predicted),
             "training": [
                 {"text": text, "here": label, "counts": dict(counts)}
                 for text, label, counts in issue.training
@@ -196,8 +188,18 @@ def _json_lines(analysis: ErrorAnalysis) -> Iterator[dict[str, Any]]:
         }
 
 
-def _json_entity(record: Record, span: Span) -> dict[str, Any]:
+def _json_entity(record: Record, span: Span | None) -> dict[str, Any] | None:
+    if span is None:
+        return None
     return {**span._asdict(), "text": record.text[span.start : span.end]}
+
+
+def _json_entities(record: Record, spans: Iterable[Span]) -> list[dict[str, Any]]:
+    """Entities with their probabilities."""
+    return [
+        {**(_json_entity(record, span) or {}), "p": record.p.get(span)}
+        for span in spans
+    ]
 
 
 def _heading(title: str, number: int, limit: int) -> str:

@@ -48,7 +48,7 @@ def errors_cli(
             "--label-issues",
             "--doubts",
             "-d",
-            help="Show only the first N label issues; 0: all",
+            help="Show only the first N label issues; 0: all (formerly --doubts)",
             min=0,
         ),
     ] = 20,
@@ -57,7 +57,8 @@ def errors_cli(
         Opt(
             "--max-plausibility",
             "--max-support",
-            help="Annotation with a higher plausibility is not a label issue",
+            help="Annotation with a higher plausibility is not a label issue "
+            "(formerly --max-support)",
             min=0,
             max=1,
         ),
@@ -81,8 +82,8 @@ def errors_cli(
     Label issues are listed last: annotation that the pipeline considers very
     improbable, or that differs from most annotation of the same text in the training
     data (--train), or both. The plausibility of an annotation is the square root of its
-    probability times the share of all occurrences of the text that are annotated in the
-    same way. The least plausible comes first.
+    probability, multiplied by the share of all occurrences of the text that are
+    annotated in the same way. The least plausible comes first.
 
     In the JSON Lines file, offsets are in characters of "text", from 0; an empty label
     in "training" means no entity; null means absent or unknown.
@@ -129,7 +130,9 @@ def errors_cli(
         write_analysis(analysis, output)
     print_table(analysis, msg)
     if not analysis.has_probabilities:
-        msg.info("No component lstm_ner: no probabilities, errors in document order")
+        msg.info(
+            "No component lstm_ner: no probabilities, errors in the order of the data"
+        )
     print_errors(analysis, limit=limit, types=types or [], kinds=kinds)
     print_label_issues(analysis, limit=label_issues, types=types or [])
     if output is not None:

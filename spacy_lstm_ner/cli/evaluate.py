@@ -25,9 +25,9 @@ def evaluate_cli(
     """Evaluate a pipeline on annotated data, by entity and by tag.
 
     An entity is correct if its boundaries and its label are correct. Precision, recall
-    and F-score are given overall and by label, as `spacy evaluate` computes them. From
+    and F1 are given overall and by label, as `spacy evaluate` computes them. From
     the BIO tags of all tokens, accuracy and macro-averaged precision, recall and
-    F-score are computed.
+    F1 are computed.
 
     Example:
 

@@ -26,9 +26,14 @@ def gates_cli(
             help="Annotated data, to rank the hidden units by entity type",
         ),
     ] = None,
-    why: Annotated[
+    attribution: Annotated[
         bool,
-        Opt(help="Explain why each entity was predicted; default: for short texts"),
+        Opt(
+            "--attribution/--no-attribution",
+            "--why/--no-why",
+            help="Show the contribution of each character to each entity, in texts of "
+            "up to 300 characters (formerly --why)",
+        ),
     ] = True,
     component: Annotated[
         Optional[str], Opt(help="Name of the component; default: the first lstm_ner")
@@ -57,7 +62,7 @@ def gates_cli(
     from spacy.cli._util import setup_gpu
 
     from ..data.corpus import read_examples
-    from ..inspect import explain, open_gates, rank_units
+    from ..interpret import explain, open_gates, rank_units
     from ..pages.gates_page import MAX_ATTRIBUTED, MAX_UNITS, gates_page
     from ..pipeline.loading import load_pipeline
     from ..util.atomic import atomic_write, check_writable
@@ -75,9 +80,9 @@ def gates_cli(
             f"The text has {n:,} characters, and a page shows at most {MAX_UNITS:,}: "
             f"use a part of the text."
         )
-    if why and n > MAX_ATTRIBUTED:
-        msg.info(f"More than {MAX_ATTRIBUTED} characters: entities are not explained")
-        why = False
+    if attribution and n > MAX_ATTRIBUTED:
+        msg.info(f"More than {MAX_ATTRIBUTED} characters: without attribution")
+        attribution = False
     ranking = None
     if corpus is not None:
         read = read_examples(corpus, nlp)
@@ -86,7 +91,7 @@ def gates_cli(
         ranking = rank_units(nlp, docs, component=component)
     explanation = (
         explain(nlp, gates.text, component=component, progress=not quiet)
-        if why
+        if attribution
         else None
     )
     html = gates_page(gates, explanation=explanation, ranking=ranking)

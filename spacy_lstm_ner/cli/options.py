@@ -1,7 +1,7 @@
 """Arguments and options that several commands have.
 
-They are written so that older versions of Typer understand them: `X | None` only since
-Typer 0.12.4.
+The modules of the commands use `Optional[X]`: Typer supports `X | None` only since
+0.12.4, and pip may find an older release beside spaCy.
 """
 
 from pathlib import Path

@@ -18,7 +18,7 @@ def report_cli(
     data: DevData,
     output: Page,
     log: Annotated[
-        Optional[Path], Opt("--log", help="Training log, for the training curves")
+        Optional[Path], Opt("--log", help="Training log, for the learning curves")
     ] = None,
     metrics: Annotated[
         Optional[Path],
@@ -29,7 +29,7 @@ def report_cli(
 ) -> None:
     """Write an HTML report on training, scores and errors.
 
-    The report shows precision, recall and F-score by entity type; the training curves
+    The report shows precision, recall and F1 by entity type; the learning curves
     of loss, scores, learning rate and speed; the confusion matrix; the calibration of
     the probabilities; the most confident errors in their context; label issues; and the
     config. It is a single file that needs no network connection.
@@ -38,7 +38,7 @@ def report_cli(
     once the pipeline was changed because of errors there. Test scores can be read from
     a file instead (--metrics).
 
-    The training curves need a log (--log), which the logger
+    The learning curves need a log (--log), which the logger
     spacy-lstm-ner.ReportLogger.v1 writes. The configs of the project use it, with a
     path that is set for training. The log can be read while training is running.
 

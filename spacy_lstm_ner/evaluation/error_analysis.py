@@ -14,7 +14,7 @@ from ..util.progress import with_progress
 from .annotation import annotated_text
 from .inputs import as_pipeline, no_entities_error, require_files
 from .label_issues import LabelIssue, find_label_issues
-from .matching import ERROR_KINDS, Error, match_entities
+from .matching import ERROR_KINDS, EntityError, match_entities
 from .mentions import SurfaceForms, count_labels
 from .predictions import predict_records
 from .records import Record
@@ -29,7 +29,7 @@ class ErrorAnalysis(NamedTuple):
     gold: Counter[str]
     #: The errors, sorted by label, then by kind, then by confidence: the most confident
     #: ones first.
-    errors: list[Error]
+    errors: list[EntityError]
     #: Annotation that is probably wrong, the least plausible first.
     label_issues: list[LabelIssue]
     #: Whether the pipeline has a component `lstm_ner`, so that probabilities are known.
@@ -66,8 +66,8 @@ def find_errors(
     train: The training data, in such a file, with whose annotation of the same texts
         the data is compared. May be the same file as the data.
     max_plausibility: The maximum plausibility of label issues, from 0 to 1: the square
-        root of the probability of the annotation times the share of the occurrences of
-        the text that are annotated in the same way.
+        root of the probability of the annotation, multiplied by the share of the
+        occurrences of the text that are annotated in the same way.
     progress: Whether to show a progress bar if it takes long.
     RETURNS: The errors and the label issues.
     RAISES (OSError, ValueError): If the pipeline or a file cannot be used.
@@ -128,10 +128,10 @@ def _with_spans_keys(nlp: Language) -> Iterator[None]:
             pipe.spans_key = key
 
 
-def _match_records(records: Iterable[Record]) -> tuple[Counter[str], list[Error]]:
+def _match_records(records: Iterable[Record]) -> tuple[Counter[str], list[EntityError]]:
     """The number of correct entities of each label, and the sorted errors."""
     correct: Counter[str] = Counter()
-    errors: list[Error] = []
+    errors: list[EntityError] = []
     for record in records:
         correct_here, errors_here = match_entities(record)
         correct.update(entity.label for entity in correct_here)
@@ -139,7 +139,7 @@ def _match_records(records: Iterable[Record]) -> tuple[Counter[str], list[Error]
     return correct, sorted(errors, key=_sort_key)
 
 
-def _sort_key(error: Error) -> tuple:
+def _sort_key(error: EntityError) -> tuple:
     p = error.p_predicted
     kind = list(ERROR_KINDS).index(error.kind)
     return error.entity.label, kind, 0.0 if p is None else -p, error.record.number

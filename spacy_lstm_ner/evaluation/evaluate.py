@@ -11,7 +11,7 @@ from spacy.language import Language
 from ..data.corpus import read_examples
 from .inputs import as_pipeline, no_entities_error, require_files
 
-_SCORES = ("ents_", "bio_", "speed")
+_KEY_PREFIXES = ("ents_", "bio_", "speed")
 
 
 def evaluate(
@@ -32,4 +32,4 @@ def evaluate(
     scores = nlp.evaluate(list(read_examples(data, nlp, limit=limit)))
     if scores.get("ents_f") is None:
         raise no_entities_error(model, nlp, data)
-    return {key: scores[key] for key in sorted(scores) if key.startswith(_SCORES)}
+    return {key: scores[key] for key in sorted(scores) if key.startswith(_KEY_PREFIXES)}

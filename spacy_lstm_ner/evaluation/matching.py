@@ -13,8 +13,9 @@ these are matched first:
 3. those with the largest overlap, relative to the number of characters of their union.
 
 An entity that is left over, such as the second of two gold entities that were predicted
-as one, is an error of its own. The error also names the entity that it overlaps most,
-which is *shared*: it belongs to another error, and is not counted again.
+as one, is an error of its own. The error also names the overlapping entity that comes
+first by these rules, which is *shared*: it belongs to another error, and is not counted
+again.
 """
 
 from collections.abc import Iterable, Iterator
@@ -35,7 +36,7 @@ ERROR_KINDS: dict[str, str] = {
 _FORMER_NAMES = {"both": "boundary_and_type", "invented": "spurious"}
 
 
-class Error(NamedTuple):
+class EntityError(NamedTuple):
     """A gold entity that was not predicted, a predicted entity that is not gold, or one
     of each that overlap."""
 
@@ -84,7 +85,7 @@ def error_kinds(names: Iterable[str]) -> list[str]:
     return kinds
 
 
-def match_entities(record: Record) -> tuple[list[Span], list[Error]]:
+def match_entities(record: Record) -> tuple[list[Span], list[EntityError]]:
     """Match the predicted entities of a text with the gold ones: see the docstring of
     this module.
 
@@ -95,35 +96,35 @@ def match_entities(record: Record) -> tuple[list[Span], list[Error]]:
     correct = set(record.predicted).intersection(record.gold)
     missing = sorted(set(record.gold) - correct)
     wrong = sorted(set(record.predicted) - correct)
-    # The partner of each entity, and the entity that it overlaps most.
+    # The partner of each entity, and the overlapping entity that the rules put first.
     predicted_of: dict[Span, Span] = {}
     gold_of: dict[Span, Span] = {}
-    nearest_predicted: dict[Span, Span] = {}
-    nearest_gold: dict[Span, Span] = {}
+    best_predicted: dict[Span, Span] = {}
+    best_gold: dict[Span, Span] = {}
     for gold, predicted in sorted(_overlapping_pairs(missing, wrong), key=_distance):
-        nearest_predicted.setdefault(gold, predicted)
-        nearest_gold.setdefault(predicted, gold)
+        best_predicted.setdefault(gold, predicted)
+        best_gold.setdefault(predicted, gold)
         if gold not in predicted_of and predicted not in gold_of:
             predicted_of[gold] = predicted
             gold_of[predicted] = gold
     errors = []
     for gold in missing:
-        nearest = nearest_predicted.get(gold)
-        if nearest is None:
-            errors.append(Error("missed", record, gold, None))
+        best = best_predicted.get(gold)
+        if best is None:
+            errors.append(EntityError("missed", record, gold, None))
         elif gold in predicted_of:
             partner = predicted_of[gold]
-            errors.append(Error(_kind(gold, partner), record, gold, partner))
+            errors.append(EntityError(_kind(gold, partner), record, gold, partner))
         else:
-            kind = _kind(gold, nearest)
-            errors.append(Error(kind, record, gold, nearest, shared="predicted"))
+            kind = _kind(gold, best)
+            errors.append(EntityError(kind, record, gold, best, shared="predicted"))
     for predicted in wrong:
-        nearest = nearest_gold.get(predicted)
-        if nearest is None:
-            errors.append(Error("spurious", record, None, predicted))
+        best = best_gold.get(predicted)
+        if best is None:
+            errors.append(EntityError("spurious", record, None, predicted))
         elif predicted not in gold_of:
-            kind = _kind(nearest, predicted)
-            errors.append(Error(kind, record, nearest, predicted, shared="gold"))
+            kind = _kind(best, predicted)
+            errors.append(EntityError(kind, record, best, predicted, shared="gold"))
     return sorted(correct), sorted(errors, key=lambda error: error.entity)
 
 

@@ -13,7 +13,7 @@ from thinc.api import Config
 from ..pipeline.loading import load_pipeline
 from .error_analysis import ErrorAnalysis, find_errors
 from .inputs import require_files
-from .matching import Error
+from .matching import EntityError
 from .scorer import CalibrationBin, calibration_curve
 from .training_log import TrainingLog, package_versions, read_log, unit_name
 
@@ -188,7 +188,7 @@ def entity_calibration(analysis: ErrorAnalysis) -> list[CalibrationBin]:
     return calibration_curve(probabilities, is_correct)
 
 
-def most_confident_errors(analysis: ErrorAnalysis) -> list[Error]:
+def most_confident_errors(analysis: ErrorAnalysis) -> list[EntityError]:
     """Sort errors by confidence.
 
     analysis: The errors.
@@ -196,7 +196,7 @@ def most_confident_errors(analysis: ErrorAnalysis) -> list[Error]:
         of the data.
     """
 
-    def sort_key(error: Error) -> tuple:
+    def sort_key(error: EntityError) -> tuple:
         p = error.p_predicted
         return 0.0 if p is None else -p, error.record.number, error.entity.start
 

@@ -84,7 +84,6 @@ class _LogWriter:
     def __init__(self, nlp: Language, path: Path):
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("w", encoding="utf8")
-        self.close = self._file.close
         self._write(_header(nlp))
         self._nlp = nlp
         training = nlp.config.interpolate()["training"]
@@ -137,6 +136,10 @@ class _LogWriter:
     def _write(self, line: dict[str, Any]) -> None:
         self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
         self._file.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
 
 
 class _SpeedMeter:

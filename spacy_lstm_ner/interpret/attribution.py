@@ -63,6 +63,11 @@ class Explanation(NamedTuple):
     lang: str = ""
 
     @property
+    def places(self) -> list[tuple[int, int]]:
+        """The former name of `offsets`."""
+        return self.offsets
+
+    @property
     def margin(self) -> float | None:
         """The logarithm of the probability of the best analysis divided by that of the
         second best; None if there is no other."""
@@ -166,7 +171,7 @@ def _runners_up(
     crf, units = ner.model.get_ref("crf"), ner.state.units
     emissions = Ragged(decoding.emissions, np.array([len(decoding.path)]))
     (best_score,) = path_scores(crf, emissions, decoding.path)
-    spans = [s for s in decoding.spans if any(in_characters(units, doc, [s]))]
+    spans = [s for s in decoding.spans if list(in_characters(units, doc, [s]))]
     segments = ner.tags.segments([span[:3] for span in spans])
     paths, scores = best_paths_without_segments(
         crf, emissions, ner.tags.constraints, segments

@@ -37,6 +37,11 @@ class Gates(NamedTuple):
     lang: str = ""
 
     @property
+    def places(self) -> list[tuple[int, int]]:
+        """The former name of `offsets`."""
+        return self.offsets
+
+    @property
     def units(self) -> list[str]:
         """(n,) the text of each unit."""
         return [self.text[start:end] for start, end in self.offsets]

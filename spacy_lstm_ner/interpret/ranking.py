@@ -63,10 +63,10 @@ def rank_units(
             new_docs = run_preceding_pipes(nlp, new_docs, name)
             ner.decode(new_docs)
         values = [getattr(layer, state) for layer in layers]
-        hidden_units = _hidden_units(values)
         # (N, hidden units) of all layers.
         x = np.hstack([direction for value in values for direction in value])
-        sums = sums or _Sums(x.shape[1])
+        if sums is None:
+            sums, hidden_units = _Sums(x.shape[1]), _hidden_units(values)
         start = 0
         for doc, new in zip(batch, new_docs, strict=True):
             offsets = ner.state.units.offsets(new)

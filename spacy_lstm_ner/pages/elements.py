@@ -73,3 +73,11 @@ def table_html(
 def percent(score: float | None) -> str:
     """Format a score in percent; "–" if there is none."""
     return "–" if score is None else f"{100 * score:.2f}"
+
+
+def chart_html(title: str, svg: str, legend: str, table: str) -> str:
+    """Return a chart with its title, its legend and a table of its values."""
+    return (
+        f'<figure class="chart"><figcaption>{title}</figcaption>{svg}{legend}'
+        f"<details><summary>Values</summary>{table}</details></figure>"
+    )

@@ -17,6 +17,7 @@ from ..interpret.words import (
     step_in_words,
     tags_in_words,
 )
+from ..layers.recording import States
 from ..util.text import code_point, is_invisible
 from .attribution_page import attribution_html
 from .elements import lang_html, text_html
@@ -32,7 +33,7 @@ _COLUMN, _LETTER = 26, 6.5
 _MAX_RANKED = 5
 #: Maximum number of units of a page: browsers cannot draw much wider pictures.
 MAX_UNITS = 1_000
-#: Maximum number of characters for which attribution takes less than many seconds.
+#: Maximum number of characters for attribution: more would take many seconds.
 MAX_ATTRIBUTED = 300
 
 
@@ -60,7 +61,7 @@ def gates_page(
         "unit": gates.unit_name,
         "column": _column(gates),
         "names": [[field, NAMES[field]] for field in gates.layers[0]._fields],
-        "layers": [_layer(gates, k) for k in range(len(gates.layers))],
+        "layers": [_layer(layer) for layer in gates.layers],
         "directions": DIRECTIONS,
         "tags": gates.tags,
         "emissions": _pack(np.nan_to_num(gates.emissions, neginf=-1e4).clip(-40, 40)),
@@ -97,17 +98,16 @@ def gates_page(
 
 
 _HELP = """<p class="note">Each column is a character, each row of the picture a hidden
-unit. Point at a cell, or use the arrow keys: the step is described below. An open
+unit. Point at the picture, or use the arrow keys: the step is described below. An open
 forget gate (1) keeps the cell state of its hidden unit, a closed one (0) discards it.
 An open input gate adds the candidate to the cell state. An open output gate passes the
-cell state on as the hidden state, the output of the layer. The best path is the best
-sequence of tags: B, I and E for the begin, the inside and the end of an entity, S for
-an entity of a single character, a dot for none.</p>"""
+cell state on as the hidden state, the output of the layer. The best path is the most
+probable sequence of tags: B, I and E for the begin, the inside and the end of an
+entity, S for an entity of a single character, a dot for none.</p>"""
 
 
-def _layer(gates: Gates, index: int) -> dict[str, Any]:
+def _layer(layer: States) -> dict[str, Any]:
     """The values of a layer, packed: for each name and direction (n, hidden units)."""
-    layer = gates.layers[index]
     directions, _, width = layer.hidden.shape
     return {
         "width": width,

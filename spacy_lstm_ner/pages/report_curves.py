@@ -9,7 +9,7 @@ from ..evaluation.report import Report
 from ..evaluation.training_log import TrainingLog
 from ..util.progress import duration
 from .charts import Line, legend_key, line_chart
-from .elements import label_html, note_html, table_html, text_html
+from .elements import chart_html, label_html, note_html, table_html, text_html
 
 # Maximum number of lines in a chart.
 _MAX_LINES = 16
@@ -52,14 +52,6 @@ def learning_curves(report: Report) -> str:
     )
     charts = "".join(_charts(log, report.analysis.gold))
     return f'{note}<div class="charts">{charts}</div>'
-
-
-def chart_html(title: str, svg: str, legend: str, table: str) -> str:
-    """Return a chart with its title, its legend and a table of its values."""
-    return (
-        f'<figure class="chart"><figcaption>{title}</figcaption>{svg}{legend}'
-        f"<details><summary>Values</summary>{table}</details></figure>"
-    )
 
 
 def _charts(log: TrainingLog, gold: Counter[str]) -> Iterator[str]:

@@ -3,7 +3,7 @@ label issues."""
 
 from ..evaluation.excerpt import make_excerpt
 from ..evaluation.label_issues import LabelIssue
-from ..evaluation.matching import ERROR_KINDS, Error
+from ..evaluation.matching import ERROR_KINDS, EntityError
 from ..evaluation.records import Record, no_entity, overlapping
 from ..evaluation.report import (
     BOUNDARY,
@@ -17,9 +17,8 @@ from ..evaluation.report import (
 from ..evaluation.scorer import expected_calibration_error
 from ..tags import Span
 from .charts import calibration_chart
-from .elements import label_html, note_html, percent, table_html
+from .elements import chart_html, label_html, note_html, percent, table_html
 from .entities import entities_html, probability_text
-from .report_curves import chart_html
 
 # Maximum numbers of items.
 _MAX_ERRORS, _MAX_LABEL_ISSUES = 30, 10
@@ -107,7 +106,7 @@ def confident_errors(report: Report) -> str:
     """Return the section with the most confident errors, as HTML."""
     analysis = report.analysis
     # Errors that overlap are shown once, at the position of the most confident one.
-    places: dict[tuple[int, int, int], list[Error]] = {}
+    places: dict[tuple[int, int, int], list[EntityError]] = {}
     regions: dict[int, list[Span]] = {}
     for error in most_confident_errors(analysis):
         number = error.record.number
@@ -134,7 +133,7 @@ def confident_errors(report: Report) -> str:
     return f"{note}<ol>{''.join(items)}</ol>"
 
 
-def _error_html(start: int, end: int, errors: list[Error], lang: str) -> str:
+def _error_html(start: int, end: int, errors: list[EntityError], lang: str) -> str:
     """Errors that overlap."""
     kinds = [f"{label_html(e.entity.label)}, {ERROR_KINDS[e.kind]}" for e in errors]
     kinds = list(dict.fromkeys(kinds))

@@ -4,7 +4,7 @@ The model reads a window with some context around it, but not pages of it. Windo
 one document are read in parallel, which takes less memory and less time than reading
 the document whole, since each step of the network advances all windows. Each window
 has a core; the cores partition the document, and the context on both sides of a core
-overlaps the neighbouring cores:
+overlaps the neighboring cores:
 
     |---------- core 1 ----------|~~~~~~|
                           |~~~~~~|---------- core 2 ----------|~~~~~~|

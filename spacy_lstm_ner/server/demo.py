@@ -9,7 +9,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from ..exceptions import RequestError
-from ..inspect import explain, open_gates
+from ..interpret import explain, open_gates
 from ..pages.demo_page import demo_page
 from ..pages.entities import Entity, hue, scored_entities
 from ..pages.gates_page import MAX_ATTRIBUTED, MAX_UNITS, gates_page

@@ -21,7 +21,7 @@ def test_summary_of_input_and_output(tmp_path):
     assert "records 3 characters 134 entities 13" in output
     assert "- TITLE 7" in output
     assert "out.spacy" in output
-    assert "wrong" not in output
+    assert "Problems in the input" not in output
     assert (tmp_path / "out.spacy").is_file()
 
 

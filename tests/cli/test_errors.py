@@ -202,7 +202,7 @@ def test_a_pipeline_without_the_component(held_out_folder, ruler, tmp_path):
     assert all(numbers == sorted(numbers) for numbers in by_type.values())
 
 
-def test_line_breaks_in_texts_are_escaped(ruler, tmp_path):
+def test_control_characters_are_escaped(ruler, tmp_path):
     doc = NLP.make_doc("甲\n王\u202e芳\r任\u2028教\tשלום授\x1b[")
     doc.ents = [doc.char_span(2, 5, "X"), doc.char_span(10, 14, "X")]
     DocBin(docs=[doc]).to_disk(tmp_path / "data.spacy")
@@ -214,8 +214,8 @@ def test_line_breaks_in_texts_are_escaped(ruler, tmp_path):
     assert f"  #1 甲\\n王\\u202e芳\\r任\\u2028教\\t[\u2068שלום\u2069]{end}\n" in output
     assert "      gold X 王\\u202e芳; predicted nothing\n" in output
     assert "      \u2068שלום\u2069 in the training data: X 1\n" in output
-    colours = output.replace("\x1b[38;5;", "").replace("\x1b[0m", "")
-    assert not {*"\u202e\r\u2028\t\x1b"}.intersection(colours)
+    colors = output.replace("\x1b[38;5;", "").replace("\x1b[0m", "")
+    assert not {*"\u202e\r\u2028\t\x1b"}.intersection(colors)
 
 
 def test_long_entities_and_texts_are_shortened(ruler, tmp_path):

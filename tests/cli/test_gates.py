@@ -39,9 +39,10 @@ def test_the_command_reads_standard_input_and_omits_attribution(model, tmp_path)
     out = tmp_path / "gates.html"
     result = run(model, "-", out, input="王芳任教授" * 70 + "\n")
     assert result.exit_code == 0, result.output
-    assert "More than 300 characters: entities are not explained" in result.output
+    assert "More than 300 characters: without attribution" in result.output
     assert "<h2>Attribution</h2>" not in out.read_text("utf8")
-    assert run(model, "王芳", out, "--no-why").exit_code == 0
+    for option in ("--no-attribution", "--no-why"):
+        assert run(model, "王芳", out, option).exit_code == 0
     assert "<h2>Attribution</h2>" not in out.read_text("utf8")
 
 

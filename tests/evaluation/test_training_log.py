@@ -11,7 +11,7 @@ from spacy.training.initialize import init_nlp
 from spacy.training.loop import train
 from thinc.api import Config, warmup_linear
 
-from spacy_lstm_ner.evaluation import training_log as loggers
+from spacy_lstm_ner.evaluation import training_log
 from spacy_lstm_ner.evaluation.training_log import FORMAT, read_log, report_logger
 from spacy_lstm_ner.model.pretraining import Pretraining, _thinned
 from spacy_lstm_ner.pipeline import LSTMEntityRecognizer
@@ -178,10 +178,10 @@ class Recognizer(LSTMEntityRecognizer):
 def test_the_speed_excludes_pretraining(tmp_path, monkeypatch, at):
     """Whatever the first step is in which the component learns."""
     now = [0.0]
-    monkeypatch.setattr(loggers, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(training_log, "perf_counter", lambda: now[0])
     pipes = {"one": Recognizer(), "two": Recognizer()}
     pipes["two"].pretraining = Pretraining(1, 1, 99.0, [(1, 7.0)])  # of another run
-    monkeypatch.setattr(loggers, "recognizers", lambda nlp: pipes)
+    monkeypatch.setattr(training_log, "recognizers", lambda nlp: pipes)
     path = tmp_path / "log.jsonl"
     log_step, finalize = report_logger(path)(spacy.blank("zh"), None, None)
     info = {"epoch": 0, "score": 0.5, "losses": {}, "other_scores": {}}

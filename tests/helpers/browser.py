@@ -23,11 +23,11 @@ def fits_the_width(page) -> bool:
     )
 
 
-def contrast(*colours: str) -> float:
-    """Contrast of two CSS colours; at least 4.5 is readable (WCAG 2.1, 1.4.3)."""
+def contrast(*colors: str) -> float:
+    """Contrast of two CSS colors; at least 4.5 is readable (WCAG 2.1, 1.4.3)."""
     lights = []
-    for colour in colours:
-        channels = [float(x) / 255 for x in colour[4:-1].split(",")]
+    for color in colors:
+        channels = [float(x) / 255 for x in color[4:-1].split(",")]
         linear = [
             c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4
             for c in channels

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import spacy
 
-from spacy_lstm_ner.inspect import explain
+from spacy_lstm_ner.inspect import explain, open_gates
 from spacy_lstm_ner.interpret.attribution import UNKNOWN
 from spacy_lstm_ner.pages.attribution_page import attribution_page
 
@@ -134,9 +134,13 @@ def test_a_text_without_entities(trained):
         assert "No entities were predicted" in attribution_page(explanation)
 
 
-def test_the_former_name_of_contributions(trained, examples):
-    entity = explain(trained, examples[0].text).entities[0]
+def test_former_names(trained, examples):
+    explanation = explain(trained, examples[0].text)
+    assert explanation.places is explanation.offsets
+    entity = explanation.entities[0]
     assert entity.added is entity.contributions
+    gates = open_gates(trained, examples[0].text)
+    assert gates.places is gates.offsets
 
 
 def test_notebooks_display_it(trained, examples):

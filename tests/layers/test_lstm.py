@@ -9,17 +9,13 @@ from thinc.types import Ragged
 
 from spacy_lstm_ner.layers import LSTM, fused_lstm
 
+from ..helpers.batches import batch
 from ..helpers.gradients import check_gradients, to_float64
 
 
 def make(nO=4, nI=3, **settings):
     fix_random_seed(0)
     return LSTM(nO, nI, **settings).initialize()
-
-
-def batch(lengths, width=3, dtype="float32", seed=0):
-    X = np.random.default_rng(seed).standard_normal((sum(lengths), width))
-    return Ragged(X.astype(dtype), np.array(lengths, dtype="int32"))
 
 
 @pytest.mark.parametrize("rows", [1, 3, 5])

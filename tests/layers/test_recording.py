@@ -5,10 +5,11 @@ import threading
 import numpy as np
 import pytest
 from thinc.api import fix_random_seed
-from thinc.types import Ragged
 
 from spacy_lstm_ner.layers import LSTM
 from spacy_lstm_ner.layers.recording import record_states
+
+from ..helpers.batches import batch
 
 LENGTHS = [3, 0, 5, 1]
 
@@ -16,11 +17,6 @@ LENGTHS = [3, 0, 5, 1]
 def layer(**settings):
     fix_random_seed(0)
     return LSTM(8, 3, **settings).initialize()
-
-
-def batch(lengths=LENGTHS):
-    X = np.random.default_rng(1).standard_normal((sum(lengths), 3))
-    return Ragged(X.astype("float32"), np.array(lengths, dtype="int32"))
 
 
 def sigmoid(a):
@@ -44,7 +40,7 @@ def by_hand(cell, X):
 @pytest.mark.parametrize("bi", [False, True])
 @pytest.mark.parametrize("depth", [1, 2])
 def test_states_are_those_of_the_equations(bi, depth):
-    model, X = layer(bi=bi, depth=depth), batch()
+    model, X = layer(bi=bi, depth=depth), batch(LENGTHS, seed=1)
     with record_states(model.layers) as seen:
         Y = model.predict(X)
     assert len(seen) == depth
@@ -70,7 +66,7 @@ def test_states_are_those_of_the_equations(bi, depth):
 
 
 def test_watching_changes_nothing_and_ends():
-    model, X = layer(bi=True), batch()
+    model, X = layer(bi=True), batch(LENGTHS, seed=1)
     before = model.predict(X).dataXd
     with record_states(model.layers) as seen:
         np.testing.assert_array_equal(model.predict(X).dataXd, before)
@@ -80,7 +76,7 @@ def test_watching_changes_nothing_and_ends():
 
 
 def test_only_these_cells_and_this_thread_are_record_states():
-    model, other, X = layer(), layer(), batch()
+    model, other, X = layer(), layer(), batch(LENGTHS, seed=1)
     with record_states(model.layers) as seen:
         other.predict(X)
         thread = threading.Thread(target=model.predict, args=[X])
@@ -96,7 +92,7 @@ def test_only_these_cells_and_this_thread_are_record_states():
 
 
 def test_gradients_are_the_same_while_record_states():
-    model, X = layer(bi=True), batch()
+    model, X = layer(bi=True), batch(LENGTHS, seed=1)
     Y, backprop = model.begin_update(X)
     expected = backprop(Y).dataXd
     with record_states(model.layers):
@@ -111,7 +107,7 @@ def test_the_layer_on_pytorch_shows_the_same():
 
     ours = layer(bi=True, depth=2)
     theirs = TorchLSTM(8, 3, bi=True, depth=2).from_bytes(ours.to_bytes())
-    X = batch()
+    X = batch(LENGTHS, seed=1)
     with record_states(ours.layers) as seen:
         ours.predict(X)
     with record_states(theirs.layers) as seen_of_torch:

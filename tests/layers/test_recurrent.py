@@ -7,6 +7,7 @@ from thinc.types import Ragged
 
 from spacy_lstm_ner.layers import LSTM, RNN
 
+from ..helpers.batches import batch
 from ..helpers.gradients import check_gradients, to_float64
 
 BATCHES = {
@@ -30,11 +31,6 @@ def make(layer):
         return layer(nO, nI, **settings).initialize()
 
     return make
-
-
-def batch(lengths, width=3, dtype="float32", seed=0):
-    X = np.random.default_rng(seed).standard_normal((sum(lengths), width))
-    return Ragged(X.astype(dtype), np.array(lengths, dtype="int32"))
 
 
 @pytest.mark.parametrize("bi", [False, True], ids=["one direction", "both"])

@@ -99,10 +99,10 @@ def test_entities_and_probabilities_appear_while_typing(open_demo, trained):
         for ent, score in zip(doc.ents, scores, strict=True)
     ]
     assert page.locator("#result .label").all_text_contents() == labels
-    colours = page.locator("#result mark").evaluate_all(
+    colors = page.locator("#result mark").evaluate_all(
         "marks => marks.map(m => getComputedStyle(m).backgroundColor)"
     )
-    by_label = dict(zip([ent.label_ for ent in doc.ents], colours, strict=True))
+    by_label = dict(zip([ent.label_ for ent in doc.ents], colors, strict=True))
     assert len(set(by_label.values())) == len(by_label) > 3
     # The same for screen readers.
     status = page.locator("#summary[role=status]").text_content()

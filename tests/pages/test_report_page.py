@@ -299,11 +299,11 @@ def test_contrast_in_light_and_dark_mode(page, open_page, dark):
         for ink, *papers in found:
             assert contrast(ink, blended(papers)) >= 4.5, (selector, ink, papers)
     lines = opened.locator("figure path[style*='--series']")
-    colours = lines.evaluate_all("all => all.map(e => getComputedStyle(e).stroke)")
+    colors = lines.evaluate_all("all => all.map(e => getComputedStyle(e).stroke)")
     body = opened.evaluate("getComputedStyle(document.body).backgroundColor")
-    drawn = {colour for colour in colours if colour != "none"}
+    drawn = {color for color in colors if color != "none"}
     # Graphics need less contrast than text (WCAG 2.1, 1.4.11).
-    assert len(drawn) > 2 and all(contrast(colour, body) >= 3 for colour in drawn)
+    assert len(drawn) > 2 and all(contrast(color, body) >= 3 for color in drawn)
 
 
 # The color of the text of each element, and the backgrounds behind it, front to back.
@@ -319,15 +319,15 @@ COLOURS = """elements => elements.map(element => {
 
 def blended(papers):
     """The color of overlaid backgrounds, as CSS."""
-    colour = (255.0, 255.0, 255.0)
+    color = (255.0, 255.0, 255.0)
     for paper in reversed(papers):
         numbers = [float(x) for x in re.findall(r"[\d.]+", paper)]
         alpha = numbers[3] if len(numbers) > 3 else 1.0
-        colour = [
+        color = [
             alpha * over + (1 - alpha) * under
-            for over, under in zip(numbers, colour, strict=False)
+            for over, under in zip(numbers, color, strict=False)
         ]
-    return f"rgb({', '.join(map(str, colour))})"
+    return f"rgb({', '.join(map(str, color))})"
 
 
 def test_chinese_is_drawn(draws_chinese, page, open_page):
