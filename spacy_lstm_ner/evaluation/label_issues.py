@@ -42,11 +42,15 @@ class LabelCounts(NamedTuple):
 class LabelIssue(NamedTuple):
     """A region of a text whose annotation is probably wrong."""
 
+    #: The text, with its annotation and predictions.
     record: Record
+    #: The first character of the region.
     start: int
+    #: The character after its last one.
     end: int
-    #: The gold and the predicted entities in the region.
+    #: The gold entities in the region, in characters of the text.
     annotated: list[Span]
+    #: The predicted entities in the region.
     predicted: list[Span]
     #: The smallest plausibility of an annotation in the region.
     plausibility: float

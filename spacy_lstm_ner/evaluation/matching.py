@@ -40,9 +40,13 @@ class EntityError(NamedTuple):
     """A gold entity that was not predicted, a predicted entity that is not gold, or one
     of each that overlap."""
 
-    kind: str  # a key of `ERROR_KINDS`
+    #: "boundary", "type", "boundary_and_type", "missed" or "spurious".
+    kind: str
+    #: The text, with its annotation and predictions.
     record: Record
+    #: The gold entity, in characters of the text; None if there is none.
     gold: Span | None
+    #: The predicted entity, in characters of the text; None if there is none.
     predicted: Span | None
     #: "gold" or "predicted" if this entity belongs to another error; otherwise None.
     shared: str | None = None
