@@ -1,5 +1,6 @@
 """The options for reading dataset files, defined once."""
 
+import re
 from dataclasses import fields
 from typing import get_type_hints
 
@@ -12,11 +13,7 @@ from spacy_lstm_ner.exceptions import DataError
 def test_each_option_is_documented_and_has_one_type():
     hints = get_type_hints(ReadingOptions)
     assert get_type_hints(ReadingKeywords) == hints
-    documented = [
-        line.split(" (")[0].strip()
-        for line in ReadingOptions.__doc__.splitlines()
-        if line.startswith("    ") and "): " in line and "RAISES" not in line
-    ]
+    documented = re.findall(r"^    (\w+): ", ReadingOptions.__doc__, re.MULTILINE)
     assert documented == [field.name for field in fields(ReadingOptions)]
 
 
