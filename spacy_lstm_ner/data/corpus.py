@@ -78,7 +78,7 @@ class BIOCorpus:
             if PARTS[number] == self.part:
                 is_empty = False
                 reference = doc_from_record(nlp, record, file=file, problems=problems)
-                text = self.options.joiner.join(record.units)
+                text = (self.options.joiner or "").join(record.units)
                 yield Example(nlp.make_doc(text), reference)
         if is_empty:
             raise DataError(f"{file.path}: too few records for the part {self.part!r}")

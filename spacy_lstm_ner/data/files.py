@@ -58,7 +58,7 @@ class DataFile:
         if not first_records:
             message = f"{self.path}: no record in {options.format} format"
             raise DataError("\n".join([message, *ignored.messages()]))
-        if FORMATS[options.format].has_segmentation_digits:
+        if options.format == "columns":
             if with_digits is None:
                 with_digits = has_segmentation_digits(first_records)
             self.options = replace(self.options, segmentation_digits=with_digits)
@@ -112,8 +112,8 @@ class DataFile:
     ) -> Iterator[Record]:
         report = partial(problems.add, str(self.path))
         lines = read_lines(self.path, report, progress)
-        for record in FORMATS[self.options.format].read(lines, self.options, report):
-            yield Record(*repair_surrogates(*record, report))
+        for record in FORMATS[self.options.format].read_lines(lines, self.options, report):
+            yield Record(*repair_surrogates(*record[:3], report))
 
 
 def _detect_format(path: Path) -> str:

@@ -15,24 +15,25 @@ reader, `convert`, `check` and the command line then accept it under its key the
 
 from ...exceptions import DataError
 from . import columns, json_lines
-from .base import Format, Lines, Record, ReportProblem
+from .base import AnnotatedText, Format, Lines, Record, Report
 
 __all__ = [
+    "AnnotatedText",
     "DEFAULT_FORMAT",
     "FORMATS",
     "Format",
     "Lines",
     "Record",
-    "ReportProblem",
+    "Report",
     "check_format",
     "recognize_format",
 ]
 
 #: All formats by name, in the order in which detection tries them.
 FORMATS: dict[str, Format] = {
-    "jsonl": Format(json_lines.read_jsonl, json_lines.is_json_object),
-    "literal": Format(json_lines.read_literal, json_lines.is_literal_object),
-    "columns": Format(columns.read_columns, has_segmentation_digits=True),
+    "jsonl": Format("JSON lines", json_lines.read_jsonl, recognizes=json_lines.is_json_object),
+    "literal": Format("literals", json_lines.read_literal, recognizes=json_lines.is_literal_object),
+    "columns": Format("columns", columns.read_columns),
 }
 #: The format of a file in which no line is recognized.
 DEFAULT_FORMAT = "columns"

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 
 from ..encoding import CHARACTER
 from ..options import ReadingOptions
-from .base import Lines, Record, ReportProblem
+from .base import Lines, Record, Report
 
 # A character and its position in the word: "科0".
 _POSITIONED = re.compile(f"({CHARACTER.pattern})(0|[1-9][0-9]?)", re.DOTALL)
 
 
 def read_columns(
-    lines: Lines, options: ReadingOptions, report: ReportProblem
+    lines: Lines, options: ReadingOptions, report: Report
 ) -> Iterator[Record]:
     """Read records of one unit a line. No unit is left out, because that would change
     the text: a unit without a tag gets an empty tag."""

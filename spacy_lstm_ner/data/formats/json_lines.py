@@ -6,21 +6,21 @@ from typing import Any
 from ..encoding import CHARACTER
 from ..literals import parse_json, parse_literal
 from ..options import ReadingOptions
-from .base import Lines, Record, ReportProblem
+from .base import Lines, Record, Report
 
 # Raised by the parsers for malformed or malicious input.
 UNREADABLE = (ValueError, MemoryError, RecursionError)
 
 
 def read_jsonl(
-    lines: Lines, options: ReadingOptions, report: ReportProblem
+    lines: Lines, options: ReadingOptions, report: Report
 ) -> Iterator[Record]:
     """Read records of one JSON object a line."""
     return _read_objects(lines, report, parse_json)
 
 
 def read_literal(
-    lines: Lines, options: ReadingOptions, report: ReportProblem
+    lines: Lines, options: ReadingOptions, report: Report
 ) -> Iterator[Record]:
     """Read records of one Python dict a line."""
     return _read_objects(lines, report, parse_literal)
@@ -46,7 +46,7 @@ def _is_object(line: str, parse: Callable[[str], Any]) -> bool:
 
 
 def _read_objects(
-    lines: Lines, report: ReportProblem, parse: Callable[[str], Any]
+    lines: Lines, report: Report, parse: Callable[[str], Any]
 ) -> Iterator[Record]:
     for number, line in lines:
         if not line.strip():
