@@ -28,7 +28,7 @@ def doc_from_record(
     RAISES (DataError): At the first problem if the log is strict, and for a text longer
         than `nlp.max_length`.
     """
-    joiner = (file.options.joiner or "")
+    joiner = file.options.joiner or ""
     text = joiner.join(record.units)
     if len(text) > nlp.max_length:
         raise DataError(

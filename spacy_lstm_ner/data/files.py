@@ -112,7 +112,9 @@ class DataFile:
     ) -> Iterator[Record]:
         report = partial(problems.add, str(self.path))
         lines = read_lines(self.path, report, progress)
-        for record in FORMATS[self.options.format].read_lines(lines, self.options, report):
+        for record in FORMATS[self.options.format].read_lines(
+            lines, self.options, report
+        ):
             yield Record(*repair_surrogates(*record[:3], report))
 
 

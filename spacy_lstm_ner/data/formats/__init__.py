@@ -31,8 +31,12 @@ __all__ = [
 
 #: All formats by name, in the order in which detection tries them.
 FORMATS: dict[str, Format] = {
-    "jsonl": Format("JSON lines", json_lines.read_jsonl, recognizes=json_lines.is_json_object),
-    "literal": Format("literals", json_lines.read_literal, recognizes=json_lines.is_literal_object),
+    "jsonl": Format(
+        "JSON lines", json_lines.read_jsonl, recognizes=json_lines.is_json_object
+    ),
+    "literal": Format(
+        "literals", json_lines.read_literal, recognizes=json_lines.is_literal_object
+    ),
     "columns": Format("columns", columns.read_columns),
 }
 #: The format of a file in which no line is recognized.
