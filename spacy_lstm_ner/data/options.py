@@ -39,11 +39,11 @@ class ReadingOptions:
     joiner: Text inserted between units: "" if the units are characters, " " if they are
         words of a language that separates words with spaces. None: detect for each pair
         of units whether they are such words.
-    segmentation_digits: In columns, whether each character is followed by its position
-        in the word, as in "科0". These digits are removed. None: detect it.
-    ends: Whether the end of an entity, in character offsets, is the index after its last
-        character ("exclusive") or of its last character ("inclusive"); "auto" to decide
-        by the text of the entities in the file.
+    segmentation_digits: In columns, whether each character is followed by its
+        position in the word, as in "科0". These digits are removed. None: detect it.
+    ends: Whether the end of an entity, in character offsets, is the index after its
+        last character ("exclusive") or of its last character ("inclusive"); "auto" to
+        decide by the text of the entities in the file.
     offsets: What character offsets count: "characters" (code points) or "utf16" (as
         JavaScript does), or "auto" to decide by the text of the entities in the file.
     label_names: The names of labels or tags that are numbers in the file: separated by

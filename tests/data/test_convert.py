@@ -166,7 +166,7 @@ def test_column_file_without_blank_lines_is_an_error(tmp_path):
 
 def test_split_takes_exact_shares_of_each_file_in_order(write, tmp_path):
     first = write(*numbered(40), name="a.jsonl")
-    second = write(*[(f"别{i:02}", "O O O") for i in range(20)], name="b.jsonl")
+    second = write(*[(f"别{i:02}", "B-N O O") for i in range(20)], name="b.jsonl")
     convert([first, second], tmp_path / "out", split="80/10/10")
     parts = [
         texts_in(tmp_path / "out" / f"{part}.spacy")
