@@ -41,18 +41,14 @@ def doc_from_record(
     # len(joiner) before the next one.
     sizes = (len(unit) + len(joiner) for unit in record.units)
     offsets = list(accumulate(sizes, initial=0))
-    spans, tag_problems = spans_from_tags(record.tags, file.options.scheme)
+    found = spans_from_tags(record.tags, file.options.scheme)
     # Parts of the text whose annotation is missing.
-    gaps: list[tuple[int, int]] = []
-    for i, kind, message in tag_problems:
-        if not record.tags[i]:
-            kind, message = "no tag", "no tag"
+    gaps = [(offsets[i], offsets[j] - len(joiner)) for i, j in found.missing]
+    for i, kind, message in found.problems:
         message = f"{message}, at {record.units[i]!r}, unit {i + 1} of the record"
         problems.add(str(file.path), record.lines[i], kind, message)
-        if kind in ("no tag", "unknown tag"):
-            gaps.append((offsets[i], offsets[i + 1] - len(joiner)))
     entities: list[Span] = []
-    for first, last, label in spans:
+    for first, last, label in found.spans:
         start, end = offsets[first], offsets[last] - len(joiner)
         size = end - start
         start, end = trimmed(text, start, end)
