@@ -1,5 +1,6 @@
 """Entity spans, tag schemes, and the tag sets of models."""
 
+from .notation import Notation, detect_notation
 from .schemes import (
     FILE_SCHEMES,
     MODEL_SCHEMES,
@@ -20,11 +21,13 @@ __all__ = [
     "MODEL_SCHEMES",
     "OUTSIDE",
     "SCHEME_ALIASES",
+    "Notation",
     "ScoredSpan",
     "Span",
     "TagProblem",
     "TagSet",
     "TaggedSpans",
+    "detect_notation",
     "detect_scheme",
     "n_tags",
     "spans_from_tags",
