@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from typing import Any, TypedDict, TypeVar
 
 from ..exceptions import DataError
-from ..tags import FILE_SCHEMES
+from ..tags import FILE_SCHEMES, SCHEME_ALIASES
 from .split import parse_split
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
@@ -28,7 +28,8 @@ class ReadingOptions:
 
     format: The file format, a key of `formats.FORMATS`, or "auto" to detect it.
     encoding: The text encoding, such as "gb18030", or "auto" to detect it.
-    scheme: The tag scheme: "BIO", "IOB1", "BIOES" or "BMES", or "auto" to detect it.
+    scheme: The tag scheme: "BIO", "IOB1", "BIOES", "BMES", "BILOU" or "BMEWO", or
+        "auto" to detect it. "IOB2", "IOBES" and "BILUO" are other names of these.
     separator: Separator between columns. None: detect it.
     columns: The columns by name, numbered from 1, such as "unit=2,tag=4". With
         "sentence=1", a column of sentence numbers separates the records. None: detect
@@ -81,6 +82,8 @@ class ReadingOptions:
     strict: bool = False
 
     def __post_init__(self) -> None:
+        scheme = SCHEME_ALIASES.get(self.scheme, self.scheme)
+        object.__setattr__(self, "scheme", scheme)
         if self.scheme not in ("auto", *FILE_SCHEMES):
             raise DataError(
                 f"unknown scheme {self.scheme!r}: use auto or one of {FILE_SCHEMES}"

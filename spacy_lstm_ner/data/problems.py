@@ -22,6 +22,7 @@ ACTIONS = {
     "different lengths": "skipped",
     "no tag": "repaired: annotation set to missing",
     "unknown tag": "repaired: annotation set to missing",
+    "prefix of another scheme": "repaired: read as what it means there",
     "inside without beginning": "repaired: entity begins there",
     "entity without end": "repaired: entity closed",
     "misaligned entity": "repaired: annotation set to missing",

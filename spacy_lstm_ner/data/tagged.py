@@ -42,22 +42,19 @@ class TagReading:
         offsets = list(
             accumulate((len(unit) + len(joiner) for unit in record.units), initial=0)
         )
-        spans, tag_problems = spans_from_tags(record.tags, self.options.scheme)
-        missing: list[tuple[int, int]] = []
-        for i, kind, message in tag_problems:
-            if not record.tags[i]:
-                kind, message = "no tag", "no tag"
+        found = spans_from_tags(record.tags, self.options.scheme)
+        missing = [(offsets[i], offsets[j] - len(joiner)) for i, j in found.missing]
+        for i, kind, message in found.problems:
             message = f"{message}, at {record.units[i]!r}, unit {i + 1} of the record"
             report(record.lines[i], kind, message)
-            if kind in ("no tag", "unknown tag"):
-                missing.append((offsets[i], offsets[i + 1] - len(joiner)))
+        report.lose("beside an unknown or missing tag", found.n_lost)
         return AnnotatedText(
             joiner.join(record.units),
             [
                 Span(offsets[first], offsets[last] - len(joiner), label)
-                for first, last, label in spans
+                for first, last, label in found.spans
             ],
             missing,
             record.lines[0],
-            [record.lines[first] for first, _, _ in spans],
+            [record.lines[first] for first, _, _ in found.spans],
         )

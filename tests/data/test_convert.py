@@ -106,7 +106,7 @@ def test_invalid_tags_are_repaired_or_become_missing_annotation(write, tmp_path)
         "inside without beginning": 2,
     }
     first, second, third = docs_in(tmp_path / "out.spacy")
-    assert [token.ent_iob_ for token in first] == ["B", "", "", "O"]
+    assert [token.ent_iob_ for token in first] == ["", "", "", "O"]
     assert entities(second) == [("一", "A"), ("三", "B")]
     assert entities(third) == [("一二", "A")]
 
@@ -361,4 +361,5 @@ def test_tag_that_looks_like_outside_is_reported(write, tmp_path):
     conversion = convert([write(("一二", "O-A B-A"))], tmp_path / "out.spacy")
     assert kinds(conversion.problems) == {"unknown tag": 1}
     (doc,) = docs_in(tmp_path / "out.spacy")
-    assert [token.ent_iob_ for token in doc] == ["", "B"]
+    # It may be of the same entity.
+    assert [token.ent_iob_ for token in doc] == ["", ""]
