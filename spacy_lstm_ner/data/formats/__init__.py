@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ...exceptions import DataError
-from . import columns, tags_of_units
+from . import columns, offsets, tags_of_units
 from .base import AnnotatedText, Format, Record
 
 __all__ = [
@@ -35,6 +35,12 @@ FORMATS: dict[str, Format] = {
         read_values=tags_of_units.read_tags,
         recognizes=tags_of_units.recognizes,
         detect=tags_of_units.detect,
+    ),
+    "offsets": Format(
+        "objects with a text and its entities by character offsets",
+        read_values=offsets.read_offsets,
+        recognizes=offsets.recognizes,
+        detect=offsets.detect,
     ),
     "columns": Format(
         "one unit per line with its tag, blank lines between records",
