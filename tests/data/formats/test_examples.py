@@ -16,6 +16,7 @@ B = ("\U0001f600李雷去了青岛", [("李雷", "PER"), ("青岛", "LOC")])
 
 #: The format and the texts of each file. The options that a file needs are after it.
 READ = {
+    "cluener.jsonl": ("cluener", [A, B]),
     "ccks.jsonl": ("offsets", [A, B]),
     "cmeee.json": ("offsets", [A, B]),
     "dataturks.jsonl": ("offsets", [A, B]),
@@ -26,6 +27,18 @@ READ = {
     "doccano_relations.jsonl": ("offsets", [A, B]),
     "doccano_v1_numbers.jsonl --label-names 3=PER,4=ORG,5=LOC": ("offsets", [A, B]),
     "label_first.jsonl": ("offsets", [A, B]),
+    "label_studio.json": ("label-studio", [A, B]),
+    "label_studio_completions.json": ("label-studio", [A, B]),
+    "label_studio_skipped_and_two.json": ("label-studio", [A]),
+    "label_studio_utf16.json": ("label-studio", [A, B]),
+    "prodigy.jsonl": ("prodigy", [A, B]),
+    "prodigy_token_offsets.jsonl": ("prodigy", [A, B]),
+    "prodigy_binary.jsonl": ("prodigy", [(A[0], A[1][:1]), (A[0], [])]),
+    "spacy_v2.json": (
+        "spacy-json",
+        [("王芳 在沪宁", [("王芳", "PER"), ("沪宁", "LOC")])],
+    ),
+    "spacy_v2_entities.json": ("spacy-json", [A]),
     "label_studio_min.json": ("offsets", [A, B]),
     "ner_annotator.json": ("offsets", [A, B]),
     "offset_length.jsonl": ("offsets", [A, B]),
@@ -47,6 +60,7 @@ REFUSED = {
     "refused_looks_inclusive.jsonl": (
         "exclusive ends read '王', inclusive ends read '王芳'. Set --ends inclusive"
     ),
+    "refused_label_studio_hypertext.json": "Label the plain text in a <Text> tag",
     "refused_shifted.jsonl": "Check whether the text was changed after annotation",
     "refused_surface_only.jsonl": "it has no start and end; its keys are 'text', 'type'",
     "refused_tag_numbers.jsonl": "--label-names O,B-PER,I-PER",
