@@ -10,8 +10,8 @@ import spacy
 from ..exceptions import DataError
 from ..util.atomic import AtomicSet
 from ..util.progress import progress_counter
-from .docs import doc_from_record
-from .files import DataFile
+from .docs import doc_from_text
+from .files import DataFile, open_files
 from .options import ReadingOptions, accepts_reading_options
 from .problems import ProblemLog
 from .split import PARTS
@@ -73,8 +73,7 @@ def convert(
     reading = ReadingOptions(**options)
     output = Path(output)
     targets = _find_targets(output, reading.shares)
-    paths = [inputs] if isinstance(inputs, str | Path) else list(inputs)
-    files = [DataFile(path, reading) for path in paths]
+    files = open_files(inputs, reading)
     for target in targets:
         if any(target.resolve() == file.path.resolve() for file in files):
             raise DataError(f"{target} is an input file: choose another output file")
@@ -82,7 +81,7 @@ def convert(
     problems = ProblemLog(strict=reading.strict)
     outputs = [FileSummary(target) for target in targets]
     passes = 2 if reading.shares else 1
-    size = passes * sum(file.path.stat().st_size for file in files)
+    size = passes * sum(file.size for file in files)
     with (
         AtomicSet() as new_files,
         progress_counter("Reading", size, shown=progress, in_bytes=True) as counter,
@@ -93,10 +92,11 @@ def convert(
             for target in targets
         ]
         for file in files:
-            for record, part in file.records_with_part(
-                problems, progress=counter.update
-            ):
-                doc = doc_from_record(nlp, record, file=file, problems=problems)
+            report = problems.of_file(file.path)
+            for text, part in file.texts_with_part(problems, progress=counter.update):
+                doc = doc_from_text(
+                    nlp, text, report=report, spans_key=reading.spans_key
+                )
                 writers[part].add(doc)
                 outputs[part].add(doc)
         for summary in outputs:
