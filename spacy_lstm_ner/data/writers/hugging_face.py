@@ -19,7 +19,7 @@ from typing import Any
 from ...tags import OUTSIDE
 from .base import ExportedText, WritingLog, WritingOptions
 from .json_files import write_json_lines
-from .tagged import PREFIXES, check_scheme, tagged_text, tags_from_spans
+from .tagged import prefixes_of, tagged_text, tags_from_spans
 
 # Rows of a Parquet file that are in memory.
 _ROWS = 10_000
@@ -32,7 +32,6 @@ def write_hugging_face_json(
     log: WritingLog,
 ) -> None:
     """Write a text a line, with the names of its tags: see `base.Write`."""
-    check_scheme(options.scheme)
     rows = _rows(texts, options, log)
     write_json_lines(path, ({"tokens": u, "ner_tags": tags} for u, tags in rows))
 
@@ -47,7 +46,6 @@ def write_hugging_face_parquet(
 
     RAISES (ImportError): If pyarrow is not installed.
     """
-    check_scheme(options.scheme)
     arrow, parquet = _import_pyarrow()
     schema = arrow.schema(
         [
@@ -90,7 +88,7 @@ def _add_numbers(tags: list[str], numbers: dict[str, int], scheme: str) -> None:
     for tag in tags:
         if tag not in numbers:
             label = tag.partition("-")[2]
-            for prefix in dict.fromkeys(PREFIXES[scheme]):
+            for prefix in dict.fromkeys(prefixes_of(scheme)):
                 numbers[f"{prefix}-{label}"] = len(numbers)
 
 
