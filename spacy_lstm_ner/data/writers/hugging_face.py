@@ -12,7 +12,6 @@ are counted.
 
 import json
 from collections.abc import Iterable, Iterator
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +20,8 @@ from .base import ExportedText, WritingLog, WritingOptions
 from .json_files import write_json_lines
 from .tagged import prefixes_of, tagged_text, tags_from_spans
 
-# Rows of a Parquet file that are in memory.
-_ROWS = 10_000
+# Number of units of a Parquet file that are in memory, and form a row group.
+_UNITS = 500_000
 
 
 def write_hugging_face_json(
@@ -58,7 +57,7 @@ def write_hugging_face_parquet(
     # The tags are known only at the end. With the schema of Arrow in the file, metadata
     # that is added then would not belong to the schema.
     with parquet.ParquetWriter(path, schema, store_schema=False) as writer:
-        while batch := list(islice(rows, _ROWS)):
+        for batch in _batches(rows):
             for _, tags in batch:
                 _add_numbers(tags, numbers, options.scheme)
             columns = {
@@ -80,6 +79,22 @@ def _rows(
             continue
         log.add(entities)
         yield units, tags_from_spans(spans, len(units), options.scheme)
+
+
+def _batches(
+    rows: Iterable[tuple[list[str], list[str]]],
+) -> Iterator[list[tuple[list[str], list[str]]]]:
+    """Yield rows in batches of at least `_UNITS` units, except for the last one."""
+    batch: list[tuple[list[str], list[str]]] = []
+    size = 0
+    for row in rows:
+        batch.append(row)
+        size += len(row[0])
+        if size >= _UNITS:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
 
 
 def _add_numbers(tags: list[str], numbers: dict[str, int], scheme: str) -> None:
