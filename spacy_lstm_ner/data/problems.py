@@ -25,6 +25,9 @@ ACTIONS = {
     "prefix of another scheme": "repaired: read as what it means there",
     "inside without beginning": "repaired: entity begins there",
     "entity without end": "repaired: entity closed",
+    "invalid entity": "entity not read",
+    "offsets outside the text": "entity not read",
+    "text of entity differs": "entity not read, annotation set to missing",
     "misaligned entity": "repaired: annotation set to missing",
 }
 #: Reasons for which entities are lost.

@@ -39,6 +39,7 @@ FORMATS: dict[str, Format] = {
         "objects with a text and a tag for each character or token",
         read_values=tags_of_units.read_tags,
         recognizes=tags_of_units.recognizes,
+        detect=tags_of_units.detect,
     ),
     "columns": Format(
         "one unit per line with its tag, blank lines between records",
