@@ -59,8 +59,8 @@ def test_keys_and_forms_of_units_and_tags(write, record):
 def test_text_beside_tokens_says_where_blanks_are(write):
     record = {
         "text": "Ada Lovelace's note, in 上海 Tower.",
-        "tokens": "Ada|Lovelace|'s|note|,|in|上海|Tower|.".split("|"),
-        "ner_tags": "B-PER I-PER O O O O B-LOC I-LOC O".split(),
+        "tokens": ["Ada", "Lovelace", "'s", "note", ",", "in", "上海", "Tower", "."],
+        "ner_tags": ["B-PER", "I-PER", "O", "O", "O", "O", "B-LOC", "I-LOC", "O"],
     }
     entities = [("Ada Lovelace", "PER"), ("上海 Tower", "LOC")]
     assert read(write(record))[0] == [(record["text"], entities)]
