@@ -129,6 +129,16 @@ class ProblemLog:
             for (path, kind), count in self.counts.items()
         ]
 
+    def losses(self) -> list[str]:
+        """RETURNS (list[str]): How many entities are not in `doc.ents`, and how many
+        records were left out, for each reason."""
+        totals: Counter[tuple[str, str]] = Counter()
+        for (_, reason), n in self.lost.items():
+            totals["Entities lost", reason] += n
+        for (_, reason), n in self.left_out.items():
+            totals["Records left out", reason] += n
+        return [f"{what}: {n:,}, {why}" for (what, why), n in totals.items() if n]
+
     def messages(self) -> list[str]:
         """RETURNS (list[str]): The first few problems of each row, as text."""
         return [str(problem) for few in self.examples.values() for problem in few]

@@ -16,6 +16,7 @@ from ...exceptions import DataError
 from . import (
     cluener,
     columns,
+    docbin,
     label_studio,
     offsets,
     prodigy,
@@ -61,6 +62,11 @@ FORMATS: dict[str, Format] = {
         read_values=cluener.read_cluener,
         recognizes=cluener.recognizes,
         detect=cluener.detect,
+    ),
+    "spacy": Format(
+        ".spacy files",
+        read_path=docbin.read_docbin,
+        recognizes=docbin.recognizes,
     ),
     "tags": Format(
         "objects with a text and a tag for each character or token",

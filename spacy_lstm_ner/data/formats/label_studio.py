@@ -1,8 +1,8 @@
 """Label Studio's export "JSON": tasks with their annotations.
 
-Only annotations are read: predictions and drafts are not gold. Of several annotations of
-a task, the one that is marked as ground truth is read, or else the latest. Tasks that
-were skipped or not annotated are left out. ("JSON-MIN" has the format `offsets`.)
+Only annotations are read: predictions and drafts are not gold. Of several annotations
+of a task, the one that is marked as ground truth is read, or else the latest. Tasks
+that were skipped or not annotated are left out. ("JSON-MIN" has the format `offsets`.)
 """
 
 from collections.abc import Iterator

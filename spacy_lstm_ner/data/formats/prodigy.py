@@ -1,8 +1,8 @@
 """Prodigy's JSON lines: tasks with an answer.
 
-Accepted answers are gold. In binary annotation, an answer is about one span, and nothing
-is known of the rest of the text; a rejected span is known not to be an entity. Other
-rejected tasks, and ignored ones, are left out.
+Accepted answers are gold. In binary annotation, an answer is about one span, and
+nothing is known of the rest of the text; a rejected span is known not to be an entity.
+Other rejected tasks, and ignored ones, are left out.
 """
 
 from collections.abc import Iterator

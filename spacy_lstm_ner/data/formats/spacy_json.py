@@ -115,8 +115,8 @@ def _items(paragraph: Any) -> list[Any]:
 def _with_gaps(
     text: str, words: list[str], tags: list[str]
 ) -> tuple[list[str], list[str]] | None:
-    """Return the tokens and what is between them in the text as units with tags; None if
-    the text does not have these tokens."""
+    """Return the tokens and what is between them in the text as units with tags; None
+    if the text does not have these tokens."""
     units: list[str] = []
     all_tags: list[str] = []
     at = 0

@@ -1,5 +1,5 @@
-"""Each layout that tools and data sets use has a small example, with made-up texts: it is
-read right, or refused with an error that says what to do."""
+"""Each layout that tools and data sets use has a small example, with made-up texts: it
+is read right, or refused with an error that says what to do."""
 
 from pathlib import Path
 
@@ -62,7 +62,7 @@ REFUSED = {
     ),
     "refused_label_studio_hypertext.json": "Label the plain text in a <Text> tag",
     "refused_shifted.jsonl": "Check whether the text was changed after annotation",
-    "refused_surface_only.jsonl": "it has no start and end; its keys are 'text', 'type'",
+    "refused_surface_only.jsonl": "it has no start and end; its keys are 'text'",
     "refused_tag_numbers.jsonl": "--label-names O,B-PER,I-PER",
     "refused_tags_as_labels.jsonl": "'B-PER' in place of labels",
     "refused_tokens_or_characters.jsonl": "Set --ends if they count characters",
