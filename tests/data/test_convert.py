@@ -339,7 +339,7 @@ def test_exactly_the_tokens_in_gaps_are_missing(write, tmp_path, lang):
         value = json.dumps({"text": units, "labels": tags})
         path = write(value, ("x", "B-A"), name=f"{number}.jsonl")
         out = tmp_path / f"{number}.spacy"
-        convert([path], out, scheme="BIO", lang=lang)
+        convert([path], out, scheme="BIO", joiner="", lang=lang)
         doc = docs_in(out, lang)[0]
         unknown, entity = set(), set()
         at = 0
@@ -358,8 +358,8 @@ def test_exactly_the_tokens_in_gaps_are_missing(write, tmp_path, lang):
 
 
 def test_tag_that_looks_like_outside_is_reported(write, tmp_path):
-    conversion = convert([write(("一二", "O-A B-A"))], tmp_path / "out.spacy")
+    conversion = convert([write(("一二三四", "O-A B-A O B-B"))], tmp_path / "out.spacy")
     assert kinds(conversion.problems) == {"unknown tag": 1}
     (doc,) = docs_in(tmp_path / "out.spacy")
     # It may be of the same entity.
-    assert [token.ent_iob_ for token in doc] == ["", ""]
+    assert [token.ent_iob_ for token in doc] == ["", "", "O", "B"]
