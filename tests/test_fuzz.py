@@ -43,14 +43,14 @@ def test_losses_are_noticed(tmp_path, monkeypatch):
     with pytest.raises(FUZZ["Failure"], match="6 lines, 5 records, 0 skipped"):
         FUZZ["read"](path, frozenset(), "jsonl")
     monkeypatch.setattr(module["DataFile"], "records", good)
-    make = module["doc_from_record"]
+    make = module["doc_from_text"]
 
     def without_entities(*args, **settings):
         doc = make(*args, **settings)
         doc.ents = []
         return doc
 
-    monkeypatch.setitem(module, "doc_from_record", without_entities)
+    monkeypatch.setitem(module, "doc_from_text", without_entities)
     with pytest.raises(FUZZ["Failure"], match="has the label None"):
         FUZZ["read"](path, frozenset(), "jsonl")
 

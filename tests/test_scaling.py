@@ -17,7 +17,7 @@ from thinc.types import Ragged
 
 from spacy_lstm_ner.data.check import check
 from spacy_lstm_ner.data.compatibility import Statistics
-from spacy_lstm_ner.data.docs import doc_from_record
+from spacy_lstm_ner.data.docs import doc_from_text
 from spacy_lstm_ner.data.files import DataFile
 from spacy_lstm_ner.data.literals import parse_json, parse_literal
 from spacy_lstm_ner.data.options import ReadingOptions
@@ -137,9 +137,9 @@ def doc(n, folder, *, tags, lang):
     units, tags = list("abc " * (n // 4)), (tags * n)[:n]
     record = DataFile(path).records(ProblemLog())
     record = next(record)._replace(units=units, tags=tags, lines=[1] * n)
-    return lambda: doc_from_record(
-        lang, record, file=DataFile(path), problems=ProblemLog()
-    )
+    report = ProblemLog().of_file(path)
+    file = DataFile(path)
+    return lambda: doc_from_text(lang, file.text(record, report), report=report)
 
 
 @case(5_000)

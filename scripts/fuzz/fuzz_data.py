@@ -26,7 +26,7 @@ import spacy
 from spacy.tokens import DocBin
 
 from spacy_lstm_ner.data.corpus import read_examples
-from spacy_lstm_ner.data.docs import doc_from_record
+from spacy_lstm_ner.data.docs import doc_from_text
 from spacy_lstm_ner.data.files import DataFile
 from spacy_lstm_ner.data.formats import Record
 from spacy_lstm_ner.data.problems import ProblemLog
@@ -40,6 +40,8 @@ SURROGATE = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]")
 #: For one file; all are small.
 MAX_SECONDS = 5.0
 NLP = spacy.blank("zh")
+#: The names of files with one value per line.
+CONTAINERS = {"json-lines": "jsonl", "literal-lines": "literal"}
 
 RECORDS: list[tuple[str, str]] = [
     ("中国（上海）自贸区", "B-LOC I-LOC I-LOC I-LOC I-LOC I-LOC I-LOC I-LOC I-LOC"),
@@ -256,14 +258,16 @@ def read(path: Path, original: frozenset[bytes], format: str) -> str:
         log = ProblemLog()
         records = list(file.records(log))
         data = path.read_bytes()
-        kept = original if file.options.format == format else frozenset()
-        if file.options.format == "columns":
+        found = CONTAINERS.get(file.container, file.options.format)
+        kept = original if found == format else frozenset()
+        if found == "columns":
             check_columns(data, records, log)
-        else:
-            check_objects(data, records, log, file.options.format, kept)
+        elif found in ("jsonl", "literal"):
+            check_objects(data, records, log, found, kept)
         for record in records:
             own = ProblemLog()
-            doc = doc_from_record(NLP, record, file=file, problems=own)
+            report = own.of_file(path)
+            doc = doc_from_text(NLP, file.text(record, report), report=report)
             check_doc(record, doc, file.options.scheme, own)
             messages = [*own.messages(), str(own)]
             require(all(map(is_safe, messages)), f"not safe to print: {messages}")

@@ -171,7 +171,7 @@ def check(
         statistics = Statistics()
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            for example in read_examples(path, nlp):
+            for example in read_examples(path, nlp, force=True):
                 summary.add(example.reference)
                 _check_example(example, found, seen, train=Path(train))
                 statistics.add(example)

@@ -9,8 +9,8 @@ from spacy.language import Language
 from spacy.training import Corpus, Example
 
 from ..exceptions import DataError
-from .docs import doc_from_record
-from .files import DataFile
+from .docs import doc_from_text
+from .files import open_files
 from .options import ReadingOptions, accepts_reading_options
 from .problems import ProblemLog
 from .split import PARTS
@@ -72,16 +72,20 @@ class BIOCorpus:
         """
         problems = ProblemLog(strict=self.options.strict)
         # Opened here because the file may not exist before training begins.
-        file = DataFile(self.path, self.options)
-        is_empty = True
-        for record, number in file.records_with_part(problems):
-            if PARTS[number] == self.part:
-                is_empty = False
-                reference = doc_from_record(nlp, record, file=file, problems=problems)
-                text = (self.options.joiner or "").join(record.units)
-                yield Example(nlp.make_doc(text), reference)
-        if is_empty:
-            raise DataError(f"{file.path}: too few records for the part {self.part!r}")
+        for file in open_files(self.path, self.options):
+            report = problems.of_file(file.path)
+            is_empty = True
+            for text, number in file.texts_with_part(problems):
+                if PARTS[number] == self.part:
+                    is_empty = False
+                    reference = doc_from_text(
+                        nlp, text, report=report, spans_key=self.options.spans_key
+                    )
+                    yield Example(nlp.make_doc(text.text), reference)
+            if is_empty:
+                raise DataError(
+                    f"{file.path}: too few records for the part {self.part!r}"
+                )
         # Training reads a corpus many times.
         if problems.counts and not self._has_warned:
             self._has_warned = True
@@ -89,13 +93,14 @@ class BIOCorpus:
 
 
 def read_examples(
-    path: str | Path, nlp: Language, *, limit: int = 0
+    path: str | Path, nlp: Language, *, limit: int = 0, force: bool = False
 ) -> Iterator[Example]:
     """Read a .spacy file, or a dataset file in any format that `convert` reads.
 
     path: The file.
     nlp: Its tokenizer creates the predicted Docs.
     limit: Read only the first `limit` records. 0: all.
+    force: Accept a dataset file without entities, or with many unknown tags.
     YIELDS: An example for each record.
     RAISES (DataError): For a file that does not exist or cannot be read.
     """
@@ -104,7 +109,7 @@ def read_examples(
         raise DataError(f"{path}: no such file")
     if path.suffix != ".spacy":
         try:
-            yield from BIOCorpus(path, limit=limit)(nlp)
+            yield from BIOCorpus(path, limit=limit, force=force)(nlp)
         except OSError as error:
             raise DataError(f"{path}: cannot be read: {error}") from None
         return

@@ -1,85 +1,85 @@
-"""Records → Docs with entities, aligned by character."""
-
-from itertools import accumulate
+"""Annotated texts → Docs with entities, aligned by character."""
 
 from spacy.language import Language
 from spacy.tokens import Doc, Span
+from spacy.util import filter_spans
 
 from ..exceptions import DataError
-from ..tags import spans_from_tags
 from ..util.text import trimmed
-from .files import DataFile
-from .formats import Record
-from .problems import ProblemLog
+from .problems import MISALIGNED, ONLY_WHITESPACE, OVERLAPPING, FileLog
+from .records import AnnotatedText
+
+#: The span group for spans that are known not to be entities.
+INCORRECT_SPANS = "incorrect"
 
 
-def doc_from_record(
-    nlp: Language, record: Record, *, file: DataFile, problems: ProblemLog
+def doc_from_text(
+    nlp: Language, text: AnnotatedText, *, report: FileLog, spans_key: str = "sc"
 ) -> Doc:
-    """Create the annotated Doc of a record.
+    """Create the annotated Doc of a text.
 
     nlp: Its tokenizer is used, so that the Doc has the same tokens as at prediction
         time.
-    record: A record of the file.
-    file: The file, which has the tag scheme and the joiner.
-    problems: Problems are added to it, and entities that were trimmed or dropped.
-    RETURNS: A Doc with entities. Where a tag cannot be used, the annotation is missing
-        rather than outside.
+    text: The annotated text.
+    report: The log of its file. Problems are added to it, and entities are counted.
+    spans_key: The span group for all entities, if the format has overlapping ones.
+    RETURNS: A Doc with entities, of overlapping ones the longest. Where the annotation
+        cannot be used, it is missing rather than outside.
     RAISES (DataError): At the first problem if the log is strict, and for a text longer
         than `nlp.max_length`.
     """
-    joiner = file.options.joiner or ""
-    text = joiner.join(record.units)
-    if len(text) > nlp.max_length:
+    if len(text.text) > nlp.max_length:
         raise DataError(
-            f"{file.path}:{record.lines[0]}: text of {len(text):,} characters, the "
+            f"{report.path}:{text.line}: text of {len(text.text):,} characters, the "
             f"limit is {nlp.max_length:,}: check for missing blank lines between "
             f"sentences"
         )
-    doc = nlp.make_doc(text)
-    # The offset of each unit in the text, and of one after the last: a unit ends
-    # len(joiner) before the next one.
-    sizes = (len(unit) + len(joiner) for unit in record.units)
-    offsets = list(accumulate(sizes, initial=0))
-    spans, tag_problems = spans_from_tags(record.tags, file.options.scheme)
-    # Parts of the text whose annotation is missing.
-    gaps: list[tuple[int, int]] = []
-    for i, kind, message in tag_problems:
-        if not record.tags[i]:
-            kind, message = "no tag", "no tag"
-        message = f"{message}, at {record.units[i]!r}, unit {i + 1} of the record"
-        problems.add(str(file.path), record.lines[i], kind, message)
-        if kind in ("no tag", "unknown tag"):
-            gaps.append((offsets[i], offsets[i + 1] - len(joiner)))
-    entities: list[Span] = []
-    for first, last, label in spans:
-        start, end = offsets[first], offsets[last] - len(joiner)
-        size = end - start
-        start, end = trimmed(text, start, end)
+    doc = nlp.make_doc(text.text)
+    gaps = list(text.missing)
+    report.log.entities[report.path] += len(text.entities)
+    spans: list[Span] = []
+    for i, entity in enumerate(text.entities):
+        start, end = trimmed(text.text, entity.start, entity.end)
         if start == end:
-            problems.dropped += 1
+            report.log.lost[report.path, ONLY_WHITESPACE] += 1
             continue
-        problems.trimmed += end - start < size
-        entity = doc.char_span(start, end, label=label)
-        if entity is None:
-            message = f"{label} {text[start:end]!r} begins or ends inside a token"
-            problems.add(
-                str(file.path), record.lines[first], "misaligned entity", message
-            )
-            gaps.append((start, end))
-        else:
-            entities.append(entity)
-    doc.set_ents(entities, missing=_tokens_in_gaps(doc, gaps))
+        report.log.trimmed += end - start < entity.end - entity.start
+        span = doc.char_span(start, end, label=entity.label)
+        if span is not None:
+            spans.append(span)
+            continue
+        report.log.lost[report.path, MISALIGNED] += 1
+        line = text.lines[i] if text.lines else text.line
+        surface = text.text[start:end]
+        message = f"{entity.label} {surface!r} {MISALIGNED}"
+        report(line, "misaligned entity", message)
+        gaps.append((start, end))
+    entities = spans
+    if text.can_overlap:
+        doc.spans[spans_key] = spans
+        entities = filter_spans(spans)
+        report.log.lost[report.path, OVERLAPPING] += len(spans) - len(entities)
+    if text.incorrect:
+        doc.spans[INCORRECT_SPANS] = [
+            span
+            for start, end, label in text.incorrect
+            if (span := doc.char_span(start, end, label=label)) is not None
+        ]
+    # A token of an entity is not in a gap beside it.
+    doc.set_ents(entities, missing=_tokens_in_gaps(doc, gaps, entities))
     return doc
 
 
-def _tokens_in_gaps(doc: Doc, gaps: list[tuple[int, int]]) -> list[Span]:
-    """Return each token that overlaps a gap, as a span.
+def _tokens_in_gaps(
+    doc: Doc, gaps: list[tuple[int, int]], entities: list[Span]
+) -> list[Span]:
+    """Return each token that overlaps a gap and is not part of an entity, as a span.
 
     gaps: Start and end of each gap, in characters.
     """
     if not gaps:
         return []
+    in_entity = {i for entity in entities for i in range(entity.start, entity.end)}
     found: list[Span] = []
     rest = iter([*sorted(gaps), (len(doc.text), 0)])
     start, end = next(rest)
@@ -88,6 +88,6 @@ def _tokens_in_gaps(doc: Doc, gaps: list[tuple[int, int]]) -> list[Span]:
         while start < token.idx + len(token):
             furthest = max(furthest, end)
             start, end = next(rest)
-        if token.idx < furthest:
+        if token.idx < furthest and token.i not in in_entity:
             found.append(doc[token.i : token.i + 1])
     return found

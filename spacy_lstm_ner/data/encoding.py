@@ -1,54 +1,18 @@
-"""From the bytes of a file to lines of text, and the repair of surrogate code points.
-
-Files are read as bytes, line by line: a file may be larger than memory, and a line that
-is not UTF-8 does not affect other lines.
-"""
+"""Surrogate code points in text, which spaCy cannot store, and their repair."""
 
 import re
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import accumulate
 
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+from ..tags import Span
+from .records import AnnotatedText
+
 # One half of a character outside the Basic Multilingual Plane, as JSON escapes and some
 # export tools write it.
 _SURROGATE = re.compile("[\ud800-\udfff]")
 #: A character; a surrogate pair counts as one.
 CHARACTER = re.compile("[\ud800-\udbff][\udc00-\udfff]|.", re.DOTALL)
-
-
-def read_lines(
-    path: Path,
-    report: Callable[[int, str, str], None],
-    progress: Callable[[int], object],
-) -> Iterator[tuple[int, str]]:
-    """Decode the lines of a file. Surrogates are passed through: see
-    `repair_surrogates`.
-
-    path: The file.
-    report: Called for each problem with line number, kind and message.
-    progress: Called with the number of bytes of each line.
-    YIELDS: The number of each line, from 1, and its text.
-    """
-    with path.open("rb") as file:
-        # Only "\n" ends a line here: a text may well contain U+2028 or a form feed.
-        for number, raw in enumerate(file, 1):
-            progress(len(raw))
-            if number == 1 and raw.startswith(_BYTE_ORDER_MARK):
-                report(number, "byte-order mark", "at the beginning of the file")
-                raw = raw[len(_BYTE_ORDER_MARK) :]
-            line = raw.rstrip(b"\r\n")
-            if raw.endswith((b"\r\n", b"\r")):
-                report(number, "Windows line end", r"lines end in \r\n")
-            try:
-                text = line.decode()
-            except UnicodeDecodeError as error:
-                try:
-                    text = line.decode(errors="surrogatepass")
-                except UnicodeDecodeError:
-                    message = f"{error.reason}, byte {error.start + 1}"
-                    report(number, "not UTF-8", message)
-                    text = line.decode(errors="replace")
-            yield number, text
 
 
 def repair_surrogates(
@@ -66,7 +30,7 @@ def repair_surrogates(
     report: Called for each problem with line number, kind and message.
     RETURNS: Units, tags and lines.
     """
-    if not _SURROGATE.search("".join(units) + "".join(tags)):
+    if not _SURROGATE.search("".join(units)) and not _SURROGATE.search("".join(tags)):
         return units, tags, lines
 
     def repair(text: str, line: int) -> str:
@@ -99,4 +63,39 @@ def _join_pairs(text: str) -> str:
     """Join each surrogate pair into one character."""
     return text.encode("utf-16-le", "surrogatepass").decode(
         "utf-16-le", "surrogatepass"
+    )
+
+
+def repair_offsets(
+    text: AnnotatedText, report: Callable[[int, str, str], None]
+) -> AnnotatedText:
+    """Join surrogate pairs in an annotated text, and replace lone surrogates.
+
+    text: The text. Each surrogate is a character in its offsets.
+    report: Called for each problem with line number, kind and message.
+    RETURNS: The text, with offsets for the characters that it has then.
+    """
+    if not _SURROGATE.search(text.text):
+        return text
+    characters = CHARACTER.findall(text.text)
+    units, _, _ = repair_surrogates(
+        characters, [""] * len(characters), [text.line] * len(characters), report
+    )
+    # The offset of the character that each code point belongs to.
+    sizes = list(accumulate(map(len, characters), initial=0))
+    number = {offset: i for i, offset in enumerate(sizes)}
+    after = {offset: i for i, offset in enumerate(sizes)}
+    for i, character in enumerate(characters):
+        if len(character) == 2:  # an offset within a pair
+            number[sizes[i] + 1], after[sizes[i] + 1] = i, i + 1
+
+    def moved(spans: list[Span]) -> list[Span]:
+        return [Span(number[start], after[end], label) for start, end, label in spans]
+
+    return replace(
+        text,
+        text="".join(units),
+        entities=moved(text.entities),
+        incorrect=moved(text.incorrect),
+        missing=[(number[start], after[end]) for start, end in text.missing],
     )

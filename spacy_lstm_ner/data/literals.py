@@ -199,7 +199,8 @@ def _object(pairs: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:
     return value
 
 
-_JSON = json.JSONDecoder(object_pairs_hook=_object, parse_int=_number)
+#: The decoder of `parse_json`.
+JSON = json.JSONDecoder(object_pairs_hook=_object, parse_int=_number)
 
 
 def parse_json(line: str) -> Any:
@@ -212,7 +213,7 @@ def parse_json(line: str) -> Any:
     if _is_deeper(line, MAX_DEPTH):
         raise ValueError(f"more than {MAX_DEPTH} levels of brackets")
     try:
-        return _JSON.decode(line)
+        return JSON.decode(line)
     except json.JSONDecodeError as error:
         # The message of the error has "line 1", which is not the line of the file.
         raise ValueError(f"column {error.colno}: {error.msg}") from None

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from typing import Any, TypedDict, TypeVar
 
 from ..exceptions import DataError
-from ..tags import FILE_SCHEMES
+from ..tags import FILE_SCHEMES, SCHEME_ALIASES
 from .split import parse_split
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
@@ -28,7 +28,8 @@ class ReadingOptions:
 
     format: The file format, a key of `formats.FORMATS`, or "auto" to detect it.
     encoding: The text encoding, such as "gb18030", or "auto" to detect it.
-    scheme: The tag scheme: "BIO", "IOB1", "BIOES" or "BMES", or "auto" to detect it.
+    scheme: The tag scheme: "BIO", "IOB1", "BIOES", "BMES", "BILOU" or "BMEWO", or
+        "auto" to detect it. "IOB2", "IOBES" and "BILUO" are other names of these.
     separator: Separator between columns. None: detect it.
     columns: The columns by name, numbered from 1, such as "unit=2,tag=4". With
         "sentence=1", a column of sentence numbers separates the records. None: detect
@@ -39,11 +40,11 @@ class ReadingOptions:
     joiner: Text inserted between units: "" if the units are characters, " " if they are
         words of a language that separates words with spaces. None: detect for each pair
         of units whether they are such words.
-    segmentation_digits: In columns, whether each character is followed by its position
-        in the word, as in "科0". These digits are removed. None: detect it.
-    ends: Whether the end of an entity, in character offsets, is the index after its last
-        character ("exclusive") or of its last character ("inclusive"); "auto" to decide
-        by the text of the entities in the file.
+    segmentation_digits: In columns, whether each character is followed by its
+        position in the word, as in "科0". These digits are removed. None: detect it.
+    ends: Whether the end of an entity, in character offsets, is the index after its
+        last character ("exclusive") or of its last character ("inclusive"); "auto" to
+        decide by the text of the entities in the file.
     offsets: What character offsets count: "characters" (code points) or "utf16" (as
         JavaScript does), or "auto" to decide by the text of the entities in the file.
     label_names: The names of labels or tags that are numbers in the file: separated by
@@ -81,6 +82,8 @@ class ReadingOptions:
     strict: bool = False
 
     def __post_init__(self) -> None:
+        scheme = SCHEME_ALIASES.get(self.scheme, self.scheme)
+        object.__setattr__(self, "scheme", scheme)
         if self.scheme not in ("auto", *FILE_SCHEMES):
             raise DataError(
                 f"unknown scheme {self.scheme!r}: use auto or one of {FILE_SCHEMES}"

@@ -1,6 +1,8 @@
-"""Problems in dataset files. They are counted and located, and reported in the end."""
+"""Problems in dataset files, and what is lost. They are counted and located, and
+reported in the end."""
 
 from collections import Counter
+from pathlib import Path
 from typing import NamedTuple
 
 from ..exceptions import DataError
@@ -10,7 +12,9 @@ from ..util.text import escaped, shortened
 ACTIONS = {
     "byte-order mark": "repaired: removed",
     "Windows line end": "repaired: removed",
+    "CR line end": "read as a line end",
     "not UTF-8": "repaired: invalid bytes replaced by U+FFFD",
+    "invalid bytes": "repaired: replaced by U+FFFD",
     "surrogate pair": "repaired: joined into one character",
     "lone surrogate": "repaired: replaced by U+FFFD",
     "not a record": "skipped",
@@ -18,10 +22,15 @@ ACTIONS = {
     "different lengths": "skipped",
     "no tag": "repaired: annotation set to missing",
     "unknown tag": "repaired: annotation set to missing",
+    "prefix of another scheme": "repaired: read as what it means there",
     "inside without beginning": "repaired: entity begins there",
     "entity without end": "repaired: entity closed",
     "misaligned entity": "repaired: annotation set to missing",
 }
+#: Reasons for which entities are lost.
+ONLY_WHITESPACE = "only whitespace"
+MISALIGNED = "begins or ends inside a token"
+OVERLAPPING = "overlaps a longer one"
 _MAX_EXAMPLES = 3
 # A tag or a character may be a whole line by mistake.
 _MAX_MESSAGE = 200
@@ -56,9 +65,12 @@ class ProblemLog:
     strict: Whether the first problem raises a `DataError`.
     counts: Number of problems by file and kind.
     examples: The first few problems by file and kind.
+    entities: Number of entities in each file, those that were lost included.
+    lost: Number of entities that are not in `doc.ents`, by file and reason.
+    left_out: Number of records that are left out on purpose, by file and reason, such
+        as answers that were rejected in a tool.
     trimmed: Number of entities whose leading or trailing whitespace was removed. This
         is not a problem: spaCy does not accept such entities.
-    dropped: Number of entities left out because they contain only whitespace.
     """
 
     def __init__(self, *, strict: bool = False):
@@ -68,8 +80,21 @@ class ProblemLog:
         self.strict = strict
         self.counts: Counter[tuple[str, str]] = Counter()
         self.examples: dict[tuple[str, str], list[Problem]] = {}
+        self.entities: Counter[str] = Counter()
+        self.lost: Counter[tuple[str, str]] = Counter()
+        self.left_out: Counter[tuple[str, str]] = Counter()
         self.trimmed = 0
-        self.dropped = 0
+
+    def of_file(self, path: Path) -> "FileLog":
+        """Return the log for one file, which readers report to."""
+        return FileLog(self, str(path))
+
+    @property
+    def dropped(self) -> int:
+        """Number of entities left out because they contain only whitespace."""
+        return sum(
+            n for (_, reason), n in self.lost.items() if reason == ONLY_WHITESPACE
+        )
 
     def add(self, path: str, line: int, kind: str, message: str) -> None:
         """Add a problem.
@@ -110,3 +135,33 @@ class ProblemLog:
             f"{location}: {kind}: {count:,} in total, {action}"
             for kind, count, action, location in self.rows()
         )
+
+
+class FileLog:
+    """The part of a `ProblemLog` for one file, which its reader reports to: see
+    `formats.base.Report`."""
+
+    def __init__(self, log: ProblemLog, path: str):
+        self.log = log
+        self.path = path
+
+    def __call__(self, line: int, kind: str, message: str) -> None:
+        """Add a problem: see `ProblemLog.add`."""
+        self.log.add(self.path, line, kind, message)
+
+    def lose(self, reason: str, n: int = 1) -> None:
+        """Count entities of the file that are not read.
+
+        reason: Why, in a few words.
+        n: Number of entities.
+        """
+        self.log.entities[self.path] += n
+        self.log.lost[self.path, reason] += n
+
+    def leave_out(self, reason: str, n: int = 1) -> None:
+        """Count records that are left out on purpose.
+
+        reason: Why, in a few words.
+        n: Number of records.
+        """
+        self.log.left_out[self.path, reason] += n

@@ -46,23 +46,35 @@ def columns(separator: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("content", "format"),
+    ("content", "container"),
     [
-        (json.dumps({"text": TEXT, "labels": TAGS}), "jsonl"),
-        (json.dumps({"id": 7, "labels": TAGS, "text": list(TEXT)}), "jsonl"),
-        (repr({"text": TEXT, "labels": TAGS}), "literal"),
-        (repr({"text": tuple(TEXT), "labels": TAGS}), "literal"),
-        (columns(" "), "columns"),
-        (columns("\t"), "columns"),
-        (columns(" NN "), "columns"),
-        ("-DOCSTART- -X- O\n\n" + columns(" "), "columns"),
+        (json.dumps({"text": TEXT, "labels": TAGS}), "json-lines"),
+        (json.dumps({"id": 7, "labels": TAGS, "text": list(TEXT)}), "json-lines"),
+        (json.dumps([{"text": TEXT, "labels": TAGS}]), "json"),
+        (json.dumps([{"text": TEXT, "labels": TAGS}], indent=2), "json"),
+        (json.dumps({"data": [{"text": TEXT, "labels": TAGS}]}), "json-lines"),
+        (json.dumps({"text": TEXT, "labels": TAGS}, indent=2), "json"),
+        (repr({"text": TEXT, "labels": TAGS}), "literal-lines"),
+        (repr({"text": tuple(TEXT), "labels": TAGS}), "literal-lines"),
+        ("DATA = " + repr([{"text": TEXT, "labels": TAGS}]), "literal"),
+        (columns(" "), None),
+        (columns("\t"), None),
+        (columns(" NN "), None),
+        ("-DOCSTART- -X- O\n\n" + columns(" "), None),
     ],
 )
-def test_formats_are_detected_and_give_the_same_record(write, content, format):
+def test_formats_are_detected_and_give_the_same_record(write, content, container):
     path = write(content)
-    assert DataFile(path).options.format == format
+    file = DataFile(path)
+    assert file.container == container
+    assert file.options.format == ("tags" if container else "columns")
     assert read(path) == ([(list(TEXT), TAGS)], {})
-    assert read(path, format=format) == read(path)
+    assert read(path, format=file.options.format) == read(path)
+
+
+@pytest.mark.parametrize("name", ["jsonl", "literal"])
+def test_former_names_of_formats(write, name):
+    assert DataFile(write(OTHER), ReadingOptions(format=name)).options.format == "tags"
 
 
 def test_records_of_the_two_original_files():
@@ -74,7 +86,7 @@ def test_records_of_the_two_original_files():
     ]
     assert problems == {}
     news, problems = read(HERE / "news.txt")
-    assert DataFile(HERE / "news.txt").options.format == "literal"
+    assert DataFile(HERE / "news.txt").container == "literal-lines"
     assert [len(units) for units, _ in news] == [51, 55, 98]
     assert problems == {}
 
@@ -258,12 +270,11 @@ def test_lone_surrogate_is_replaced(write, content):
     [
         ("", ":1: empty file"),
         ("\ufeff\n\n \n", ":1: empty file"),
-        (json.dumps([{"text": "一", "labels": ["O"]}]), "one JSON value"),
-        (json.dumps([{"text": "一", "labels": ["O"]}], indent=2), "one JSON value"),
+        (json.dumps([{"text": "一", "labels": ["O"]}])[:-1], "not closed"),
         ('{"text": "一", "labels": ["O"\n' * 3, "none can be parsed"),
-        ('{"tokens": ["一"], "tags": ["O"]}\n', "tokens, tags"),
+        ('{"a": ["一"], "b": ["O"]}\n', "the keys a, b"),
         ("这是一个句子。\n没有标签。\n", "no tags such as O, B-… or I-… found"),
-        (columns(" ").encode("gb18030"), "GB18030"),
+        (columns(" ").encode("gb18030"), "--encoding gb18030"),
     ],
 )
 def test_unusable_file_is_an_error_with_the_reason(write, content, says):
@@ -279,10 +290,10 @@ def test_missing_file_folder_and_unknown_options(write, tmp_path):
         DataFile(tmp_path / "nowhere.jsonl")
     with pytest.raises(DataError, match="folder"):
         DataFile(tmp_path)
-    with pytest.raises(DataError, match=r"unknown format 'csv'.*jsonl"):
+    with pytest.raises(DataError, match=r"unknown format 'csv'.*columns"):
         DataFile(write(OTHER), ReadingOptions(format="csv"))
-    with pytest.raises(DataError, match=r"unknown scheme 'BILOU'.*BIOES"):
-        ReadingOptions(scheme="BILOU")
+    with pytest.raises(DataError, match=r"unknown scheme 'BIOLU'.*BIOES"):
+        ReadingOptions(scheme="BIOLU")
 
 
 def test_line_separators_within_a_text_do_not_end_a_record(write):
@@ -309,8 +320,11 @@ def test_a_format_is_added_in_one_place(write, monkeypatch):
             else:
                 report(number, "not a record", "no slash")
 
-    format = Format(read_slashes, recognizes=lambda line: line.startswith("/"))
-    assert DataFile(write("/马 O\n")).options.format == "columns"
+    format = Format(
+        "slashes",
+        read_lines=read_slashes,
+        recognizes=lambda lines: lines[0].startswith("/"),
+    )
     monkeypatch.setitem(FORMATS, "slashes", format)
     path = write("/马/B-PER 云/I-PER\n?\n/在/O\n")
     assert DataFile(path).options.format == "slashes"

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spacy_lstm_ner.data.files import DataFile
-from spacy_lstm_ner.data.formats.json_lines import UNREADABLE
 from spacy_lstm_ner.data.literals import MAX_DEPTH, parse_json, parse_literal
 from spacy_lstm_ner.data.problems import ProblemLog
+from spacy_lstm_ner.data.values import UNREADABLE
 
 SCALARS = (
     st.none()

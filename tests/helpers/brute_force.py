@@ -43,6 +43,6 @@ def score(crf, rows, path):
 def spans_of(tags, path, first=0):
     """The entities of a path that begins at the row `first`."""
     names = [tags.names[tag] for tag in path]
-    spans, problems = spans_from_tags(names, tags.scheme)
+    spans, problems, *_ = spans_from_tags(names, tags.scheme)
     assert not problems
     return {(first + start, first + end, label) for start, end, label in spans}

@@ -20,6 +20,8 @@ from spacy_lstm_ner.layers.viterbi import best_paths, n_best_paths
 from spacy_lstm_ner.model.units import UNITS
 from spacy_lstm_ner.tags import FILE_SCHEMES, Span, TagSet, spans_from_tags
 
+from ..helpers.tags import written
+
 # Use the same examples each time, so that failures are reproducible.
 settings.register_profile("project", derandomize=True, deadline=None, max_examples=60)
 settings.load_profile("project")
@@ -49,7 +51,7 @@ def test_entities_to_model_tags_and_back(entities, scheme):
     tags = TagSet(LABELS, scheme)
     ids = tags.ids_from_spans(spans, n)
     assert tags.spans_from_ids(ids) == spans
-    assert spans_from_tags([tags.names[i] for i in ids], scheme) == (spans, [])
+    assert spans_from_tags([tags.names[i] for i in ids], scheme)[:2] == (spans, [])
     path = ids.tolist()
     assert all(tags.constraints.transitions[i, j] for i, j in pairwise(path))
     assert not path or (
@@ -59,27 +61,14 @@ def test_entities_to_model_tags_and_back(entities, scheme):
     assert segments.tags.tolist() == [path[i] for s, e, _ in spans for i in range(s, e)]
 
 
-def written(spans, n, scheme):
-    tags = ["O"] * n
-    inside, last, single = {"BIOES": "IES", "BMES": "MES"}.get(scheme, "IIB")
-    for start, end, label in spans:
-        tags[start:end] = [f"{inside}-{label}"] * (end - start)
-        tags[end - 1] = f"{last}-{label}"
-        tags[start] = f"{single if end - start == 1 else 'B'}-{label}"
-        touches = start and tags[start - 1].partition("-")[2] == label
-        if scheme == "IOB1" and not touches:
-            tags[start] = f"I-{label}"
-    return tags
-
-
 @given(entities(), st.sampled_from(FILE_SCHEMES))
 def test_entities_to_file_tags_and_back(entities, scheme):
     spans, n = entities
-    assert spans_from_tags(written(spans, n, scheme), scheme) == (spans, [])
+    assert spans_from_tags(written(spans, n, scheme), scheme) == (spans, [], [], 0)
 
 
 TAG = st.one_of(
-    st.builds("{}-{}".format, st.sampled_from("BIMESX"), st.sampled_from(LABELS)),
+    st.builds("{}-{}".format, st.sampled_from("BIMESLUWX"), st.sampled_from(LABELS)),
     st.sampled_from(["O", "", "-", "B-", "-A", "o"]),
     st.text(max_size=3),
 )
@@ -87,11 +76,16 @@ TAG = st.one_of(
 
 @given(st.lists(TAG, max_size=9), st.sampled_from(FILE_SCHEMES))
 def test_arbitrary_tags_give_entities_or_problems(tags, scheme):
-    spans, problems = spans_from_tags(tags, scheme)
+    spans, problems, missing, n_lost = spans_from_tags(tags, scheme)
     ends = [0, *(place for start, end, _ in spans for place in (start, end)), len(tags)]
     assert ends == sorted(ends)
     assert all(start < end for start, end, _ in spans)
     assert all(0 <= problem.position < len(tags) for problem in problems)
+    parts = sorted([*missing, *(span[:2] for span in spans)])
+    assert all(a.end <= b.start for a, b in pairwise(spans))
+    assert all(end <= start for (_, end), (start, _) in pairwise(parts))
+    unknown = [p for p in problems if p.kind in ("no tag", "unknown tag")]
+    assert len(missing) >= len(unknown) + n_lost >= bool(missing)
     if not problems:
         assert written(spans, len(tags), scheme) == tags
 

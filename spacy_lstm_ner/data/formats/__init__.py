@@ -1,63 +1,91 @@
-"""The formats of dataset files. All readers yield the same records.
+"""The formats of dataset files, one module for each.
 
-========  ==========================================================================
-format    a record
-========  ==========================================================================
-jsonl     a line ``{"text": "…" or ["…", …], "labels": ["B-ORG", …]}``
-literal   the same as a Python literal, with single quotes
-columns   a line for each unit, its tag last; a blank line between records
-========  ==========================================================================
+A format reads the lines of a text file, its values (JSON objects, Python literals or
+rows of a table, whatever holds them), or a file or folder as a whole. All formats yield
+the same: units with tags, or a text with entities by character offsets.
 
-To add a format, write a module with a function that yields the records of a file
-(see `base.Format`; `columns` is an example), and add the format to `FORMATS`. The
+To add a format, write a module with a function that yields the records (see
+`base.Format`; `columns` is an example for lines), and add a row to `FORMATS`. The
 reader, `convert`, `check` and the command line then accept it under its key there.
 """
 
+from pathlib import Path
+from typing import Any
+
 from ...exceptions import DataError
-from . import columns, json_lines
-from .base import AnnotatedText, Format, Lines, Record, Report
+from . import columns, tags_of_units
+from .base import AnnotatedText, Format, Record
 
 __all__ = [
-    "AnnotatedText",
     "DEFAULT_FORMAT",
     "FORMATS",
+    "AnnotatedText",
     "Format",
-    "Lines",
     "Record",
-    "Report",
-    "check_format",
-    "recognize_format",
+    "recognize_lines",
+    "recognize_path",
+    "recognize_values",
+    "resolve_format",
 ]
 
 #: All formats by name, in the order in which detection tries them.
 FORMATS: dict[str, Format] = {
-    "jsonl": Format(
-        "JSON lines", json_lines.read_jsonl, recognizes=json_lines.is_json_object
+    "tags": Format(
+        "objects with a text and a tag for each character or token",
+        read_values=tags_of_units.read_tags,
+        recognizes=tags_of_units.recognizes,
     ),
-    "literal": Format(
-        "literals", json_lines.read_literal, recognizes=json_lines.is_literal_object
+    "columns": Format(
+        "one unit per line with its tag, blank lines between records",
+        read_lines=columns.read_columns,
+        detect=columns.detect,
     ),
-    "columns": Format("columns", columns.read_columns),
 }
+#: Former names of formats.
+FORMER_NAMES = {"jsonl": "tags", "literal": "tags"}
 #: The format of a file in which no line is recognized.
 DEFAULT_FORMAT = "columns"
 
 
-def check_format(name: str) -> None:
-    """RAISES (DataError): Unless the name is "auto" or a key of `FORMATS`."""
+def resolve_format(name: str) -> str:
+    """Return the current name of a format.
+
+    name: "auto", a key of `FORMATS`, or a former name.
+    RAISES (DataError): For any other name.
+    """
+    name = FORMER_NAMES.get(name, name)
     if name not in ("auto", *FORMATS):
         raise DataError(f"unknown format {name!r}: use auto or one of {tuple(FORMATS)}")
+    return name
 
 
-def recognize_format(lines: list[str]) -> str | None:
-    """Detect the format of a file from its first lines.
+def recognize_path(path: Path) -> str | None:
+    """Detect a format that is recognized by the file or folder as a whole.
+
+    RETURNS: A key of `FORMATS`; None if there is no such format.
+    """
+    return _recognize(path, "read_path")
+
+
+def recognize_values(values: list[Any]) -> str | None:
+    """Detect the format of a file by its first values.
+
+    RETURNS: A key of `FORMATS`; None if no format recognizes them.
+    """
+    return _recognize(values, "read_values")
+
+
+def recognize_lines(lines: list[str]) -> str | None:
+    """Detect the format of a file by its first lines.
 
     lines: Lines without surrounding whitespace, none of them empty.
-    RETURNS: The format that recognizes the earliest line; None if no line is
-        recognized.
+    RETURNS: A key of `FORMATS`; None if no format recognizes them.
     """
-    for line in lines:
-        for name, format in FORMATS.items():
-            if format.recognizes is not None and format.recognizes(line):
-                return name
+    return _recognize(lines, "read_lines")
+
+
+def _recognize(beginning: Any, kind: str) -> str | None:
+    for name, format in FORMATS.items():
+        if getattr(format, kind) and format.recognizes and format.recognizes(beginning):
+            return name
     return None

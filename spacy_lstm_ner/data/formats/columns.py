@@ -4,10 +4,12 @@ its tag, and blank lines between records."""
 import re
 import string
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 from ..encoding import CHARACTER
 from ..options import ReadingOptions
-from .base import Lines, Record, Report
+from .base import IGNORED, Lines, Record, Report
 
 # A character and its position in the word: "科0".
 _POSITIONED = re.compile(f"({CHARACTER.pattern})(0|[1-9][0-9]?)", re.DOTALL)
@@ -64,3 +66,15 @@ def _without_digits(unit: str) -> str:
     """Remove the position in the word from a character; "10" is "1" at position 0."""
     match = _POSITIONED.fullmatch(unit)
     return match[1] if match else unit
+
+
+def detect(
+    lines: list[tuple[int, str]], options: ReadingOptions, path: Path
+) -> ReadingOptions:
+    """Detect whether characters are followed by their position in the word."""
+    if options.segmentation_digits is not None:
+        return options
+    plain = replace(options, segmentation_digits=False)
+    records = list(read_columns(lines, plain, IGNORED))
+    found = bool(records) and has_segmentation_digits(records)
+    return replace(options, segmentation_digits=found)

@@ -1,60 +1,30 @@
-"""Formats with one object a line, as JSON or as a Python literal."""
+"""Objects with a text, as a string or in units, and a tag for each unit."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from ..encoding import CHARACTER
-from ..literals import parse_json, parse_literal
 from ..options import ReadingOptions
-from .base import Lines, Record, Report
-
-# Raised by the parsers for malformed or malicious input.
-UNREADABLE = (ValueError, MemoryError, RecursionError)
+from .base import Record, Report, Values
 
 
-def read_jsonl(
-    lines: Lines, options: ReadingOptions, report: Report
+def recognizes(values: list[Any]) -> bool:
+    """Return whether there is an object with a text and labels."""
+    return any(
+        isinstance(value, dict) and "text" in value and "labels" in value
+        for value in values
+    )
+
+
+def read_tags(
+    values: Values, options: ReadingOptions, report: Report
 ) -> Iterator[Record]:
-    """Read records of one JSON object a line."""
-    return _read_objects(lines, report, parse_json)
-
-
-def read_literal(
-    lines: Lines, options: ReadingOptions, report: Report
-) -> Iterator[Record]:
-    """Read records of one Python dict a line."""
-    return _read_objects(lines, report, parse_literal)
-
-
-def is_json_object(line: str) -> bool:
-    """Return whether a line is a JSON object."""
-    return _is_object(line, parse_json)
-
-
-def is_literal_object(line: str) -> bool:
-    """Return whether a line is a Python dict literal."""
-    return _is_object(line, parse_literal)
-
-
-def _is_object(line: str, parse: Callable[[str], Any]) -> bool:
-    if not line.startswith("{"):
-        return False
-    try:
-        return isinstance(parse(line), dict)
-    except UNREADABLE:
-        return False
-
-
-def _read_objects(
-    lines: Lines, report: Report, parse: Callable[[str], Any]
-) -> Iterator[Record]:
-    for number, line in lines:
-        if not line.strip():
-            continue
+    """Read records of one object each."""
+    for number, value in values:
         try:
-            units, tags = _units_and_tags(parse(line))
-        except UNREADABLE as error:
-            report(number, "not a record", str(error) or type(error).__name__)
+            units, tags = _units_and_tags(value)
+        except ValueError as error:
+            report(number, "not a record", str(error))
             continue
         if len(units) != len(tags):
             message = f"{len(units)} characters, {len(tags)} labels"
