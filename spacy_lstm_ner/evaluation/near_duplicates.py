@@ -6,8 +6,8 @@ comparing all pairs, MinHash (Broder, 1997) gives each text a signature: the min
 each of several hash functions over the n-grams of the text. Two texts agree in one
 minimum with a probability equal to their similarity. The signature is divided into
 bands, and only texts that agree in all minima of a band are compared (locality-sensitive
-hashing, Leskovec, Rajaraman & Ullman, "Mining of Massive Datasets", chapter 3): time is
-linear in the number of texts. Nothing depends on the hash seed of Python.
+hashing: Leskovec, Rajaraman & Ullman, "Mining of Massive Datasets", chapter 3): time is
+linear in the number of texts. The hash functions are always the same.
 """
 
 import unicodedata
@@ -17,9 +17,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+#: The lowest similarity at which near-duplicates are reliably found.
+MIN_SIMILARITY = 0.5
+
+# Length of the n-grams.
 _N = 3
-# Of texts with similarity s, a fraction of 1 - (1 - s ** _ROWS) ** _BANDS is compared:
-# 99.98% at 0.7, 98.8% at 0.6.
+# Two texts with similarity s are compared with probability 1 - (1 - s ** _ROWS) **
+# _BANDS: 99.98% at 0.7, 87% at 0.5, 23% at 0.3.
 _BANDS, _ROWS = 32, 4
 # Hash functions (a · x + b) mod p of 32-bit values, with a prime p above 2 ** 32: in
 # 64-bit arithmetic a must stay below 2 ** 31.
@@ -72,11 +76,11 @@ def similarity(a: Fingerprint, b: Fingerprint) -> float:
 class NearDuplicates:
     """An index of texts that finds near-duplicates of other texts in it.
 
-    minimum: The similarity from which two texts are near-duplicates.
+    similarity: The similarity from which two texts are near-duplicates.
     """
 
-    def __init__(self, minimum: float):
-        self.minimum = minimum
+    def __init__(self, similarity: float):
+        self._similarity = similarity
         self._texts: dict[int, Fingerprint] = {}
         self._bands: list[dict[bytes, list[int]]] = [
             defaultdict(list) for _ in range(_BANDS)
@@ -97,12 +101,15 @@ class NearDuplicates:
                 del index[band]
 
     def find(self, text: Fingerprint) -> Iterator[int]:
-        """Yield the keys of the near-duplicates of a text, in ascending order."""
-        keys = {
-            key
-            for index, band in zip(self._bands, text.bands, strict=True)
-            for key in index.get(band, ())
-        }
-        for key in sorted(keys):
-            if similarity(self._texts[key], text) >= self.minimum:
-                yield key
+        """Yield the keys of the near-duplicates of a text."""
+        seen: set[int] = set()
+        for index, band in zip(self._bands, text.bands, strict=True):
+            for key in index.get(band, ()):
+                if key not in seen:
+                    seen.add(key)
+                    if similarity(self._texts[key], text) >= self._similarity:
+                        yield key
+
+    def contains(self, text: Fingerprint) -> bool:
+        """Return whether the index has a near-duplicate of a text."""
+        return next(self.find(text), None) is not None
