@@ -1,34 +1,30 @@
-"""Texts without annotation, from text files and JSON lines."""
+"""Texts without annotation, from text files and JSON."""
 
 import re
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from ..exceptions import DataError
-from .encoding import read_lines, repair_surrogates
-from .literals import parse_json
+from .encoding import repair_offsets
 from .problems import ProblemLog
+from .records import AnnotatedText
+from .sources import TextSource
+from .values import describe_value, detect_container, is_parquet, read_values
 
 # How many lines are read to find out what a file is.
 _PEEK_LINES = 200
 # A unit with its tag, as in the format "columns".
-_TAGGED = re.compile(r"\S*\s(O|[BIESMLUW]-\S+)")
+_TAGGED = re.compile(r"\S*\s(O|[BIESMLUW][-_]\S+)")
 
 
-def read_texts(
-    path: str | Path,
-    problems: ProblemLog,
-    *,
-    progress: Callable[[int], object] = lambda size: None,
-) -> Iterator[tuple[int, str]]:
-    """Read texts, one a line: as they are, or as JSON objects with a key "text" if the
-    first line begins with a brace. Blank lines are left out.
+def read_texts(path: str | Path, problems: ProblemLog) -> Iterator[tuple[int, str]]:
+    """Read texts, one a line; or, if the first values of a file are JSON, objects with
+    a key "text", as lines or as an array. Blank lines and empty texts are left out.
 
     path: The file.
     problems: Problems are added to it.
-    progress: Called with the number of bytes of each line.
     YIELDS: The number of the line, from 1, and the text.
     RAISES (DataError): For a file that cannot be read as texts.
     """
@@ -36,64 +32,50 @@ def read_texts(
     if not path.is_file():
         reason = "is a folder, not a file" if path.is_dir() else "no such file"
         raise DataError(f"{path}: {reason}")
-
-    def report(line: int, kind: str, message: str) -> None:
-        if kind == "not UTF-8":
-            raise DataError(
-                f"{path}:{line}: not UTF-8. If it is GBK, convert it: "
-                f"iconv -f GB18030 -t UTF-8 {path.name} > new-file"
-            )
-        problems.add(str(path), line, kind, message)
-
-    is_json = _has_json_lines(path)
+    if is_parquet(path):
+        raise DataError(f"{path}: Parquet: save its texts as JSON lines first")
+    report = problems.of_file(path)
+    source = TextSource(path)
+    container = detect_container(source)
+    lines: Iterator[tuple[int, str]]
+    if container is None:
+        _check_lines(source)
+        lines = source.lines(report)
+    else:
+        values = read_values(source, container, report)
+        lines = ((line, _text_of(path, line, value)) for line, value in values)
     is_empty = True
-    for line, content in read_lines(path, report, progress):
-        if not content.strip():
-            continue
-        text = _text_of(path, line, content) if is_json else content
-        (text,), _, _ = repair_surrogates([text], [""], [line], report)
-        if text:
+    for line, text in lines:
+        if text.strip():
             is_empty = False
-            yield line, text
+            # Surrogates, which spaCy cannot store.
+            yield line, repair_offsets(AnnotatedText(text, [], line=line), report).text
     if is_empty:
-        raise DataError(f"{path}: no texts")
+        raise DataError("\n".join([f"{path}: no texts", *problems.messages()]))
 
 
-def _has_json_lines(path: Path) -> bool:
-    """Return whether the lines of a file are JSON objects.
-
-    RAISES (DataError): If they are neither JSON objects nor texts.
-    """
-    ignored = partial(ProblemLog().add, str(path))
-    lines = read_lines(path, ignored, lambda size: None)
-    first_lines = [line for _, line in islice(lines, _PEEK_LINES) if line.strip()]
-    if not first_lines:
-        return False
-    if re.match(r"\s*\[\s*([{\[]|$)", first_lines[0]):
+def _check_lines(source: TextSource) -> None:
+    """RAISES (DataError): If the lines of a file are not texts but tagged units."""
+    lines = [line for _, line in islice(source.first_lines(), _PEEK_LINES)]
+    lines = [line.rstrip() for line in lines if line.strip()]
+    tagged = sum(_TAGGED.fullmatch(line) is not None for line in lines)
+    if tagged > len(lines) / 2:
         raise DataError(
-            f"{path}:1: the whole file is one JSON value; expected one object a line. "
-            f"If it is an array of objects, convert it: "
-            f"jq -c '.[]' {path.name} > new-file"
+            f"{source.path}: these lines are units with tags, not texts. Convert the "
+            f"file to a .spacy file first: its texts can be read from there"
         )
-    tagged = sum(_TAGGED.fullmatch(line.rstrip()) is not None for line in first_lines)
-    if tagged > len(first_lines) / 2:
-        raise DataError(
-            f"{path}: these lines are units with tags, not texts. Convert the file to "
-            f"a .spacy file first: its texts can be read from there"
-        )
-    return first_lines[0].lstrip().startswith("{")
 
 
-def _text_of(path: Path, line: int, content: str) -> str:
-    """The text of a line in JSON.
+def _text_of(path: Path, line: int, value: Any) -> str:
+    """The text of a value.
 
     RAISES (DataError): If it has none.
     """
-    try:
-        value = parse_json(content)
-    except (ValueError, MemoryError, RecursionError) as error:
-        raise DataError(f"{path}:{line}: not JSON: {error}") from None
     text = value.get("text") if isinstance(value, dict) else None
     if not isinstance(text, str):
-        raise DataError(f'{path}:{line}: expected an object with a string "text"')
+        raise DataError(
+            f'{path}:{line}: expected an object with a string "text", found '
+            f"{describe_value(value)}. Convert annotated data to a .spacy file first: "
+            f"its texts can be read from there"
+        )
     return text

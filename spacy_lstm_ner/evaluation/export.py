@@ -12,9 +12,12 @@ from spacy.tokens import Doc
 from spacy.tokens import Span as DocSpan
 
 from ..data.corpus import read_examples
+from ..data.files import open_files
+from ..data.options import ReadingOptions
 from ..data.problems import ProblemLog
 from ..data.texts import read_texts
 from ..data.writers import (
+    WRITERS,
     Entity,
     Export,
     ExportedText,
@@ -48,6 +51,7 @@ def export(
     to_name: str = "text",
     lang: str = "zh",
     limit: int = 0,
+    force: bool = False,
     shard_size: int = 100_000,
     progress: bool = False,
 ) -> Export:
@@ -63,7 +67,7 @@ def export(
 
     source: Annotated data: a .spacy file, or a dataset file that `convert` reads. With
         `model`: texts, one a line, as they are or as JSON objects with a key "text"; or
-        a .spacy file, whose annotation is not used.
+        the texts of a .spacy file. Annotation is then not used, nor are other keys.
     output: The file to write.
     model: A pipeline, its folder, or the name of an installed package, whose
         predictions are written, with their probabilities. None: the annotation.
@@ -74,17 +78,18 @@ def export(
     unit: In columns, huggingface, parquet and prodigy, what has a tag of its own:
         "character", "token", or "auto": characters for languages that are written
         without letters, such as Chinese, otherwise tokens.
-    scheme: In columns, huggingface and parquet, the tag scheme: "BIO", "BIOES", "BMES"
-        or "BILUO".
+    scheme: In columns, huggingface and parquet, the tag scheme: "BIO", "BIOES", "BMES",
+        "BILOU" (or "BILUO") or "BMEWO".
     separator: The separator of columns: a tab or a blank.
     offsets: What character offsets count: "characters" (code points), "utf16" (as
         JavaScript does), or "auto": what the current version of the tool counts, which
-        is "utf16" for doccano. Use "characters" for doccano before 1.5.0, and "utf16"
-        for Label Studio before 1.4.
+        is "utf16" for doccano and "characters" for all others. Use "characters" for
+        doccano up to 1.4.1, and "utf16" for Label Studio up to 1.3.
     from_name: For Label Studio, the name of the tag `Labels` in the project.
     to_name: For Label Studio, the name of the tag `Text` in the project.
     lang: Language of annotated data, whose tokenizer is used.
-    limit: Write only the first `limit` texts. 0: all.
+    limit: Write only the first `limit` texts (of each file, if it is a folder). 0: all.
+    force: Accept a dataset file without entities, or with many unknown tags.
     shard_size: Maximum number of Docs in a .spacy file. If there are more, the output
         is a folder of several files.
     progress: Show progress on stderr.
@@ -112,10 +117,15 @@ def export(
     elif output.resolve() == source.resolve():
         raise DataError(f"{output} is the input: choose another output")
     problems = ProblemLog()
-    if model is None:
-        # The reader of data gives up its log only as a warning.
+    texts: Iterator[ExportedText]
+    if model is None and source.suffix == ".spacy":
         examples = read_examples(source, spacy.blank(lang), limit=limit)
         texts = (_annotated(example.reference, spans_key) for example in examples)
+    elif model is None:
+        if WRITERS[format].holds_docs:
+            raise DataError(f"{source}: use convert to make a .spacy file of it")
+        reading = ReadingOptions(limit=limit, force=force)
+        texts = _annotated_file(source, spacy.blank(lang), reading, problems)
     else:
         nlp = as_pipeline(model)
         options = replace(options, model_version=_version(nlp))
@@ -134,6 +144,20 @@ def _annotated(doc: Doc, spans_key: str) -> ExportedText:
     return ExportedText(doc.text, entities, doc, missing)
 
 
+def _annotated_file(
+    path: Path, nlp: Language, options: ReadingOptions, problems: ProblemLog
+) -> Iterator[ExportedText]:
+    """Yield the texts of a dataset file, with its entities by character offsets:
+    those that fit no tokens, too."""
+    for file in open_files(path, options):
+        for text in file.texts(problems):
+            if len(text.text) > nlp.max_length:
+                raise _too_long(f"{path}:{text.line}", text.text, nlp)
+            doc = nlp.make_doc(text.text)
+            missing = bool(text.missing)
+            yield ExportedText(text.text, _sorted(text.entities), doc, missing)
+
+
 def _predicted(
     nlp: Language, inputs: Iterable[tuple[str, str]], spans_key: str
 ) -> Iterator[ExportedText]:
@@ -149,10 +173,7 @@ def _predicted(
     while batch := list(islice(rest, _BATCH_SIZE)):
         for location, text in batch:
             if len(text) > nlp.max_length:
-                raise DataError(
-                    f"{location}: text of {len(text):,} characters, the limit is "
-                    f"{nlp.max_length:,}: split it"
-                )
+                raise _too_long(location, text, nlp)
         with nlp.memory_zone():
             for doc in nlp.pipe(text for _, text in batch):
                 found = [*_scored_entities(doc, keys), *_scored_group(doc, spans_key)]
@@ -212,6 +233,13 @@ def _sorted(entities: Iterable[Entity]) -> list[Entity]:
     for entity in entities:
         first.setdefault((entity.start, entity.end, entity.label), entity)
     return sorted(first.values(), key=lambda entity: entity[:2])
+
+
+def _too_long(location: str, text: str, nlp: Language) -> DataError:
+    return DataError(
+        f"{location}: text of {len(text):,} characters, the limit is "
+        f"{nlp.max_length:,}: split it"
+    )
 
 
 def _version(nlp: Language) -> str:

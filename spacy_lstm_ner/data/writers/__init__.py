@@ -19,8 +19,9 @@ command line then accept it under its key there. What it counts in `WritingLog` 
 account for all entities: `tests/data/writers` checks this for each key.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from ...exceptions import DataError
@@ -116,6 +117,8 @@ class Export:
         `lost`.
     entities: Number of entities in the file, by label.
     lost: Number of entities that are not in the file, by reason.
+    left_out: Number of records of the input that are left out on purpose, by reason,
+        such as answers that were rejected in a tool.
     changes: How often something else differs from the input.
     problems: The problems in the input.
     """
@@ -126,8 +129,9 @@ class Export:
     found: int
     entities: dict[str, int]
     lost: dict[str, int]
+    left_out: dict[str, int]
     changes: dict[str, int]
-    problems: ProblemLog = field(default_factory=ProblemLog)
+    problems: ProblemLog
 
 
 def find_format(output: Path, format: str, options: WritingOptions) -> str:
@@ -193,6 +197,12 @@ def write_texts(
         writer.write(_counted(texts, writer, log), new, options, log)
         if not log.records:
             raise DataError(f"{output} would be empty: there are no texts")
+    for (_, reason), n in problems.lost.items():
+        log.found += n
+        log.lost[reason] += n
+    left_out: Counter[str] = Counter()
+    for (_, reason), n in problems.left_out.items():
+        left_out[reason] += n
     return Export(
         output,
         format,
@@ -201,6 +211,7 @@ def write_texts(
         dict(log.entities),
         # Without those that do not occur.
         dict(+log.lost),
+        dict(+left_out),
         dict(+log.changes),
         problems,
     )
@@ -209,12 +220,21 @@ def write_texts(
 def _counted(
     texts: Iterable[ExportedText], writer: Writer, log: WritingLog
 ) -> Iterator[ExportedText]:
-    """Count the entities of texts, and leave out those without a label."""
+    """Count the entities of texts, and leave out those that no tool reads."""
     for exported in texts:
         log.found += len(exported.entities)
         if not writer.holds_docs:
-            labeled = [entity for entity in exported.entities if entity.label]
-            log.lost["no label"] += len(exported.entities) - len(labeled)
-            exported.entities = labeled
+            exported.entities = list(_writable(exported.entities, log))
             log.changes["text with missing annotation"] += exported.missing
         yield exported
+
+
+def _writable(entities: Iterable[Entity], log: WritingLog) -> Iterator[Entity]:
+    """Yield the entities that have characters and a label."""
+    for entity in entities:
+        if entity.start >= entity.end:
+            log.lost["empty"] += 1
+        elif not entity.label:
+            log.lost["no label"] += 1
+        else:
+            yield entity

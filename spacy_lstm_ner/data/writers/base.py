@@ -3,24 +3,30 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 from spacy.tokens import Doc
 
 from ...exceptions import DataError
-from ...tags import ScoredSpan, Span
+from ...tags import FILE_SCHEMES, SCHEME_ALIASES, ScoredSpan, Span
 
 #: An entity by character offsets; a prediction has a probability.
 Entity = Span | ScoredSpan
 
-UNITS = ("auto", "character", "token")
-OFFSETS = ("auto", "characters", "utf16")
+_CHOICES = {
+    "unit": ("auto", "character", "token"),
+    # IOB1, in which the first prefix depends on the entity before, can only be read.
+    "scheme": tuple(scheme for scheme in FILE_SCHEMES if scheme != "IOB1"),
+    "offsets": ("auto", "characters", "utf16"),
+}
 
 #: Why entities of the input are not in the output, and what to do about it.
 LOSSES = {
     "overlaps a longer entity": "the format has one tag per unit",
     "begins or ends inside a token": "use --unit character to keep them",
     "no label": "the format needs one",
+    "empty": "it has no characters",
 }
 #: What else differs from the input, and what it means.
 CHANGES = {
@@ -56,7 +62,7 @@ class WritingOptions:
     model_version: The pipeline and its version, for predictions.
     unit: What has a tag of its own: "character", "token", or "auto": characters for
         languages that are written without letters, such as Chinese, otherwise tokens.
-    scheme: The tag scheme: a key of `tagged.PREFIXES`.
+    scheme: The tag scheme: "BIO", "BIOES", "BMES", "BILOU" or "BMEWO".
     separator: The separator of columns.
     offsets: What offsets count: "characters" (code points), "utf16" (as JavaScript
         does), or "auto": what the current version of the tool counts.
@@ -77,7 +83,9 @@ class WritingOptions:
     shard_size: int = 100_000
 
     def __post_init__(self) -> None:
-        for name, choices in (("unit", UNITS), ("offsets", OFFSETS)):
+        scheme = SCHEME_ALIASES.get(self.scheme, self.scheme)
+        object.__setattr__(self, "scheme", scheme)
+        for name, choices in _CHOICES.items():
             if (value := getattr(self, name)) not in choices:
                 raise DataError(f"unknown {name} {value!r}: use one of {choices}")
         if self.separator not in (" ", "\t"):
@@ -142,7 +150,7 @@ def without_overlaps(entities: Sequence[Entity], log: WritingLog) -> list[Entity
     log: The others are counted in it.
     RETURNS: The selected ones, in the order of the text.
     """
-    if all(a.end <= b.start for a, b in zip(entities, entities[1:], strict=False)):
+    if all(a.end <= b.start for a, b in pairwise(entities)):
         return list(entities)
     occupied: set[int] = set()
     kept = []

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ...exceptions import DataError
 from .base import ExportedText, WritingLog, WritingOptions
-from .tagged import check_scheme, tagged_text, tags_from_spans
+from .tagged import tagged_text, tags_from_spans
 
 # All characters that end a line for some reader, and the tab between columns.
 _AS_BLANK = dict.fromkeys(map(ord, "\t\n\v\f\r\x1c\x1d\x1e\x85\u2028\u2029"), " ")
@@ -25,7 +25,6 @@ def write_columns(
     log: WritingLog,
 ) -> None:
     """Write a unit a line: see `base.Write`."""
-    check_scheme(options.scheme)
     known: set[str] = set()
     with path.open("w", encoding="utf8", newline="\n") as file:
         for exported in texts:

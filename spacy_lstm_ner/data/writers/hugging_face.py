@@ -12,17 +12,16 @@ are counted.
 
 import json
 from collections.abc import Iterable, Iterator
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from ...tags import OUTSIDE
 from .base import ExportedText, WritingLog, WritingOptions
 from .json_files import write_json_lines
-from .tagged import PREFIXES, check_scheme, tagged_text, tags_from_spans
+from .tagged import prefixes_of, tagged_text, tags_from_spans
 
-# Rows of a Parquet file that are in memory.
-_ROWS = 10_000
+# Number of units of a Parquet file that are in memory, and form a row group.
+_UNITS = 500_000
 
 
 def write_hugging_face_json(
@@ -32,7 +31,6 @@ def write_hugging_face_json(
     log: WritingLog,
 ) -> None:
     """Write a text a line, with the names of its tags: see `base.Write`."""
-    check_scheme(options.scheme)
     rows = _rows(texts, options, log)
     write_json_lines(path, ({"tokens": u, "ner_tags": tags} for u, tags in rows))
 
@@ -47,7 +45,6 @@ def write_hugging_face_parquet(
 
     RAISES (ImportError): If pyarrow is not installed.
     """
-    check_scheme(options.scheme)
     arrow, parquet = _import_pyarrow()
     schema = arrow.schema(
         [
@@ -60,7 +57,7 @@ def write_hugging_face_parquet(
     # The tags are known only at the end. With the schema of Arrow in the file, metadata
     # that is added then would not belong to the schema.
     with parquet.ParquetWriter(path, schema, store_schema=False) as writer:
-        while batch := list(islice(rows, _ROWS)):
+        for batch in _batches(rows):
             for _, tags in batch:
                 _add_numbers(tags, numbers, options.scheme)
             columns = {
@@ -84,13 +81,29 @@ def _rows(
         yield units, tags_from_spans(spans, len(units), options.scheme)
 
 
+def _batches(
+    rows: Iterable[tuple[list[str], list[str]]],
+) -> Iterator[list[tuple[list[str], list[str]]]]:
+    """Yield rows in batches of at least `_UNITS` units, except for the last one."""
+    batch: list[tuple[list[str], list[str]]] = []
+    size = 0
+    for row in rows:
+        batch.append(row)
+        size += len(row[0])
+        if size >= _UNITS:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
 def _add_numbers(tags: list[str], numbers: dict[str, int], scheme: str) -> None:
     """Number the tags that are new. All tags of a label get numbers, whether they occur
     or not."""
     for tag in tags:
         if tag not in numbers:
             label = tag.partition("-")[2]
-            for prefix in dict.fromkeys(PREFIXES[scheme]):
+            for prefix in dict.fromkeys(prefixes_of(scheme)):
                 numbers[f"{prefix}-{label}"] = len(numbers)
 
 

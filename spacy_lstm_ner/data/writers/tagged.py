@@ -2,18 +2,9 @@
 
 from typing import NamedTuple
 
-from ...exceptions import DataError
 from ...tags import OUTSIDE, Span
+from ...tags.schemes import PREFIXES
 from .base import ExportedText, WritingLog, WritingOptions, without_overlaps
-
-#: The prefixes of each scheme: of the first unit of an entity, of those inside, of the
-#: last one, and of the only one.
-PREFIXES = {
-    "BIO": ("B", "I", "I", "B"),
-    "BIOES": ("B", "I", "E", "S"),
-    "BMES": ("B", "M", "E", "S"),
-    "BILUO": ("B", "I", "L", "U"),
-}
 
 
 class Tagged(NamedTuple):
@@ -57,7 +48,8 @@ def tagged_text(
     """
     text = exported.text
     offsets = unit_offsets(exported, options.unit)
-    if not all(end == start + 1 for start, end in offsets) or len(offsets) < len(text):
+    # Units that are characters have all blanks of the text.
+    if len(offsets) < len(text):
         offsets = [(i, j) for i, j in offsets if not text[i:j].isspace()]
         if not _is_regular(text, offsets):
             log.changes["text whose blanks are not in the file"] += 1
@@ -74,10 +66,12 @@ def tagged_text(
     return Tagged([text[start:end] for start, end in offsets], spans, entities)
 
 
-def check_scheme(scheme: str) -> None:
-    """RAISES (DataError): Unless the scheme is a key of `PREFIXES`."""
-    if scheme not in PREFIXES:
-        raise DataError(f"unknown scheme {scheme!r}: use one of {tuple(PREFIXES)}")
+def prefixes_of(scheme: str) -> tuple[str, str, str, str]:
+    """RETURNS (tuple[str, str, str, str]): The prefixes of a scheme: of the first unit
+    of an entity, of those inside, of the last one, and of the only one."""
+    prefixes = {meaning: prefix for prefix, meaning in PREFIXES[scheme].items()}
+    begin, inside = prefixes["B"], prefixes["I"]
+    return begin, inside, prefixes.get("E", inside), prefixes.get("S", begin)
 
 
 def tags_from_spans(spans: list[Span], n: int, scheme: str) -> list[str]:
@@ -85,10 +79,10 @@ def tags_from_spans(spans: list[Span], n: int, scheme: str) -> list[str]:
 
     spans: The entities, which do not overlap.
     n: Number of units.
-    scheme: A key of `PREFIXES`.
+    scheme: The tag scheme.
     RETURNS: The tag of each unit.
     """
-    begin, inside, end, single = PREFIXES[scheme]
+    begin, inside, end, single = prefixes_of(scheme)
     tags = [OUTSIDE] * n
     for start, stop, label in spans:
         tags[start:stop] = [f"{inside}-{label}"] * (stop - start)
