@@ -17,16 +17,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated, Any
 
+import spacy
 import srsly
 import typer
-from spacy.tokens import Doc, DocBin
+from spacy.tokens import DocBin
 from tqdm import tqdm
 from wasabi import msg
 
-import spacy
 from spacy_lstm_ner.cli.exit import exit_on_error
 from spacy_lstm_ner.evaluation.evaluate import evaluate
-from spacy_lstm_ner.evaluation.picking import pick_texts
+from spacy_lstm_ner.evaluation.uncertainty_sampling import pick_texts
 from spacy_lstm_ner.util.atomic import atomic_write
 
 ROOT = Path(__file__).parents[1]
@@ -57,9 +57,7 @@ def main(
     ] = 1,
     output: Annotated[
         Path,
-        typer.Option(
-            "--output", "-o", help="Folder", show_default="training/picking"
-        ),
+        typer.Option("--output", "-o", help="Folder", show_default="training/picking"),
     ] = ROOT / "training" / "picking",
 ) -> None:
     """Run the rounds that were not run before, and write all figures to results.json in
@@ -67,7 +65,7 @@ def main(
 
         python scripts/measure_picking.py random confidence --corpus corpus/resume
     """
-    strategies = strategies or [RANDOM, "confidence", "entity", "errors"]
+    strategies = strategies or [RANDOM, "errors", "confidence", "entity"]
     corpora = corpora or [ROOT / "corpus" / name for name in ("resume", "msra")]
     # Seed by seed, so that all strategies have results if it is stopped early.
     runs = [
@@ -145,7 +143,7 @@ def train_and_measure(
                 annotated=[docs[i].text for i in done],
                 seed=seed,
             )
-            new = [rest[pick.index] for pick in picks]
+            new = [rest[pick.position] for pick in picks]
         seconds_to_pick = time.perf_counter() - start
         chosen = done + new
     folder.mkdir(parents=True, exist_ok=True)
@@ -198,7 +196,10 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["--round"]:
         corpus_name, seed_text, strategy_name, size_text, output_name = sys.argv[2:]
         train_and_measure(
-            Path(corpus_name), int(seed_text), strategy_name, int(size_text),
+            Path(corpus_name),
+            int(seed_text),
+            strategy_name,
+            int(size_text),
             Path(output_name),
         )
     else:

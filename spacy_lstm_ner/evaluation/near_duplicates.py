@@ -5,9 +5,9 @@ The similarity of two texts is the Jaccard index of their sets of n-grams. Inste
 comparing all pairs, MinHash (Broder, 1997) gives each text a signature: the minimum of
 each of several hash functions over the n-grams of the text. Two texts agree in one
 minimum with a probability equal to their similarity. The signature is divided into
-bands, and only texts that agree in all minima of a band are compared (locality-sensitive
-hashing: Leskovec, Rajaraman & Ullman, "Mining of Massive Datasets", chapter 3): time is
-linear in the number of texts. The hash functions are always the same.
+bands, and only texts that agree in all minima of a band are compared: time is linear in
+the number of texts (locality-sensitive hashing: Leskovec, Rajaraman & Ullman, "Mining
+of Massive Datasets", chapter 3). The hash functions are always the same.
 """
 
 import unicodedata

@@ -54,7 +54,7 @@ class Pick(NamedTuple):
     """A text that was picked for annotation."""
 
     #: Its position among the texts, from 0.
-    index: int
+    position: int
     #: The text.
     text: str
     #: How uncertain the pipeline is of it: the score of the query strategy.
@@ -130,7 +130,7 @@ def pick_texts(
     for i, text in enumerate(annotated):
         known.add(-1 - i, fingerprint(text))
     uncertain, random = (_Candidates(2 * n + _SPARE, similarity) for _ in range(2))
-    for index, text, found in _measured(nlp, name, ner, texts):
+    for position, text, found in _measured(nlp, name, ner, texts):
         score = STRATEGIES[strategy](found)
         ranks = [(random, _random_rank(text, seed), "random")] if n_random else []
         if n_uncertain:
@@ -141,14 +141,13 @@ def pick_texts(
         ngrams = fingerprint(text)
         if not known.contains(ngrams):
             for candidates, rank, reason in ranks:
-                candidates.add(rank, Pick(index, text, score, reason), ngrams)
+                candidates.add(rank, Pick(position, text, score, reason), ngrams)
     picked: list[Pick] = []
     for candidates, total in ((uncertain, n_uncertain), (random, n)):
         for pick, ngrams in candidates.best_first():
             if len(picked) < total and not known.contains(ngrams):
-                known.add(pick.index, ngrams)
+                known.add(pick.position, ngrams)
                 picked.append(pick)
-        # Texts that are too similar to be uncertain ones are replaced by random ones.
     return picked
 
 
@@ -195,42 +194,42 @@ class _Candidates:
 
     def __init__(self, capacity: int, similarity: float):
         self._capacity = capacity
-        self._by_index: dict[int, tuple[float, Pick, Fingerprint]] = {}
+        self._kept: dict[int, tuple[float, Pick, Fingerprint]] = {}
         self._index = NearDuplicates(similarity)
-        # A heap of (rank, -index), with the lowest rank on top, and of texts with the
-        # same rank the last one. Below the top there may be texts that were removed.
+        # A heap of (rank, -position), with the lowest rank on top; of texts with the
+        # same rank, the last one. Below the top there may be texts that were removed.
         self._heap: list[tuple[float, int]] = []
 
     def accepts(self, rank: float) -> bool:
         """Return whether a text that comes after all others can become a candidate."""
-        return len(self._by_index) < self._capacity or rank > self._heap[0][0]
+        return len(self._kept) < self._capacity or rank > self._heap[0][0]
 
     def add(self, rank: float, pick: Pick, ngrams: Fingerprint) -> None:
         """Add a text with an accepted rank, unless a near-duplicate of it has the same
         rank or a higher one; those with a lower one are removed."""
         similar = list(self._index.find(ngrams))
-        if any(self._by_index[index][0] >= rank for index in similar):
+        if any(self._kept[position][0] >= rank for position in similar):
             return
-        for index in similar:
-            self._remove(index)
-        if len(self._by_index) == self._capacity:
+        for position in similar:
+            self._remove(position)
+        if len(self._kept) == self._capacity:
             self._remove(-self._heap[0][1])
-        self._by_index[pick.index] = (rank, pick, ngrams)
-        self._index.add(pick.index, ngrams)
-        heapq.heappush(self._heap, (rank, -pick.index))
+        self._kept[pick.position] = (rank, pick, ngrams)
+        self._index.add(pick.position, ngrams)
+        heapq.heappush(self._heap, (rank, -pick.position))
 
-    def _remove(self, index: int) -> None:
-        del self._by_index[index]
-        self._index.remove(index)
+    def _remove(self, position: int) -> None:
+        del self._kept[position]
+        self._index.remove(position)
         if len(self._heap) > 2 * self._capacity:
-            self._heap = [(rank, -i) for i, (rank, *_) in self._by_index.items()]
+            self._heap = [(rank, -i) for i, (rank, *_) in self._kept.items()]
             heapq.heapify(self._heap)
-        while self._heap and -self._heap[0][1] not in self._by_index:
+        while self._heap and -self._heap[0][1] not in self._kept:
             heapq.heappop(self._heap)
 
     def best_first(self) -> Iterator[tuple[Pick, Fingerprint]]:
         """Yield the candidates, those with the highest ranks first."""
-        ranked = sorted(self._by_index.values(), key=lambda c: (-c[0], c[1].index))
+        ranked = sorted(self._kept.values(), key=lambda c: (-c[0], c[1].position))
         for _, pick, ngrams in ranked:
             yield pick, ngrams
 
@@ -258,18 +257,18 @@ def _measured(
             docs = list(nlp.pipe((text for _, text in batch), disable=following))
             measured = ner.uncertainty(docs)
             del docs
-        for (index, text), found in zip(batch, measured, strict=True):
+        for (position, text), found in zip(batch, measured, strict=True):
             if found.length:
-                yield index, text, found
+                yield position, text, found
 
 
 def _batches(texts: Iterable[str]) -> Iterator[list[tuple[int, str]]]:
     """Group the texts that are not blank, with their positions, into batches."""
     batch: list[tuple[int, str]] = []
     total = 0
-    for index, text in enumerate(texts):
+    for position, text in enumerate(texts):
         if text.strip():
-            batch.append((index, text))
+            batch.append((position, text))
             total += len(text)
         if total >= _BATCH_CHARACTERS:
             yield batch
