@@ -2,6 +2,7 @@
 
 # ruff: noqa: UP045
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
@@ -15,31 +16,72 @@ if TYPE_CHECKING:
     from ..data.convert import Conversion
     from ..data.problems import ProblemLog
 
+# Of how many files the summary says what was detected.
+_MAX_FILES = 5
+
 
 @exit_on_error()
 def convert_cli(
-    inputs: Annotated[list[Path], Arg(metavar="IN", help="Dataset files")],
+    inputs: Annotated[
+        list[Path], Arg(metavar="IN", help="Dataset files, or folders of them")
+    ],
     output: Annotated[
         Path, Arg(metavar="OUT", help="A .spacy file; with --split, a folder")
     ],
     format: Annotated[
         str,
-        Opt("--format", "-f", help="jsonl, literal or columns; auto: detect it"),
+        Opt(
+            "--format",
+            "-f",
+            help="The format, see below; auto: detect it",
+        ),
+    ] = "auto",
+    encoding: Annotated[
+        str, Opt("--encoding", help="Text encoding, such as gb18030; auto: detect it")
     ] = "auto",
     scheme: Annotated[
-        str, Opt("--scheme", "-s", help="BIO, IOB1, BIOES or BMES; auto: detect it")
+        str,
+        Opt(
+            "--scheme",
+            "-s",
+            help="Tag scheme: BIO, IOB1, BIOES, BMES, BILOU or BMEWO; auto: detect it",
+        ),
     ] = "auto",
     separator: Annotated[
         Optional[str],
         Opt(
             "--separator",
-            help=r"Separator between columns (\t: a tab); default: whitespace",
+            help=r"Separator between columns (\t: a tab); default: detect it",
         ),
     ] = None,
+    columns: Annotated[
+        Optional[str],
+        Opt(
+            "--columns",
+            help="The columns by name, numbered from 1: unit=2,tag=4, and sentence=1 "
+            "for a column of sentence numbers; default: detect them",
+        ),
+    ] = None,
+    comment: Annotated[
+        Optional[str],
+        Opt(
+            "--comment",
+            help="How lines that are comments begin; '': no line is one; default: "
+            "detect it",
+        ),
+    ] = None,
+    header: Annotated[
+        Optional[bool],
+        Opt(help="Whether the first line has the names of columns; default: detect it"),
+    ] = None,
     joiner: Annotated[
-        str,
-        Opt("--joiner", help="Text inserted between units; for English words: ' '"),
-    ] = "",
+        Optional[str],
+        Opt(
+            "--joiner",
+            help="Text inserted between units; default: blanks between words that are "
+            "separated by blanks",
+        ),
+    ] = None,
     segmentation_digits: Annotated[
         Optional[bool],
         Opt(
@@ -47,6 +89,37 @@ def convert_cli(
             "which is then removed; default: detect it"
         ),
     ] = None,
+    ends: Annotated[
+        str,
+        Opt(
+            "--ends",
+            help="Whether the end of an entity in character offsets is inclusive or "
+            "exclusive; auto: decide by the text of the entities",
+        ),
+    ] = "auto",
+    offsets: Annotated[
+        str,
+        Opt(
+            "--offsets",
+            help="What character offsets count: characters, or utf16 (code units, as "
+            "in JavaScript); auto: decide by the text of the entities",
+        ),
+    ] = "auto",
+    label_names: Annotated[
+        Optional[str],
+        Opt(
+            "--label-names",
+            help="The names of tags that are numbers: separated by commas, or a file "
+            "with one name per line",
+        ),
+    ] = None,
+    spans_key: Annotated[
+        str,
+        Opt(
+            "--spans-key",
+            help="Span group for all entities of formats in which they can overlap",
+        ),
+    ] = "sc",
     split: Annotated[
         Optional[str],
         Opt(
@@ -65,6 +138,10 @@ def convert_cli(
         ),
     ] = 0,
     lang: Lang = "zh",
+    force: Annotated[
+        bool,
+        Opt("--force", help="Accept files without entities, or with many unknown tags"),
+    ] = False,
     strict: Annotated[
         bool,
         Opt("--strict", help="Stop at the first problem instead of repairing it"),
@@ -82,19 +159,23 @@ def convert_cli(
 ) -> None:
     """Convert dataset files to .spacy files for training.
 
-    The input has a tag for each character (or word): either one record a line,
-    {"text": "…", "labels": ["B-ORG", …]}, as JSON or as a Python literal, where the
-    text can also be a list; or one character a line, with its tag in the last column
-    and a blank line between sentences.
+    Formats are detected: columns with a tag in each line, sentences with tags, objects
+    with tags or character offsets in JSON lines, JSON, Python literals or Parquet, the
+    exports of annotation tools, brat, CoNLL-U, inline markup, and .spacy files. The
+    guide "Prepare data" has an example of each. Files may be compressed.
 
-    Problems in a file are repaired, or the record is skipped. They are counted and
-    listed with their lines. Either all output is written or, after an error, nothing.
+    What was detected is printed, with the first records, and the number of entities in
+    the files, written, and lost with the reason. Problems in a file are repaired, or
+    the record is skipped; they are counted and listed with their lines. Either all
+    output is written or, after an error, nothing.
 
     Examples:
 
     \b
     python -m spacy lstm-ner convert train.char.bmes corpus/train.spacy
     python -m spacy lstm-ner convert news.jsonl corpus --split 80/10/10 --seed 1
+    python -m spacy lstm-ner convert label-studio-export.json corpus/train.spacy
+    python -m spacy lstm-ner convert data.csv train.spacy --columns unit=2,tag=4
     """
     from ..data.convert import convert
 
@@ -104,14 +185,23 @@ def convert_cli(
             inputs,
             output,
             format=format,
+            encoding=encoding,
             scheme=scheme,
             # Most shells pass \t as two characters.
             separator=separator.replace(r"\t", "\t") if separator else None,
+            columns=columns,
+            comment=comment,
+            header=header,
             joiner=joiner,
             segmentation_digits=segmentation_digits,
+            ends=ends,
+            offsets=offsets,
+            label_names=label_names,
+            spans_key=spans_key,
             split=split,
             seed=seed,
             limit=limit,
+            force=force,
             strict=strict,
             lang=lang,
             shard_size=shard_size,
@@ -126,26 +216,49 @@ def _print_conversion(msg: Printer, conversion: "Conversion") -> None:
     """Print what was detected in the input, and the contents of each output."""
     from ..util.text import printable
 
-    rows = [
-        (
-            printable(file.path),
-            file.options.format
-            + (" (科0 → 科)" if file.options.segmentation_digits else ""),
-            file.options.scheme,
+    for file in conversion.files[:_MAX_FILES]:
+        msg.table(
+            [("Input", printable(file.path)), *_printable_rows(file.describe())],
+            max_col=200,
         )
-        for file in conversion.files
-    ]
-    msg.table(rows, header=("Input", "Format", "Scheme"), divider=True, max_col=200)
+    if len(conversion.files) > _MAX_FILES:
+        msg.text(f"… and {len(conversion.files) - _MAX_FILES:,} more files")
+    msg.text("First records:")
+    print_lines(*conversion.examples)
     print_summaries(msg, conversion.outputs, "Output")
-    problems = conversion.problems
-    if problems.trimmed:
-        msg.info(f"Entities trimmed of whitespace at the edges: {problems.trimmed:,}")
-    if problems.dropped:
-        msg.info(f"Entities left out because all whitespace: {problems.dropped:,}")
+    for line in _entity_lines(conversion):
+        msg.info(line)
     print_written(msg, *(_describe_file(output.path) for output in conversion.outputs))
     if conversion.leftovers:
         msg.warn("Left from an earlier split, possibly with the same records:")
         print_lines(*conversion.leftovers)
+
+
+def _printable_rows(rows: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    from ..util.text import printable
+
+    return [(name.capitalize(), printable(value)) for name, value in rows]
+
+
+def _entity_lines(conversion: "Conversion") -> list[str]:
+    """Say how many entities were in the files and where the others are."""
+    problems = conversion.problems
+    total = sum(problems.entities.values())
+    written = sum(output.entities.total() for output in conversion.outputs)
+    lines = [f"Entities: {total:,} in the input, {written:,} written"]
+    reasons: Counter[str] = Counter()
+    for (_, reason), n in problems.lost.items():
+        reasons[reason] += n
+    lines += [f"Lost: {n:,}, {reason}" for reason, n in reasons.most_common() if n]
+    left_out: Counter[str] = Counter()
+    for (_, reason), n in problems.left_out.items():
+        left_out[reason] += n
+    lines += [f"Records left out: {n:,}, {reason}" for reason, n in left_out.items()]
+    if problems.trimmed:
+        lines.append(
+            f"Entities trimmed of whitespace at the edges: {problems.trimmed:,}"
+        )
+    return lines
 
 
 def _describe_file(path: Path) -> str:

@@ -17,13 +17,14 @@ from .files import DataFile, open_files
 from .options import ReadingOptions, accepts_reading_options
 from .problems import ProblemLog
 from .split import PARTS
-from .summary import FileSummary
+from .summary import FileSummary, bracketed
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from .options import ReadingKeywords
 
+_N_EXAMPLES = 3
 _SHARD_NAME = re.compile(r"part-\d{5}\.spacy")
 
 
@@ -31,9 +32,10 @@ _SHARD_NAME = re.compile(r"part-\d{5}\.spacy")
 class Conversion:
     """The result of `convert`.
 
-    files: The files that were read, with what was detected.
+    files: The files that were read, with what was detected: see `DataFile.describe`.
     outputs: The contents of each file that was written.
-    problems: The problems in the input.
+    problems: The problems in the input, and the entities that were lost.
+    examples: The first records with their entities in brackets.
     leftovers: Files of an earlier split in the output folder that this split does not
         have.
     """
@@ -41,6 +43,7 @@ class Conversion:
     files: list[DataFile]
     outputs: list[FileSummary]
     problems: ProblemLog
+    examples: list[str]
     leftovers: list[Path]
 
 
@@ -60,7 +63,8 @@ def convert(
         conversion = convert("news.jsonl", "corpus", split="80/10/10")
         print(conversion.outputs, conversion.problems)
 
-    inputs: One or more dataset files. They may have different formats.
+    inputs: One or more dataset files, or folders of them. They may have different
+        formats: see `formats.FORMATS`.
     output: A .spacy file; with a split, the folder for the file of each part.
     lang: Language whose tokenizer is used.
     shard_size: Maximum number of Docs in memory and in a file. If there are more, the
@@ -83,6 +87,7 @@ def convert(
     nlp = spacy.blank(lang)
     problems = ProblemLog(strict=reading.strict)
     outputs = [FileSummary(target) for target in targets]
+    examples: list[str] = []
     passes = 2 if reading.shares else 1
     size = passes * sum(file.size for file in files)
     with (
@@ -96,6 +101,8 @@ def convert(
                 doc = doc_from_text(
                     nlp, text, report=report, spans_key=reading.spans_key
                 )
+                if len(examples) < _N_EXAMPLES:
+                    examples.append(bracketed(doc))
                 writers[part].add(doc)
                 outputs[part].add(doc)
         for summary in outputs:
@@ -110,7 +117,7 @@ def convert(
         output / f"{name}.spacy" for name in PARTS[len(targets) :] if reading.shares
     ]
     existing = [path for path in leftovers if path.exists()]
-    return Conversion(files, outputs, problems, existing)
+    return Conversion(files, outputs, problems, examples, existing)
 
 
 def _find_targets(output: Path, shares: list[int] | None) -> list[Path]:

@@ -6,6 +6,10 @@ from pathlib import Path
 
 from spacy.tokens import Doc
 
+from ..util.text import shortened
+
+_MAX_SHOWN = 120
+
 
 @dataclass
 class FileSummary:
@@ -31,3 +35,16 @@ class FileSummary:
         self.characters += len(doc.text)
         self.unannotated_tokens += int((doc.to_array("ENT_IOB") == 0).sum())
         self.entities.update(ent.label_ for ent in doc.ents)
+
+
+def bracketed(doc: Doc) -> str:
+    """Return the beginning of a text with its entities in brackets, as in
+    "[王芳 NAME]任教授"."""
+    pieces, at = [], 0
+    for ent in doc.ents:
+        if ent.start_char > _MAX_SHOWN:
+            break
+        pieces += [doc.text[at : ent.start_char], f"[{ent.text} {ent.label_}]"]
+        at = ent.end_char
+    pieces.append(doc.text[at : at + _MAX_SHOWN])
+    return shortened("".join(pieces), _MAX_SHOWN)

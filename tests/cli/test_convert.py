@@ -17,7 +17,10 @@ convert = partial(run_command, "convert")
 def test_summary_of_input_and_output(tmp_path):
     code, output = convert(RESUME, tmp_path / "out.spacy")
     assert code == 0
-    assert "resume.jsonl jsonl BIO" in output
+    assert "Format tags: objects with a text and a tag for each" in output
+    assert "Stored as JSON lines Tag scheme BIO" in output
+    assert "历任[公司 ORG][副总经理 TITLE]、[总工程师 TITLE]，" in output
+    assert "Entities: 13 in the input, 13 written" in output
     assert "records 3 characters 134 entities 13" in output
     assert "- TITLE 7" in output
     assert "out.spacy" in output
@@ -61,7 +64,7 @@ def test_split_digits_and_whitespace_are_reported(tmp_path):
     assert code == 0
     assert "train.spacy dev.spacy" in output
     assert "records 8 2" in output
-    assert "columns (科0 → 科)" in output
+    assert "Position in the word removed (科0 → 科)" in output
     assert "trimmed of whitespace at the edges: 10" in output
     # Left from an earlier split, it would hold records that are now trained on.
     assert str(out / "test.spacy") in output.partition("Left from an earlier split")[2]
@@ -91,31 +94,47 @@ def test_shards_are_reported(tmp_path):
     ("args", "says"),
     [
         (["nowhere.jsonl", "out.spacy"], "nowhere.jsonl: no such file"),
-        ([RESUME.parent, "out.spacy"], "is a folder"),
+        (["data", "out.spacy"], "no data files in this folder"),
         ([RESUME, "out"], "must end in .spacy"),
         ([RESUME, "out", "--split", "80/30"], "invalid split '80/30'"),
-        ([RESUME, "out.spacy", "--scheme", "BILOU"], "unknown scheme 'BILOU'"),
+        ([RESUME, "out.spacy", "--scheme", "BIOLU"], "unknown scheme 'BIOLU'"),
+        ([RESUME, "out.spacy", "--ends", "last"], "unknown ends 'last'"),
+        ([RESUME, "out.spacy", "--encoding", "u8x"], "unknown encoding 'u8x'"),
         ([RESUME, "out.spacy", "--lang", "nn-no-such"], "nn-no-such"),
     ],
 )
 def test_errors_exit_with_1_and_a_message(args, says, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
     code, output = convert(*args)
     assert code == 1
     assert says in output
     assert "Nothing was written" in output
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.iterdir()) == [tmp_path / "data"]
+
+
+def test_a_file_without_entities_is_refused_unless_forced(tmp_path):
+    path = tmp_path / "none.jsonl"
+    path.write_text('{"text": "北京", "labels": ["O", "O"]}', "utf8")
+    code, output = convert(path, tmp_path / "out.spacy")
+    assert code == 1
+    assert "no entity in 1 records" in output
+    assert "force" in output
+    assert not (tmp_path / "out.spacy").exists()
+    code, output = convert(path, tmp_path / "out.spacy", "--force")
+    assert code == 0
+    assert "Entities: 0 in the input, 0 written" in output
 
 
 def test_subprocess_with_a_gbk_console(tmp_path):
     path = tmp_path / "简历.jsonl"
-    path.write_text('{"text": "北京", "labels": ["I-地", "X"]}', "utf8")
+    path.write_text('{"text": "北京", "labels": ["I-地", "I-地"]}', "utf8")
     out = tmp_path / "简历.spacy"
     command = [sys.executable, "-m", "spacy", "lstm-ner", "convert", path, out]
     # As on a Chinese Windows, where a redirected output is in GBK.
     env = {**os.environ, "PYTHONIOENCODING": "gbk"}
     result = subprocess.run(command, capture_output=True, env=env)
     assert result.returncode == 0, result.stderr
-    assert f"{path}:1: unknown tag: " in result.stdout.decode("gbk")
+    assert "[北京 地]" in result.stdout.decode("gbk")
     assert out.is_file()
     assert result.stderr == b"", "no progress bar where nobody watches"

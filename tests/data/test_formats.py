@@ -292,8 +292,8 @@ def test_missing_file_folder_and_unknown_options(write, tmp_path):
         DataFile(tmp_path)
     with pytest.raises(DataError, match=r"unknown format 'csv'.*columns"):
         DataFile(write(OTHER), ReadingOptions(format="csv"))
-    with pytest.raises(DataError, match=r"unknown scheme 'BILOU'.*BIOES"):
-        ReadingOptions(scheme="BILOU")
+    with pytest.raises(DataError, match=r"unknown scheme 'BIOLU'.*BIOES"):
+        ReadingOptions(scheme="BIOLU")
 
 
 def test_line_separators_within_a_text_do_not_end_a_record(write):

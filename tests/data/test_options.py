@@ -20,7 +20,9 @@ def test_each_option_is_documented_and_has_one_type():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"scheme": "BILOU"}, r"unknown scheme 'BILOU'.*BIOES"),
+        ({"scheme": "BIOLU"}, r"unknown scheme 'BIOLU'.*BIOES"),
+        ({"ends": "last"}, r"unknown ends 'last'.*inclusive"),
+        ({"offsets": "bytes"}, r"unknown offsets 'bytes'.*utf16"),
         ({"split": "80/30"}, r"invalid split '80/30'.*80/10/10"),
         ({"split": "a"}, "invalid split 'a'"),
     ],
