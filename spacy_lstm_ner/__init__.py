@@ -21,11 +21,13 @@ if TYPE_CHECKING:
     from .data.corpus import BIOCorpus as BIOCorpus
     from .data.options import ReadingOptions as ReadingOptions
     from .data.summary import FileSummary as FileSummary
+    from .data.writers import Export as Export
     from .evaluation.calibrate import Calibration as Calibration
     from .evaluation.calibrate import calibrate as calibrate
     from .evaluation.error_analysis import ErrorAnalysis as ErrorAnalysis
     from .evaluation.error_analysis import find_errors as find_errors
     from .evaluation.evaluate import evaluate as evaluate
+    from .evaluation.export import export as export
     from .evaluation.label_issues import LabelIssue as LabelIssue
     from .evaluation.matching import EntityError as EntityError
     from .exceptions import DamagedComponent as DamagedComponent
@@ -74,6 +76,8 @@ _MODULES = {
     "ReadingOptions": "data.options",
     "FileSummary": "data.summary",
     "BIOCorpus": "data.corpus",
+    "export": "evaluation.export",
+    "Export": "data.writers",
     "check": "data.check",
     "CheckResult": "data.check",
     "Finding": "data.check",

@@ -2,7 +2,6 @@
 
 # ruff: noqa: UP045
 
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
@@ -246,14 +245,7 @@ def _entity_lines(conversion: "Conversion") -> list[str]:
     total = sum(problems.entities.values())
     written = sum(output.entities.total() for output in conversion.outputs)
     lines = [f"Entities: {total:,} in the input, {written:,} written"]
-    reasons: Counter[str] = Counter()
-    for (_, reason), n in problems.lost.items():
-        reasons[reason] += n
-    lines += [f"Lost: {n:,}, {reason}" for reason, n in reasons.most_common() if n]
-    left_out: Counter[str] = Counter()
-    for (_, reason), n in problems.left_out.items():
-        left_out[reason] += n
-    lines += [f"Records left out: {n:,}, {reason}" for reason, n in left_out.items()]
+    lines += problems.losses()
     if problems.trimmed:
         lines.append(
             f"Entities trimmed of whitespace at the edges: {problems.trimmed:,}"

@@ -1,16 +1,14 @@
 """Conversion of dataset files to the format that `spacy train` reads."""
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import spacy
-from spacy.tokens import Doc, DocBin
 
 from ..exceptions import DataError
-from ..util.atomic import AtomicSet, path_in_errors
+from ..util.atomic import AtomicSet
 from ..util.progress import progress_counter
 from .docs import doc_from_text
 from .files import DataFile, open_files
@@ -18,6 +16,7 @@ from .options import ReadingOptions, accepts_reading_options
 from .problems import ProblemLog
 from .split import PARTS
 from .summary import FileSummary, bracketed
+from .writers.docbin import DocBinWriter, check_docs_folder, check_docs_path
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from .options import ReadingKeywords
 
 _N_EXAMPLES = 3
-_SHARD_NAME = re.compile(r"part-\d{5}\.spacy")
 
 
 @dataclass
@@ -94,7 +92,11 @@ def convert(
         AtomicSet() as new_files,
         progress_counter("Reading", size, shown=progress, in_bytes=True) as counter,
     ):
-        writers = [_Writer(target, new_files, shard_size) for target in targets]
+        writers = [
+            # `_find_targets` has checked the folders.
+            DocBinWriter(target, new_files.add(target, replace_folder=True), shard_size)
+            for target in targets
+        ]
         for file in files:
             report = problems.of_file(file.path)
             for text, part in file.texts_with_part(problems, progress=counter.update):
@@ -131,51 +133,8 @@ def _find_targets(output: Path, shares: list[int] | None) -> list[Path]:
             raise DataError(f"{output}: with a split, the output must be a folder")
         targets = [output / f"{name}.spacy" for name in PARTS[: len(shares)]]
     else:
-        if output.suffix != ".spacy":
-            raise DataError(f"{output}: the name of the output must end in .spacy")
+        check_docs_path(output)
         targets = [output]
     for target in targets:
-        if target.is_dir() and not all(
-            _SHARD_NAME.fullmatch(path.name) for path in target.iterdir()
-        ):
-            raise DataError(
-                f"{target}: this folder has files that convert did not write"
-            )
+        check_docs_folder(target)
     return targets
-
-
-class _Writer:
-    """Collects the Docs of one output, and writes a file whenever a shard is full."""
-
-    def __init__(self, path: Path, new_files: AtomicSet, shard_size: int):
-        self.path = path
-        # `_find_targets` has checked the folder.
-        self.new = new_files.add(path, replace_folder=True)
-        self.shard_size = shard_size
-        self.n_shards = 0
-        self.docs = _new_docbin()
-
-    def add(self, doc: Doc) -> None:
-        if len(self.docs) == self.shard_size:
-            with path_in_errors(self.path):
-                # With more than one shard the output is a folder.
-                self.new.mkdir(exist_ok=True)
-            self._write(self._next_shard())
-        self.docs.add(doc)
-
-    def close(self) -> None:
-        """Write the remaining Docs: to the folder, or to the only file."""
-        self._write(self._next_shard() if self.n_shards else self.new)
-
-    def _next_shard(self) -> Path:
-        self.n_shards += 1
-        return self.new / f"part-{self.n_shards:05}.spacy"
-
-    def _write(self, path: Path) -> None:
-        with path_in_errors(self.path):
-            self.docs.to_disk(path)
-        self.docs = _new_docbin()
-
-
-def _new_docbin() -> DocBin:
-    return DocBin(attrs=["ENT_IOB", "ENT_TYPE"])

@@ -27,7 +27,6 @@ from .values import (
     describe_value,
     detect_container,
     is_parquet,
-    names_in_parquet,
     read_values,
     unwrapped,
 )
@@ -193,8 +192,6 @@ class DataFile:
         beginning: Any
         if is_parquet(path):
             self.container = "parquet"
-            if options.label_names is None:
-                options = replace(options, label_names=names_in_parquet(path))
         else:
             self.source = TextSource(path, options.encoding)
             first_lines = self.source.first_lines()

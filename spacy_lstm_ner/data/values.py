@@ -330,33 +330,19 @@ def _read_parquet(path: Path, progress: Progress | None) -> Iterator[tuple[int, 
             done = now
 
 
-def names_in_parquet(path: Path) -> str | None:
-    """Return the names of tags that are numbers in a table of Hugging Face Datasets.
+def features_in_parquet(path: Path) -> Any:
+    """Return the description of the columns that Hugging Face Datasets store in a
+    table.
 
     path: The Parquet file.
-    RETURNS: The names in the order of their numbers, separated by commas; None if the
-        file has none.
+    RETURNS: The features by column; None if the file has none.
     """
     metadata = _open_parquet(path).schema_arrow.metadata or {}
     try:
         info = json.loads(metadata.get(b"huggingface", b"{}"))
-        features = info.get("info", {}).get("features", {})
-    except (ValueError, AttributeError):
+        return info.get("info", {}).get("features")
+    except (ValueError, AttributeError, RecursionError):
         return None
-    return names_in_features(features)
-
-
-def names_in_features(features: Any) -> str | None:
-    """Return the names of the first sequence of class labels in a description of
-    features of Hugging Face Datasets."""
-    if not isinstance(features, dict):
-        return None
-    for feature in features.values():
-        inner = feature.get("feature", feature) if isinstance(feature, dict) else None
-        names = inner.get("names") if isinstance(inner, dict) else None
-        if isinstance(names, list) and all(isinstance(name, str) for name in names):
-            return ",".join(names)
-    return None
 
 
 def _open_parquet(path: Path) -> Any:

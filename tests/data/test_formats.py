@@ -181,8 +181,8 @@ def test_numbers_are_not_segmentation_digits(write):
     [
         ('{"text": "二", "labels": ["O"', "not a record", "delimiter"),
         ('["二", "O"]', "not a record", "list"),
-        ('{"tokens": "二", "tags": ["O"]}', "not a record", "tokens, tags"),
-        ('{"text": "二", "labels": "O"}', "not a record", "labels"),
+        ('{"tokens": "二", "pos": ["O"]}', "not a record", "'tokens', 'pos'"),
+        ('{"text": "二", "labels": {"O": 1}}', "not a record", "labels"),
         ('{"text": "二", "labels": [3]}', "not a record", "labels"),
         ('{"text": 2, "labels": ["O"]}', "not a record", "text"),
         ("[" * 100_000, "not a record", ""),

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ...exceptions import DataError
-from . import columns, tags_of_units
+from . import columns, docbin, tags_of_units
 from .base import AnnotatedText, Format, Record
 
 __all__ = [
@@ -30,10 +30,16 @@ __all__ = [
 
 #: All formats by name, in the order in which detection tries them.
 FORMATS: dict[str, Format] = {
+    "spacy": Format(
+        ".spacy files",
+        read_path=docbin.read_docbin,
+        recognizes=docbin.recognizes,
+    ),
     "tags": Format(
         "objects with a text and a tag for each character or token",
         read_values=tags_of_units.read_tags,
         recognizes=tags_of_units.recognizes,
+        detect=tags_of_units.detect,
     ),
     "columns": Format(
         "one unit per line with its tag, blank lines between records",
