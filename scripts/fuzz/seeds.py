@@ -2,7 +2,6 @@
 formats use as examples, and others."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
