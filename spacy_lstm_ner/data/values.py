@@ -167,16 +167,24 @@ class _Elements:
             )
 
     def _next_element(self) -> Any:
-        if self._decode is not None:
+        while self._decode is not None:
             try:
                 value, end = self._decode(self._buffer, self._at)
+            except json.JSONDecodeError as error:
+                if not _is_cut_off(error):
+                    break
             except UNREADABLE:
-                pass
+                break
             else:
+                size = end - self._at
                 # A number may go on in the next chunk.
-                if end < len(self._buffer):
-                    self._advance(end)
+                if end < len(self._buffer) or not self._fill():
+                    self._advance(self._at + size)
                     return value
+                continue
+            # What is parsed again is at most half of the text that there is then.
+            if not self._fill():
+                break
         size = self._find_size()
         element = self._buffer[self._at : self._at + size]
         self._advance(self._at + size)
@@ -253,6 +261,12 @@ class _Elements:
     def _advance(self, end: int) -> None:
         self._line += self._buffer.count("\n", self._at, end)
         self._at = end
+
+
+def _is_cut_off(error: json.JSONDecodeError) -> bool:
+    """Return whether more text may mend JSON: a string has no end, or the error is in
+    the last characters, such as "-Infini"."""
+    return error.msg.startswith("Unterminated") or error.pos > len(error.doc) - 12
 
 
 def unwrapped(values: Iterable[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:
