@@ -38,6 +38,14 @@ READ = {
         "spacy-json",
         [("王芳 在沪宁", [("王芳", "PER"), ("沪宁", "LOC")])],
     ),
+    "spacy_v2_without_raw.json": (
+        "spacy-json",
+        [("Ada Lovelace left Turin", [("Ada Lovelace", "PER"), ("Turin", "LOC")])],
+    ),
+    "tags_tokens_names.jsonl": (
+        "tags",
+        [("Ada left Turin .", [("Ada", "PER"), ("Turin", "LOC")])],
+    ),
     "spacy_v2_entities.json": ("spacy-json", [A]),
     "label_studio_min.json": ("offsets", [A, B]),
     "ner_annotator.json": ("offsets", [A, B]),

@@ -80,7 +80,9 @@ def test_ends_without_the_text_of_entities(write, spans, keys, ends):
 def test_contradictory_ends_can_be_set(write):
     keys = ("start_offset", "end_offset", "label")
     path = write(record((0, 2, "PER"), (3, 3, "X"), keys=keys))
-    with pytest.raises(DataError, match=r"contradictory: 1 of 2 .*Set --ends exclusive"):
+    with pytest.raises(
+        DataError, match=r"contradictory: 1 of 2 .*Set --ends exclusive"
+    ):
         DataFile(path)
     assert read(path, ends="exclusive") == (
         [(TEXT, [("王芳", "PER")])],
