@@ -15,8 +15,9 @@ from typing import Any, NoReturn
 
 #: Maximum depth of nested brackets. Records have two or three levels.
 MAX_DEPTH = 100
-# Keys that may occur only once in an object: of two values, one would be lost.
-_ONCE = ("text", "labels")
+# Of two values of a key, one is lost. That is accepted for names and numbers, unless
+# they are these.
+_ONCE = ("text", "labels", "label")
 # Converting integers with more digits takes more than linear time.
 _DIGITS = 400
 
@@ -187,15 +188,17 @@ def _number(text: str) -> float:
 def _object(pairs: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:
     """Create a dict from keys and values.
 
-    RAISES (ValueError): If the key of the text or of the labels occurs twice.
+    RAISES (ValueError): If a key occurs twice whose values are lists or objects, or
+        that of the text or of the labels.
     """
     listed = list(pairs)
     value = dict(listed)
     if len(value) < len(listed):
-        names = [key for key, _ in listed]
-        for name in _ONCE:
-            if names.count(name) > 1:
-                raise ValueError(f"the key {name!r} occurs twice")
+        seen = set()
+        for key, item in listed:
+            if key in seen and (key in _ONCE or isinstance(item, dict | list | tuple)):
+                raise ValueError(f"the key {key!r} occurs twice")
+            seen.add(key)
     return value
 
 
