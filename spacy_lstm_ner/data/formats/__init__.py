@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ...exceptions import DataError
-from . import columns, tags_of_units
+from . import column_detection, columns, tags_of_units
 from .base import AnnotatedText, Format, Record
 
 __all__ = [
@@ -38,7 +38,7 @@ FORMATS: dict[str, Format] = {
     "columns": Format(
         "one unit per line with its tag, blank lines between records",
         read_lines=columns.read_columns,
-        detect=columns.detect,
+        detect=column_detection.detect,
     ),
 }
 #: Former names of formats.
