@@ -152,7 +152,7 @@ class Table:
         n, unit = self.n, self.unit
         body = line.rstrip(_BLANK)
         cells = _BLANKS.split(body)
-        if not cells[0]:
+        if body and not cells[0]:
             # White space that is a unit, or an indented line.
             if n and len(cells) == n and unit == 0:
                 cells[0] = line[0]

@@ -11,7 +11,7 @@ from ...tags import OUTSIDE, detect_notation
 from ..options import ReadingOptions
 from .cells import SEPARATORS, Table, detect_padding
 from .columns import PEEK_LINES, Columns, is_tag, without_position
-from .refusals import looks_like
+from .refusals import are_only_tags, looks_like
 
 
 def _words(text: str) -> frozenset[str]:
@@ -64,7 +64,7 @@ def detect(
     separators = SEPARATORS if options.separator is None else (options.separator,)
     samples = [_Sample(lines[:PEEK_LINES], each, options) for each in separators]
     samples = [sample for sample in samples if sample.table.n > 1 and sample.rows]
-    if not samples:
+    if not samples or are_only_tags([line for _, line in lines]):
         raise _no_tags(lines, path)
     best = max(samples, key=_Sample.rating)
     sample = _Sample(lines, best.table.separator, options)
@@ -121,7 +121,7 @@ class _Sample:
     def __init__(
         self, lines: list[tuple[int, str]], separator: str, options: ReadingOptions
     ):
-        self.table = Table.detect(lines, separator)
+        self.table = Table.detect(lines[:PEEK_LINES], separator)
         self.comment = options.comment or ""
         self.rows: list[list[str]] = []
         self.starts: set[int] = set()
@@ -153,6 +153,14 @@ class _Sample:
         self.has_blank_lines = len(self.starts) > 1
         self._add_marked(marked)
 
+    @property
+    def _has_names(self) -> bool:
+        """Whether the first line may be the names of the columns."""
+        return len(self.rows) > 1 and any(
+            first.strip().lower() in _TAG_NAMES and first != second
+            for first, second in zip(*self.rows[:2], strict=True)
+        )
+
     def _add_marked(self, marked: list[tuple[str, list[str], bool]]) -> None:
         """Find out which of the lines that begin with "#" are comments."""
         comments = []
@@ -172,9 +180,9 @@ class _Sample:
         return bool(cell.strip()) and self._tags(i).is_tag(cell)
 
     def column(self, i: int) -> list[str]:
-        """Return the cells of a column, without the first line if there are more: it
-        may be a header."""
-        return [row[i] for row in self.rows[1:] or self.rows]
+        """Return the cells of a column, without names in the first line."""
+        rows = self.rows[1:] if self._has_names else self.rows
+        return [row[i] for row in rows]
 
     def _tags(self, i: int) -> "_Tags":
         if i not in self._tags_of:
@@ -225,39 +233,42 @@ class _Sample:
         """Return the column of units."""
         others = [i for i in range(self.table.n) if i != tag]
         rest = others
-        for is_none in (self._are_empty, self._are_positions, self._are_constant):
+        for is_none in (self._are_empty, self._are_numbers, self._are_constant):
             rest = [i for i in rest if not is_none(i)] or rest
         counts = {i: len(set(self.column(i))) for i in rest}
-        named = (
-            [i for i in rest if self.rows[0][i].strip().lower() in _UNIT_NAMES]
-            if self._has_name(tag)
-            else []
-        )
         most = max(counts.values())
-        return (named or [i for i in rest if 3 * counts[i] >= most])[0]
-
-    def _has_name(self, tag: int) -> bool:
-        return self.rows[0][tag].strip().lower() in _TAG_NAMES
+        first = self.rows[0]
+        named = [i for i in rest if first[i].strip().lower() in _UNIT_NAMES]
+        if named and first[tag].strip().lower() in _TAG_NAMES:
+            return named[0]
+        return next(i for i in rest if 3 * counts[i] >= most)
 
     def _are_empty(self, i: int) -> bool:
         cells = self.column(i)
         return 2 * sum(not cell or cell == "_" for cell in cells) > len(cells)
 
+    def _are_numbers(self, i: int) -> bool:
+        return all(cell.strip().isdecimal() for cell in self.column(i))
+
     def _are_positions(self, i: int) -> bool:
         """Return whether a column counts 1, 2, 3 …"""
-        if not all(row[i].strip().isdecimal() for row in self.rows[1:] or self.rows):
+        if not self._are_numbers(i):
             return False
-        numbers = [int(cell) for cell in self.column(i)]
-        n = sum(b == a + 1 or b <= 1 for a, b in pairwise(numbers))
+        numbers = list(map(int, self.column(i)))
+        n = sum(
+            b == a + 1 or (b <= 1 and (b < a or at in self.starts))
+            for at, (a, b) in enumerate(pairwise(numbers), 1 + self._has_names)
+        )
         return n >= _MIN_POSITIONS * (len(numbers) - 1)
 
     def _are_constant(self, i: int) -> bool:
         """Return whether a column is the same in each record, such as the name of a
         document, and not a character."""
+        rows = self.rows[self._has_names :]
         return all(
             a[i] == b[i] or at in self.starts or not b[i].strip()
-            for at, (a, b) in enumerate(pairwise(self.rows[1:]), 2)
-        ) and (len(self.rows) > 2 or len(self.column(i)[0].strip()) > 1)
+            for at, (a, b) in enumerate(pairwise(rows), 1 + self._has_names)
+        ) and (len(rows) > 1 or len(rows[0][i].strip()) > 1)
 
     def find_sentence(self, columns: Columns) -> int | None:
         """Return the column of sentence numbers or names, if the records are separated
@@ -283,20 +294,19 @@ class _Sample:
         """Return whether the first line has the names of the columns."""
         first, *rest = self.rows
         name = first[columns.tag].strip()
-        tags = self._tags(columns.tag)
-        if not rest or name in tags.cells:
+        if not rest or name in {row[columns.tag].strip() for row in rest}:
             return False
         if name.lower() in _TAG_NAMES:
             return True
-        if not name or _Tags([name, OUTSIDE]).has_prefixes or not tags.are_all_tags:
+        tags = _Tags([row[columns.tag] for row in rest])
+        if not name or not tags.are_all_tags or _Tags([name, OUTSIDE]).has_prefixes:
             return False
+        unit = first[columns.unit]
         if tags.is_bare:
-            return first[columns.unit].strip().lower() in _UNIT_NAMES
-        units = self.column(columns.unit)
-        is_longer = len(first[columns.unit]) > max(map(len, units))
-        return is_longer or (
-            len(rest) >= _MIN_LINES and first[columns.unit] not in units
-        )
+            return unit.strip().lower() in _UNIT_NAMES
+        units = [row[columns.unit] for row in rest]
+        is_longer = len(unit) > max(map(len, units))
+        return is_longer or (len(rest) >= _MIN_LINES and unit not in units)
 
     def remove_header(self) -> None:
         """Remove the first line."""
@@ -336,7 +346,6 @@ class _Sample:
 class _Tags:
     """A column, as if it was one of tags.
 
-    cells: The cells, with their numbers.
     are_tags: Whether it can be one.
     are_all_tags: Whether all cells are tags.
     are_plain: Whether there are prefixes, or the tag O or OTHER.
@@ -350,8 +359,7 @@ class _Tags:
     def __init__(self, column: list[str]):
         notation = detect_notation(column)
         self._notation = notation
-        self.cells = Counter(map(str.strip, column))
-        counts = self.cells
+        counts = Counter(map(str.strip, column))
         self.n_entities = 0
         n_valid = n_filled = 0
         self._labels: Counter[str] = Counter()
@@ -378,6 +386,8 @@ class _Tags:
         self.are_tags = n_valid > 0 and n_valid >= _MIN_TAGS * n_filled
         # Without entities, and with numbers or fillers, it may be anything.
         self.are_tags &= is_outside or self.n_entities > 0
+        # Words with a hyphen, or with a part of speech, are no tags.
+        self.are_tags &= self.has_outside or notation.form == "prefix"
         labels = {label.upper() for label in self._labels}
         self.are_chunks = bool(labels) and labels <= _CHUNKS
 

@@ -33,7 +33,7 @@ def looks_like(lines: list[str], rows: list[list[str]]) -> str:
         return "this is XML or HTML: convert it to one of the formats of `convert`"
     if filled[0].startswith(("{", "[")) and share(re.compile(r"[\[{]")) > 0.5:
         return "this looks like JSON, but it cannot be parsed"
-    if all(_TAG.fullmatch(part) for line in filled for part in line.split()):
+    if are_only_tags(lines):
         return (
             "there are only tags: give the file with the units, too, beside it as "
             "train.words and train.tags, or paste both side by side"
@@ -48,8 +48,8 @@ def looks_like(lines: list[str], rows: list[list[str]]) -> str:
         last = dict.fromkeys(row[-1].strip() for row in rows)
         shown = ", ".join(last)
         return (
-            f"the last of {len(rows[0])} columns has {shown:.{_MAX_SHOWN}}. "
-            f"If another column has the tags, {_SETTINGS}"
+            f"if these are columns, the last of {len(rows[0])} has "
+            f"{shown:.{_MAX_SHOWN}} and so on. If another one has the tags, {_SETTINGS}"
         )
     if all(len(line) <= 2 or " " not in line for line in filled) and (
         sum(map(len, filled)) < 3 * len(filled)
@@ -60,3 +60,9 @@ def looks_like(lines: list[str], rows: list[list[str]]) -> str:
         f"If these are columns, {_SETTINGS}; if the tags are in another file, name the "
         "two files as train.words and train.tags"
     )
+
+
+def are_only_tags(lines: list[str]) -> bool:
+    """Return whether all words of some lines are tags, some of them of entities."""
+    words = {word for line in lines[:_MAX_LINES] for word in line.split()}
+    return bool(words - {"O"}) and all(map(_TAG.fullmatch, words))
