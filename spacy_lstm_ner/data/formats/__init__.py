@@ -15,6 +15,7 @@ from typing import Any
 from ...exceptions import DataError
 from . import (
     cluener,
+    column_detection,
     columns,
     docbin,
     label_studio,
@@ -83,7 +84,7 @@ FORMATS: dict[str, Format] = {
     "columns": Format(
         "one unit per line with its tag, blank lines between records",
         read_lines=columns.read_columns,
-        detect=columns.detect,
+        detect=column_detection.detect,
     ),
 }
 #: Former names of formats.
