@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ...exceptions import DataError
-from . import column_detection, columns, tags_of_units
+from . import column_detection, columns, sentences, tags_of_units
 from .base import AnnotatedText, Format, Record
 
 __all__ = [
@@ -34,6 +34,12 @@ FORMATS: dict[str, Format] = {
         "objects with a text and a tag for each character or token",
         read_values=tags_of_units.read_tags,
         recognizes=tags_of_units.recognizes,
+    ),
+    "sentences": Format(
+        "one sentence per line, units and tags in two halves or in pairs",
+        read_lines=sentences.read_sentences,
+        recognizes=sentences.recognizes,
+        detect=sentences.detect,
     ),
     "columns": Format(
         "one unit per line with its tag, blank lines between records",
