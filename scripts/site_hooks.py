@@ -145,7 +145,7 @@ def _section(value: Any) -> str:
         return "exceptions"
     module = module.removeprefix(f"{PACKAGE}.")
     first = module.partition(".")[0]
-    return {"pages.report_page": "evaluation"}.get(
+    return {"pages.report_page": "evaluation", "evaluation.export": "data"}.get(
         module, {"tags": "pipeline", "interpret": "inspect"}.get(first, first)
     )
 

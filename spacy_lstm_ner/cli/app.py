@@ -10,7 +10,9 @@ from .check import check_cli
 from .convert import convert_cli
 from .errors import errors_cli
 from .evaluate import evaluate_cli
+from .export import export_cli
 from .gates import gates_cli
+from .pick import pick_cli
 from .report import report_cli
 from .visualize import visualize_cli
 
@@ -18,9 +20,11 @@ from .visualize import visualize_cli
 COMMANDS: dict[str, Callable[..., None]] = {
     "convert": convert_cli,
     "check": check_cli,
+    "export": export_cli,
     "evaluate": evaluate_cli,
     "calibrate": calibrate_cli,
     "errors": errors_cli,
+    "pick": pick_cli,
     "report": report_cli,
     "gates": gates_cli,
     "visualize": visualize_cli,

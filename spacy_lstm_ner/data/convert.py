@@ -1,23 +1,25 @@
 """Conversion of dataset files to the format that `spacy train` reads."""
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import spacy
-from spacy.tokens import Doc, DocBin
+from spacy.language import Language
+from spacy.training import Example
 
 from ..exceptions import DataError
-from ..util.atomic import AtomicSet, path_in_errors
+from ..util.atomic import AtomicSet
 from ..util.progress import progress_counter
+from .compatibility import Mismatch, Statistics, find_mismatches
 from .docs import doc_from_text
 from .files import DataFile, open_files
 from .options import ReadingOptions, accepts_reading_options
 from .problems import ProblemLog
 from .split import PARTS
 from .summary import FileSummary, bracketed
+from .writers.docbin import DocBinWriter, check_docs_folder, check_docs_path
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -25,7 +27,8 @@ if TYPE_CHECKING:
     from .options import ReadingKeywords
 
 _N_EXAMPLES = 3
-_SHARD_NAME = re.compile(r"part-\d{5}\.spacy")
+# How many records of each output are compared with the tokenizer.
+_N_COMPARED = 1000
 
 
 @dataclass
@@ -36,6 +39,7 @@ class Conversion:
     outputs: The contents of each file that was written.
     problems: The problems in the input, and the entities that were lost.
     examples: The first records with their entities in brackets.
+    mismatches: Where the texts do not fit the tokenizer of the language.
     leftovers: Files of an earlier split in the output folder that this split does not
         have.
     """
@@ -44,6 +48,7 @@ class Conversion:
     outputs: list[FileSummary]
     problems: ProblemLog
     examples: list[str]
+    mismatches: list[Mismatch]
     leftovers: list[Path]
 
 
@@ -88,13 +93,18 @@ def convert(
     problems = ProblemLog(strict=reading.strict)
     outputs = [FileSummary(target) for target in targets]
     examples: list[str] = []
+    statistics = Statistics()
     passes = 2 if reading.shares else 1
     size = passes * sum(file.size for file in files)
     with (
         AtomicSet() as new_files,
         progress_counter("Reading", size, shown=progress, in_bytes=True) as counter,
     ):
-        writers = [_Writer(target, new_files, shard_size) for target in targets]
+        writers = [
+            # `_find_targets` has checked the folders.
+            DocBinWriter(target, new_files.add(target, replace_folder=True), shard_size)
+            for target in targets
+        ]
         for file in files:
             report = problems.of_file(file.path)
             for text, part in file.texts_with_part(problems, progress=counter.update):
@@ -103,6 +113,8 @@ def convert(
                 )
                 if len(examples) < _N_EXAMPLES:
                     examples.append(bracketed(doc))
+                if outputs[part].records < _N_COMPARED:
+                    statistics.add(Example(doc, doc))
                 writers[part].add(doc)
                 outputs[part].add(doc)
         for summary in outputs:
@@ -117,7 +129,20 @@ def convert(
         output / f"{name}.spacy" for name in PARTS[len(targets) :] if reading.shares
     ]
     existing = [path for path in leftovers if path.exists()]
-    return Conversion(files, outputs, problems, examples, existing)
+    mismatches = _find_mismatches(files, statistics, nlp)
+    return Conversion(files, outputs, problems, examples, mismatches, existing)
+
+
+def _find_mismatches(
+    files: list[DataFile], statistics: Statistics, nlp: Language
+) -> list[Mismatch]:
+    """Find out whether the texts fit the tokenizer of the language."""
+    # Letters that are annotated among Chinese characters may be tokens.
+    are_words = statistics.letters > statistics.joined + statistics.spaced
+    unit = "token" if are_words else None
+    found = [file.tokenizer_mismatch(nlp) for file in files]
+    found += find_mismatches(statistics, nlp, unit=unit)
+    return list({mismatch.kind: mismatch for mismatch in found if mismatch}.values())
 
 
 def _find_targets(output: Path, shares: list[int] | None) -> list[Path]:
@@ -131,51 +156,8 @@ def _find_targets(output: Path, shares: list[int] | None) -> list[Path]:
             raise DataError(f"{output}: with a split, the output must be a folder")
         targets = [output / f"{name}.spacy" for name in PARTS[: len(shares)]]
     else:
-        if output.suffix != ".spacy":
-            raise DataError(f"{output}: the name of the output must end in .spacy")
+        check_docs_path(output)
         targets = [output]
     for target in targets:
-        if target.is_dir() and not all(
-            _SHARD_NAME.fullmatch(path.name) for path in target.iterdir()
-        ):
-            raise DataError(
-                f"{target}: this folder has files that convert did not write"
-            )
+        check_docs_folder(target)
     return targets
-
-
-class _Writer:
-    """Collects the Docs of one output, and writes a file whenever a shard is full."""
-
-    def __init__(self, path: Path, new_files: AtomicSet, shard_size: int):
-        self.path = path
-        # `_find_targets` has checked the folder.
-        self.new = new_files.add(path, replace_folder=True)
-        self.shard_size = shard_size
-        self.n_shards = 0
-        self.docs = _new_docbin()
-
-    def add(self, doc: Doc) -> None:
-        if len(self.docs) == self.shard_size:
-            with path_in_errors(self.path):
-                # With more than one shard the output is a folder.
-                self.new.mkdir(exist_ok=True)
-            self._write(self._next_shard())
-        self.docs.add(doc)
-
-    def close(self) -> None:
-        """Write the remaining Docs: to the folder, or to the only file."""
-        self._write(self._next_shard() if self.n_shards else self.new)
-
-    def _next_shard(self) -> Path:
-        self.n_shards += 1
-        return self.new / f"part-{self.n_shards:05}.spacy"
-
-    def _write(self, path: Path) -> None:
-        with path_in_errors(self.path):
-            self.docs.to_disk(path)
-        self.docs = _new_docbin()
-
-
-def _new_docbin() -> DocBin:
-    return DocBin(attrs=["ENT_IOB", "ENT_TYPE"])

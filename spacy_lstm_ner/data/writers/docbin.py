@@ -1,0 +1,96 @@
+"""The format of spaCy, .spacy: one file, or a folder of files if there are many Docs.
+spaCy reads such a folder wherever it reads a file."""
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from spacy.tokens import Doc, DocBin
+
+from ...exceptions import DataError
+from ...util.atomic import path_in_errors
+from .base import ExportedText, WritingLog, WritingOptions
+
+_ENTITIES = ("ENT_IOB", "ENT_TYPE")
+_SHARD_NAME = re.compile(r"part-\d{5}\.spacy")
+
+
+def write_docs(
+    texts: Iterable[ExportedText],
+    path: Path,
+    options: WritingOptions,
+    log: WritingLog,
+) -> None:
+    """Write Docs as they are, with their span groups: see `base.Write`."""
+    attrs = (*_ENTITIES, "ENT_KB_ID", "ENT_ID")
+    writer = DocBinWriter(path, path, options.shard_size, attrs)
+    for exported in texts:
+        writer.add(exported.doc)
+        log.add(exported.entities)
+    writer.close()
+
+
+def check_docs_path(path: Path) -> None:
+    """Check that Docs can be written to a path.
+
+    path: A file, or a folder.
+    RAISES (DataError): If it does not end in .spacy, or is a folder with other files.
+    """
+    if path.suffix != ".spacy":
+        raise DataError(f"{path}: the name of the output must end in .spacy")
+    check_docs_folder(path)
+
+
+def check_docs_folder(path: Path) -> None:
+    """RAISES (DataError): If a path is a folder with files that no `DocBinWriter` has
+    written."""
+    if path.is_dir() and not all(
+        _SHARD_NAME.fullmatch(file.name) for file in path.iterdir()
+    ):
+        raise DataError(f"{path}: this folder has other files: choose another output")
+
+
+class DocBinWriter:
+    """Collects Docs, and writes a file whenever a shard is full."""
+
+    def __init__(
+        self,
+        path: Path,
+        new: Path,
+        shard_size: int,
+        attrs: Sequence[str] = _ENTITIES,
+    ):
+        """
+        path: The destination, for errors.
+        new: Where to write: a file, or a folder if there is more than one shard.
+        shard_size: Maximum number of Docs in a file.
+        attrs: The attributes of tokens to write.
+        """
+        self.path = path
+        self.new = new
+        self.shard_size = shard_size
+        self.n_shards = 0
+        self.attrs = list(attrs)
+        self.docs = DocBin(attrs=self.attrs)
+
+    def add(self, doc: Doc) -> None:
+        """Add a Doc."""
+        if len(self.docs) == self.shard_size:
+            with path_in_errors(self.path):
+                # With more than one shard the output is a folder.
+                self.new.mkdir(exist_ok=True)
+            self._write(self._next_shard())
+        self.docs.add(doc)
+
+    def close(self) -> None:
+        """Write the remaining Docs: to the folder, or to the only file."""
+        self._write(self._next_shard() if self.n_shards else self.new)
+
+    def _next_shard(self) -> Path:
+        self.n_shards += 1
+        return self.new / f"part-{self.n_shards:05}.spacy"
+
+    def _write(self, path: Path) -> None:
+        with path_in_errors(self.path):
+            self.docs.to_disk(path)
+        self.docs = DocBin(attrs=self.attrs)
