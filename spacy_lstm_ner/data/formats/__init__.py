@@ -21,6 +21,7 @@ from . import (
     label_studio,
     offsets,
     prodigy,
+    sentences,
     spacy_json,
     tags_of_units,
 )
@@ -80,6 +81,12 @@ FORMATS: dict[str, Format] = {
         read_values=offsets.read_offsets,
         recognizes=offsets.recognizes,
         detect=offsets.detect,
+    ),
+    "sentences": Format(
+        "one sentence per line, units and tags in two halves or in pairs",
+        read_lines=sentences.read_sentences,
+        recognizes=sentences.recognizes,
+        detect=sentences.detect,
     ),
     "columns": Format(
         "one unit per line with its tag, blank lines between records",

@@ -1,17 +1,17 @@
 """Which columns a file has, by what is in them."""
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 from ...exceptions import DataError
-from ...tags import OUTSIDE, detect_notation
+from ...tags import OUTSIDE
 from ..options import ReadingOptions
 from .cells import SEPARATORS, Table, detect_padding
-from .columns import PEEK_LINES, Columns, is_tag, without_position
+from .columns import PEEK_LINES, Columns, without_position
 from .refusals import are_only_tags, looks_like
+from .tag_column import TagColumn
 
 
 def _words(text: str) -> frozenset[str]:
@@ -21,8 +21,7 @@ def _words(text: str) -> frozenset[str]:
 # How many lines are read to choose the columns. A second column of entities may have
 # few of them.
 _SAMPLE_LINES = 20_000
-# Shares of cells: of tags in a column of tags, and of positions that go on.
-_MIN_TAGS = 0.5
+# Share of the numbers of a column that go on counting.
 _MIN_POSITIONS = 0.9
 # More lines than this that have another number of columns, and at least so many, mean
 # that the file has no columns.
@@ -37,13 +36,6 @@ _TAG_NAMES = _words(
     "tag tags label labels ner ner_tag ner_tags nertag entity entities bio iob iob2 "
     "bioes bmes 标签 标注 实体 实体标签 类别"
 )
-# Labels of chunks, as in CoNLL-2000 and the Chinese Treebank.
-_CHUNKS = _words(
-    "NP VP PP ADJP ADVP SBAR PRT CONJP INTJ LST UCP LCP DP QP CLP DNP DVP IP CP FRAG "
-    "PRN VRD VSB VCD VCP VNV VPT"
-)
-# Outside of entities in a column without entities: numbers may be anything.
-_OUTSIDE = frozenset(("o", "ｏ", "other", "others"))
 # Units of at least so many characters are sentences.
 _SENTENCE = 12
 
@@ -127,7 +119,7 @@ class _Sample:
         self.starts: set[int] = set()
         self.deviating: list[tuple[int, str]] = []
         self.n_split = 0
-        self._tags_of: dict[int, _Tags] = {}
+        self._tags_of: dict[int, TagColumn] = {}
         # Lines that begin like a comment, with whether each begins a record.
         marked: list[tuple[str, list[str], bool]] = []
         begins = True
@@ -184,9 +176,9 @@ class _Sample:
         rows = self.rows[1:] if self._has_names else self.rows
         return [row[i] for row in rows]
 
-    def _tags(self, i: int) -> "_Tags":
+    def _tags(self, i: int) -> TagColumn:
         if i not in self._tags_of:
-            self._tags_of[i] = _Tags(self.column(i))
+            self._tags_of[i] = TagColumn(self.column(i))
         return self._tags_of[i]
 
     def rating(self) -> tuple[bool, bool, float]:
@@ -208,7 +200,7 @@ class _Sample:
         if not found:
             raise _no_tags(lines, path, self.rows)
         # Those that lose against others, one rule after the other.
-        rules: list[Callable[[_Tags], bool]] = [
+        rules: list[Callable[[TagColumn], bool]] = [
             lambda tags: tags.are_plain,
             lambda tags: tags.n_entities > 0,
             lambda tags: tags.has_prefixes,
@@ -298,8 +290,8 @@ class _Sample:
             return False
         if name.lower() in _TAG_NAMES:
             return True
-        tags = _Tags([row[columns.tag] for row in rest])
-        if not name or not tags.are_all_tags or _Tags([name, OUTSIDE]).has_prefixes:
+        tags = TagColumn([row[columns.tag] for row in rest])
+        if not name or not tags.are_all_tags or TagColumn([name, OUTSIDE]).has_prefixes:
             return False
         unit = first[columns.unit]
         if tags.is_bare:
@@ -341,63 +333,6 @@ class _Sample:
                 f"{total:,}). Correct these lines, or set the separator (now "
                 f"{self.table.separator!r}) or the beginning of comment lines"
             )
-
-
-class _Tags:
-    """A column, as if it was one of tags.
-
-    are_tags: Whether it can be one.
-    are_all_tags: Whether all cells are tags.
-    are_plain: Whether there are prefixes, or the tag O or OTHER.
-    n_entities: Number of tags of entities.
-    has_prefixes: Whether tags have prefixes such as B-.
-    is_bare: Whether tags are labels without prefixes.
-    has_outside: Whether there are tags outside of entities.
-    are_chunks: Whether the labels are those of chunks.
-    """
-
-    def __init__(self, column: list[str]):
-        notation = detect_notation(column)
-        self._notation = notation
-        counts = Counter(map(str.strip, column))
-        self.n_entities = 0
-        n_valid = n_filled = 0
-        self._labels: Counter[str] = Counter()
-        self.has_outside = False
-        is_outside = False
-        for cell, n in counts.items():
-            tag = notation.normalize(cell)
-            if not tag:
-                continue
-            n_filled += n
-            if not is_tag(tag, notation) and not is_tag(cell, notation):
-                continue
-            n_valid += n
-            if tag == OUTSIDE:
-                self.has_outside = True
-                is_outside |= cell.lower() in _OUTSIDE
-            else:
-                self.n_entities += n
-                self._labels[tag[2:]] += n
-        self.is_bare = notation.form in ("bare", "position") and self.n_entities > 0
-        self.has_prefixes = self.n_entities > 0 and not self.is_bare
-        self.are_all_tags = n_filled > 0 and n_valid == n_filled
-        self.are_plain = is_outside or self.has_prefixes
-        self.are_tags = n_valid > 0 and n_valid >= _MIN_TAGS * n_filled
-        # Without entities, and with numbers or fillers, it may be anything.
-        self.are_tags &= is_outside or self.n_entities > 0
-        # Words with a hyphen, or with a part of speech, are no tags.
-        self.are_tags &= self.has_outside or notation.form == "prefix"
-        labels = {label.upper() for label in self._labels}
-        self.are_chunks = bool(labels) and labels <= _CHUNKS
-
-    def is_tag(self, cell: str) -> bool:
-        """Return whether a cell is a tag, if the column can be one of tags."""
-        return self.are_tags and is_tag(cell, self._notation)
-
-    def labels(self) -> list[str]:
-        """Return the labels, the most frequent ones first."""
-        return [label for label, _ in self._labels.most_common()]
 
 
 def _have_positions(units: list[str], starts: set[int]) -> bool:

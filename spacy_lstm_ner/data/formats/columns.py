@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from itertools import chain, islice
 
 from ...exceptions import DataError
-from ...tags import Notation, detect_notation
-from ...tags.schemes import MEANINGS, OUTSIDE
+from ...tags import detect_notation
 from ..encoding import CHARACTER
 from ..options import ReadingOptions
 from .base import Lines, Record, Report
 from .cells import DOCUMENT, SEPARATORS, Table
+from .tag_column import is_tag
 
 #: How many lines are read to find out how lines are split.
 PEEK_LINES = 2000
@@ -72,12 +72,6 @@ class Columns:
                 )
         sentence = None if self.sentence is None else self.sentence % n
         return Columns(self.unit % n, self.tag % n, sentence)
-
-
-def is_tag(tag: str, notation: Notation) -> bool:
-    """Return whether a tag is valid in any scheme. A missing tag is."""
-    tag = notation.normalize(tag)
-    return tag in ("", OUTSIDE) or (tag[0] in MEANINGS and tag[1:2] == "-")
 
 
 def read_columns(
