@@ -13,9 +13,11 @@ simple reading (`checks`, `reference`). Then:
 
 import random
 import shutil
+import signal
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from time import process_time
 
 from checks import NLP, Failure, is_safe, read_and_check, require
 from mutations import mutated
@@ -54,6 +56,25 @@ def read(path: Path, *, force: bool = False) -> str:
     return outcome
 
 
+@contextmanager
+def time_limit() -> Iterator[None]:
+    """Stop what takes too long.
+
+    RAISES (Failure): In the body of the `with` statement.
+    """
+
+    def stop(*given: object) -> None:
+        raise Failure(f"reading took more than {MAX_SECONDS} seconds")
+
+    before = signal.signal(signal.SIGVTALRM, stop)
+    signal.setitimer(signal.ITIMER_VIRTUAL, MAX_SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
+
+
 def write(folder: Path, files: dict[str, bytes]) -> None:
     for name, content in files.items():
         path = folder / name
@@ -83,10 +104,9 @@ def fuzz_data(
         files = mutated(origin.files, rng, contents)
         inside = folder / f"{seed}-{number}-{origin.name}"
         write(inside, files)
-        start = process_time()
         try:
-            outcome = read(inside / origin.entry, force=rng.random() < 0.8)
-            require(process_time() - start < MAX_SECONDS, "reading took too long")
+            with time_limit():
+                outcome = read(inside / origin.entry, force=rng.random() < 0.8)
         except Exception as error:
             failures.append(f"{inside}: {type(error).__name__}: {error}"[:2000])
             outcome = "FAILED"
