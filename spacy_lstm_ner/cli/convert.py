@@ -9,11 +9,10 @@ from wasabi import Printer
 
 from .exit import exit_on_error
 from .options import Arg, Lang, Opt, Quiet
-from .output import print_lines, print_summaries, print_written
+from .output import print_lines, print_problems, print_summaries, print_written
 
 if TYPE_CHECKING:
     from ..data.convert import Conversion
-    from ..data.problems import ProblemLog
 
 # Of how many files the summary says what was detected.
 _MAX_FILES = 5
@@ -207,11 +206,11 @@ def convert_cli(
             progress=not quiet,
         )
     if not quiet:
-        _print_conversion(msg, conversion)
-    _print_problems(msg, conversion.problems)
+        _print_conversion(msg, conversion, lang)
+    print_problems(msg, conversion.problems)
 
 
-def _print_conversion(msg: Printer, conversion: "Conversion") -> None:
+def _print_conversion(msg: Printer, conversion: "Conversion", lang: str) -> None:
     """Print what was detected in the input, and the contents of each output."""
     from ..util.text import printable
 
@@ -227,6 +226,8 @@ def _print_conversion(msg: Printer, conversion: "Conversion") -> None:
     print_summaries(msg, conversion.outputs, "Output")
     for line in _entity_lines(conversion):
         msg.info(line)
+    for mismatch in conversion.mismatches:
+        msg.warn(f"{mismatch} (Language of the tokenizer, --lang: {lang})")
     print_written(msg, *(_describe_file(output.path) for output in conversion.outputs))
     if conversion.leftovers:
         msg.warn("Left from an earlier split, possibly with the same records:")
@@ -258,15 +259,3 @@ def _describe_file(path: Path) -> str:
         return str(path)
     n = len(list(path.iterdir()))
     return f"{path} (a folder of {n} files; use it like a file)"
-
-
-def _print_problems(msg: Printer, problems: "ProblemLog") -> None:
-    """Print the number of problems of each kind, and the first few of each."""
-    if not problems.counts:
-        return
-    msg.warn("Problems in the input:")
-    header = ("Problem", "Count", "Handling", "First at")
-    aligns = ("l", "r", "l", "l")
-    rows = [(kind, f"{n:,}", action, at) for kind, n, action, at in problems.rows()]
-    msg.table(rows, header=header, aligns=aligns, divider=True, max_col=200)
-    print_lines(*problems.messages())

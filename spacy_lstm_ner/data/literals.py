@@ -23,7 +23,7 @@ _DIGITS = 400
 # A string without escapes is one match. Others are matched in pieces, since a pattern
 # for the whole string would keep the position of each escape in memory.
 _TOKEN = re.compile(
-    r"""[ \t\f]*(?:
+    r"""[ \t\f\r\n]*(?:
     [uU]?'([^'\\\r\n\0]*)'
     |[uU]?"([^"\\\r\n\0]*)"
     |([,\]\[:}{()])
@@ -135,7 +135,7 @@ def parse_literal(line: str) -> Any:
 
 def _fail(source: str, at: int) -> NoReturn:
     """RAISES (ValueError): Always, with the column and the text there."""
-    at += len(source[at:]) - len(source[at:].lstrip(" \t\f"))
+    at += len(source[at:]) - len(source[at:].lstrip(" \t\f\r\n"))
     found = repr(source[at : at + 10]) if at < len(source) else "the end of the line"
     raise ValueError(f"column {at + 1}: not a plain Python literal: {found}")
 

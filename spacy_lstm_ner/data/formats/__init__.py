@@ -13,7 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from ...exceptions import DataError
-from . import columns, docbin, tags_of_units
+from . import (
+    cluener,
+    columns,
+    docbin,
+    label_studio,
+    offsets,
+    prodigy,
+    spacy_json,
+    tags_of_units,
+)
 from .base import AnnotatedText, Format, Record
 
 __all__ = [
@@ -30,6 +39,30 @@ __all__ = [
 
 #: All formats by name, in the order in which detection tries them.
 FORMATS: dict[str, Format] = {
+    "label-studio": Format(
+        "tasks of Label Studio with their annotations",
+        read_values=label_studio.read_tasks,
+        recognizes=label_studio.recognizes,
+        detect=label_studio.detect,
+    ),
+    "prodigy": Format(
+        "tasks of Prodigy with their answers",
+        read_values=prodigy.read_answers,
+        recognizes=prodigy.recognizes,
+        detect=prodigy.detect,
+    ),
+    "spacy-json": Format(
+        "spaCy's JSON of version 2",
+        read_values=spacy_json.read_documents,
+        recognizes=spacy_json.recognizes,
+        detect=spacy_json.detect,
+    ),
+    "cluener": Format(
+        "objects with a text and its entities by label and by their text",
+        read_values=cluener.read_cluener,
+        recognizes=cluener.recognizes,
+        detect=cluener.detect,
+    ),
     "spacy": Format(
         ".spacy files",
         read_path=docbin.read_docbin,
@@ -40,6 +73,12 @@ FORMATS: dict[str, Format] = {
         read_values=tags_of_units.read_tags,
         recognizes=tags_of_units.recognizes,
         detect=tags_of_units.detect,
+    ),
+    "offsets": Format(
+        "objects with a text and its entities by character offsets",
+        read_values=offsets.read_offsets,
+        recognizes=offsets.recognizes,
+        detect=offsets.detect,
     ),
     "columns": Format(
         "one unit per line with its tag, blank lines between records",

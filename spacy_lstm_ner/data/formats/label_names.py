@@ -159,7 +159,9 @@ def _names_in_file(path: Path) -> dict[int, str]:
     except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path}: cannot be read as names of labels: {error}") from None
     if value is None:
-        return _numbered(text.splitlines(), str(path))
+        lines = text.strip().splitlines()
+        items = lines[0].split(",") if len(lines) == 1 else lines
+        return _numbered(items, str(path))
     pairs: list[tuple[Any, Any]] = []
     if isinstance(value, dict):
         pairs = [(number, name) for name, number in value.items()]

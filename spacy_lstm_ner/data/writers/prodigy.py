@@ -20,6 +20,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from ..problems import MISALIGNED
 from .base import (
     ExportedText,
     WritingLog,
@@ -54,7 +55,7 @@ def _tasks(
         spans, entities = [], []
         for entity in exported.entities:
             if entity.start not in first or entity.end not in last:
-                log.lost["begins or ends inside a token"] += 1
+                log.lost[MISALIGNED] += 1
                 continue
             span: dict[str, Any] = {
                 "start": offset(entity.start),
@@ -87,7 +88,10 @@ def _tasks(
         }
         if not options.predicted:
             task["answer"] = "accept"
-        elif (score := lowest_score(entities)) is not None:
-            task["meta"] = {"score": score}
+        meta = dict(exported.meta)
+        if options.predicted and (score := lowest_score(entities)) is not None:
+            meta["score"] = score
+        if meta:
+            task["meta"] = meta
         log.add(entities)
         yield task
