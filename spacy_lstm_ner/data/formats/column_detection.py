@@ -225,7 +225,12 @@ class _Sample:
         """Return the column of units."""
         others = [i for i in range(self.table.n) if i != tag]
         rest = others
-        for is_none in (self._are_empty, self._are_numbers, self._are_constant):
+        for is_none in (
+            self._are_empty,
+            self._are_numbers,
+            self._are_constant,
+            self._sentence_names,
+        ):
             rest = [i for i in rest if not is_none(i)] or rest
         counts = {i: len(set(self.column(i))) for i in rest}
         most = max(counts.values())
@@ -266,21 +271,30 @@ class _Sample:
         """Return the column of sentence numbers or names, if the records are separated
         by nothing else."""
         for i in range(self.table.n):
-            if i in (columns.unit, columns.tag) or self._are_positions(i):
-                continue
-            runs = [cell.strip() for row in self.rows if (cell := row[i]).strip()]
-            values = [a for a, b in zip(runs, ["", *runs], strict=False) if a != b]
-            n_filled = len(self.rows) if len(runs) < len(self.rows) else len(runs)
             if (
-                values
-                and all(any(map(str.isdecimal, value)) for value in values)
-                and len(set(values)) == len(values)
-                and 3 * len(values) <= 2 * n_filled
-                and self.rows[0][i].strip()
-                and (not self.has_blank_lines or len(values) > len(self.starts))
+                i not in (columns.unit, columns.tag)
+                and not self._are_positions(i)
+                and (runs := self._sentence_names(i))
+                and (not self.has_blank_lines or len(runs) > len(self.starts))
             ):
                 return i
         return None
+
+    def _sentence_names(self, i: int) -> list[str]:
+        """Return the numbers or names of sentences in a column, such as s1 and s2, each
+        for the lines of a sentence or only for its first one; none for a column of
+        something else."""
+        cells = [row[i].strip() for row in self.rows[self._has_names :]]
+        filled = list(filter(None, cells))
+        names = [a for a, b in zip(filled, ["", *filled], strict=False) if a != b]
+        is_column_of_names = (
+            names
+            and all(any(map(str.isdecimal, name)) for name in names)
+            and len(set(names)) == len(names)
+            and 3 * len(names) <= 2 * len(cells)
+            and cells[0]
+        )
+        return names if is_column_of_names else []
 
     def has_header(self, columns: Columns) -> bool:
         """Return whether the first line has the names of the columns."""
