@@ -14,6 +14,7 @@ from typing import Any
 
 from ...exceptions import DataError
 from . import (
+    brat,
     cluener,
     column_detection,
     columns,
@@ -81,6 +82,12 @@ FORMATS: dict[str, Format] = {
         read_values=offsets.read_offsets,
         recognizes=offsets.recognizes,
         detect=offsets.detect,
+    ),
+    "brat": Format(
+        "texts as .txt with annotations of brat as .ann",
+        read_path=brat.read_brat,
+        recognizes=brat.recognizes,
+        detect=brat.detect,
     ),
     "sentences": Format(
         "one sentence per line, units and tags in two halves or in pairs",
