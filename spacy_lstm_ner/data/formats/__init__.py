@@ -18,6 +18,7 @@ from . import (
     cluener,
     column_detection,
     columns,
+    conllu,
     docbin,
     label_studio,
     offsets,
@@ -88,6 +89,12 @@ FORMATS: dict[str, Format] = {
         read_path=brat.read_brat,
         recognizes=brat.recognizes,
         detect=brat.detect,
+    ),
+    "conllu": Format(
+        "CoNLL-U with tags of entities in MISC or in an eleventh column",
+        read_lines=conllu.read_conllu,
+        recognizes=conllu.recognizes,
+        detect=conllu.detect,
     ),
     "sentences": Format(
         "one sentence per line, units and tags in two halves or in pairs",
