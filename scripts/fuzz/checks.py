@@ -13,7 +13,7 @@ from typing import Any
 
 import reference as ref
 import spacy
-from spacy.tokens import Doc
+from spacy.tokens import Doc, DocBin
 
 from spacy_lstm_ner.data.docs import doc_from_text
 from spacy_lstm_ner.data.files import DataFile
@@ -46,8 +46,8 @@ def is_safe(message: str) -> bool:
 class Log(ProblemLog):
     """A log that keeps everything in its order.
 
-    events: Line and kind of each problem; None and the number of entities for entities
-        that are lost.
+    events: Line and kind of each problem; None and the number of entities that are
+        lost; 0 and the number of records that are left out.
     """
 
     def __init__(self) -> None:
@@ -75,6 +75,11 @@ class _FileLog(FileLog):
         assert isinstance(self.log, Log)
         self.log.events.append((None, n))
         super().lose(reason, n)
+
+    def leave_out(self, reason: str, n: int = 1) -> None:
+        assert isinstance(self.log, Log)
+        self.log.events.append((0, n))
+        super().leave_out(reason, n)
 
 
 class File(DataFile):
@@ -110,7 +115,8 @@ class Reading:
         # What belongs to records that were skipped comes before their problem.
         skipped = [i for i, (_, kind) in enumerate(events) if kind in SKIPPED]
         own = events[max(skipped, default=-1) + 1 :]
-        self.n_lost = sum(n for _, n in own if isinstance(n, int))
+        self.n_lost = sum(n for line, n in own if line is None and isinstance(n, int))
+        self.n_left_out = sum(n for line, n in own if line == 0 and isinstance(n, int))
         self.kinds = {kind for _, kind in own if isinstance(kind, str)}
 
     @property
@@ -233,6 +239,7 @@ def check_tags(file: File, reading: Reading) -> None:
         elif gone and end > start:
             require(reading.n_lost, f"{shown}, and nothing is lost")
         else:
+            label = label.strip()
             require(all(found == label for found in inside), f"{shown}, not {label!r}")
             require(prefix not in "BS" or start in starts, f"no start: {shown}")
             require(prefix not in "ES" or end in ends, f"no end: {shown}")
@@ -243,6 +250,7 @@ def check_tags(file: File, reading: Reading) -> None:
 
 def parts_of(tag: str, notation: Any) -> tuple[str, str]:
     """Return what a tag means: B, I, E, S with a label; O; or "" if it is unknown."""
+    tag = tag.strip()
     if tag == "O" or tag in notation.outside:
         return "O", ""
     if not tag or tag in notation.missing:
@@ -344,21 +352,23 @@ def check_value(
     strings = {}
     for string in ref.strings_in(value):
         strings.setdefault(ref.without_blanks(string), string)
+    sequences = ref.sequences_in(value)
+    joined = [ref.without_blanks("".join(sequences.get(k, ()))) for k in ("orth", "text")]
     for reading in readings:
         text = reading.text.text
-        require(ref.without_blanks(text) in strings, f"{text!r} is not in {value!r}")
+        plain = ref.without_blanks(text)
+        found = plain in strings or any(plain in one for one in joined)
+        require(found, f"{text!r} is not in {value!r}")
         if isinstance(reading.record, Record):
             check_units(file, value, reading.record)
     spanned = [r for r in readings if isinstance(r.record, AnnotatedText)]
     if not spanned:
         return
-    if file.options.format in ("cluener",):
-        pass
     numbers = list(ref.numbers_in(value))
     used: set[int] = set()
     for reading in spanned:
         for entity in reading.text.entities:
-            places = places_of(file, strings, reading.text, entity)
+            places = places_of(file, value, strings, reading.text, entity)
             fitting = [
                 i
                 for i, found in enumerate(numbers)
@@ -367,7 +377,8 @@ def check_value(
             shown = f"{entity} {reading.text.text[entity.start : entity.end]!r}"
             require(fitting, f"{shown} is not in {value!r}")
             names = file.options.label_names
-            fitting = [i for i in fitting if names or entity.label in numbers[i].words]
+            label = entity.label.strip()
+            fitting = [i for i in fitting if names or label in numbers[i].words]
             require(fitting, f"{shown}: its label is not in {value!r}")
             surface = ref.without_blanks(
                 reading.text.text[entity.start : entity.end]
@@ -383,8 +394,8 @@ def check_value(
             require(fitting, f"{shown}: its text is another one in {value!r}")
             used.update(fitting)
     n_lost = sum(reading.n_lost for reading in spanned)
-    if not has_problem:
-        n = n_entities(value)
+    if not has_problem and not any(reading.n_left_out for reading in spanned):
+        n = ref.n_entities(value)
         n_read = sum(len(reading.text.entities) for reading in spanned)
         require(n <= n_read + n_lost, f"{n_read} of {n} entities, {n_lost} lost")
 
@@ -395,7 +406,7 @@ def holds(numbers: list[int], start: int, end: int) -> bool:
 
 
 def places_of(
-    file: File, strings: dict[str, str], text: AnnotatedText, entity: Any
+    file: File, value: Any, strings: dict[str, str], text: AnnotatedText, entity: Any
 ) -> list[tuple[int, int]]:
     """Return how offsets of an entity may be written in the file."""
     original = strings[ref.without_blanks(text.text)]
@@ -413,38 +424,42 @@ def places_of(
             found.append(wide)
     else:
         found.append((start, end))
-    return [
-        pair
-        for start, end in found
-        for pair in ((start, end - last), (start, end - start))
-    ]
-
-
-def n_entities(value: Any) -> int:
-    """Return how many entities a value certainly has: objects and lists of two offsets
-    and a label, as formats with offsets have them."""
-    if isinstance(value, list | tuple):
-        kinds = [type(item) for item in value]
-        if kinds == [int, int, str]:
-            return int(0 <= value[0] < value[1] and bool(value[2].strip()))
-        return sum(map(n_entities, value))
-    return 0
+    plain_start = len(ref.without_blanks(text.text[:start]))
+    plain_end = len(ref.without_blanks(text.text[:end]))
+    pairs = []
+    for start, end in found:
+        pairs += [(start, end - last), (start, end - start)]
+    for starts in ref.unit_starts(value, text.text):
+        if plain_start in starts and plain_end in starts:
+            first, after = starts.index(plain_start), starts.index(plain_end)
+            pairs += [(first, after - 1), (first, after), (first, after - first)]
+    return pairs
 
 
 def check_units(file: File, value: Any, record: Record) -> None:
-    """The units and tags of a record are those of a list or string of the value."""
-    lists = list(ref.lists_in(value))
-    text = "".join(record.units)
-    units = any("".join(map(str, few)) == text for few in lists)
-    joined = {ref.repaired(string) for string in ref.strings_in(value)}
-    require(units or text in joined or " " in text, f"{text!r} is not in {value!r}")
+    """The tags of a record are those of a list or string of the value."""
     if any(ref.repaired(string) != string for string in ref.strings_in(value)):
         return
     names = names_of(file.options.label_names)
-    for few in lists:
-        tags = [tag_of(tag, names) for tag in few]
-        if tags == record.tags:
+    for few in ref.lists_in(value):
+        if [tag_of(tag, names) for tag in few] == record.tags:
             return
+    # Tokens in objects. Blanks between them have tags of their own.
+    pairs = zip(record.units, record.tags, strict=True)
+    wanted = [(unit, tag) for unit, tag in pairs if unit.strip()]
+    sequences = ref.sequences_in(value)
+    for name, units in sequences.items():
+        for key, tags in sequences.items():
+            if name == key or len(units) != len(tags):
+                continue
+            found = [
+                (unit, "" if tag == "-" else tag)
+                for unit, tag in zip(units, tags, strict=True)
+                if unit.strip()
+            ]
+            for i in range(len(found) - len(wanted) + 1):
+                if found[i : i + len(wanted)] == wanted:
+                    return
     raise Failure(f"the tags {record.tags} are not in {value!r}")
 
 
@@ -543,7 +558,19 @@ def is_cell(cell: str, line: str, options: ReadingOptions) -> bool:
     return re.search(pattern, line) is not None
 
 
+def check_docbin(file: File, readings: list[Reading], log: Log) -> None:
+    """All Docs of a .spacy file are read, with their entities."""
+    docs = list(DocBin().from_disk(file.path).get_docs(NLP.vocab))
+    require(len(docs) == len(readings), f"{len(readings)} of {len(docs)} Docs")
+    for doc, reading in zip(docs, readings, strict=True):
+        require(doc.text == reading.text.text, f"{doc.text!r} has another text")
+        wanted = {(ent.start_char, ent.end_char, ent.label_) for ent in doc.ents}
+        if not doc.spans:
+            found = {tuple(entity) for entity in reading.text.entities}
+            require(found == wanted, f"{wanted} became {found}")
+
+
 #: The checks of formats that are read by lines.
 CHECKS: dict[str, Callable[..., None]] = {"columns": check_columns}
 #: The checks of formats that are read as a whole.
-PATHS: dict[str, Callable[..., None]] = {}
+PATHS: dict[str, Callable[..., None]] = {"spacy": check_docbin}

@@ -197,10 +197,13 @@ def lists_in(value: Any) -> Iterator[list[Any]]:
 SURFACES = ("text", "surface", "mention", "word", "entitytext", "span")
 
 
-def numbers_in(value: Any, around: tuple[str, ...] = ()) -> Iterator[Found]:
+def numbers_in(
+    value: Any, around: tuple[str, ...] = (), beside: tuple[str, ...] = ()
+) -> Iterator[Found]:
     """Yield numbers that are beside each other.
 
     around: The keys around the value.
+    beside: Strings in the object around it.
     """
     if isinstance(value, dict):
         surface = None
@@ -208,26 +211,95 @@ def numbers_in(value: Any, around: tuple[str, ...] = ()) -> Iterator[Found]:
             plain = re.sub(r"[\W_]", "", str(key)).lower()
             if plain in SURFACES and isinstance(item, str):
                 surface = item
-        yield from _numbers(list(value.values()), around, surface)
+        items = list(value.values())
+        words = _words_of(items)
+        yield from _numbers(items, (*around, *beside, *words), surface)
         for key, item in value.items():
-            yield from numbers_in(item, (*around, str(key)))
+            yield from numbers_in(item, (*around, str(key)), tuple(words))
     elif isinstance(value, list | tuple):
-        yield from _numbers(list(value), around, None)
+        items = list(value)
+        yield from _numbers(items, (*around, *beside, *_words_of(items)), None)
         for item in value:
-            yield from numbers_in(item, around)
+            yield from numbers_in(item, around, beside)
 
 
 def _numbers(
-    items: list[Any], around: tuple[str, ...], surface: str | None
+    items: list[Any], words: tuple[str, ...], surface: str | None
 ) -> Iterator[Found]:
     numbers = [n for item in items if (n := as_offset(item)) is not None]
-    if len(numbers) < 2:
-        return
+    if numbers:
+        yield Found(numbers, [word.strip() for word in words], surface)
+
+
+def _words_of(items: list[Any]) -> list[str]:
+    """Return the strings of a list, and of lists in it."""
     words = [item for item in items if isinstance(item, str)]
     for item in items:
         if isinstance(item, list | tuple):
             words += [word for word in item if isinstance(word, str)]
-    yield Found(numbers, [*words, *around], surface)
+    return words
+
+
+# What is beside the annotation of a record.
+_NOT_ENTITIES = ("predictions", "drafts", "relations", "tokens")
+
+
+def n_entities(value: Any) -> int:
+    """Return how many entities a value certainly has: objects and lists with a start,
+    an end and a label."""
+    if isinstance(value, dict):
+        fields = {re.sub(r"[\W_]", "", str(k)).lower(): v for k, v in value.items()}
+        start, end = fields.get("start"), fields.get("end")
+        label = fields.get("label", fields.get("labels"))
+        if isinstance(label, list) and len(label) == 1:
+            label = label[0]
+        if type(start) is type(end) is int and isinstance(label, str):
+            return int(0 <= start < end and bool(label.strip()))
+        inner = [v for k, v in value.items() if k.strip() not in _NOT_ENTITIES]
+        return sum(map(n_entities, inner))
+    if isinstance(value, list | tuple):
+        if [type(item) for item in value] == [int, int, str]:
+            return int(0 <= value[0] < value[1] and bool(value[2].strip()))
+        return sum(map(n_entities, value))
+    return 0
+
+
+def sequences_in(value: Any) -> dict[str, list[str]]:
+    """Return all strings under each key, in their order: the units of records in which
+    each unit is an object."""
+    found: dict[str, list[str]] = {}
+
+    def walk(item: Any) -> None:
+        if isinstance(item, dict):
+            for key, inner in item.items():
+                if isinstance(inner, str):
+                    found.setdefault(key, []).append(inner)
+                walk(inner)
+        elif isinstance(item, list | tuple):
+            for inner in item:
+                walk(inner)
+
+    walk(value)
+    return found
+
+
+def unit_starts(value: Any, text: str) -> list[list[int]]:
+    """Return where units begin, for all lists of units that are the text: offsets that
+    do not count blanks."""
+    found = []
+    lists = [*lists_in(value)]
+    for few in lists:
+        for key in (None, "text", "orth", "word", "token"):
+            words = [item.get(key) if isinstance(item, dict) else item for item in few]
+            if not words or not all(isinstance(word, str) for word in words):
+                continue
+            plain = [without_blanks(word) for word in words]
+            if "".join(plain) == without_blanks(text):
+                starts = [0]
+                for word in plain:
+                    starts.append(starts[-1] + len(word))
+                found.append(starts)
+    return found
 
 
 def as_offset(value: Any) -> int | None:

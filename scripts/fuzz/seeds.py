@@ -3,13 +3,22 @@ formats use as examples, and others."""
 
 import json
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import spacy
 from spacy.tokens import DocBin
 
 EXAMPLES = Path(__file__).parents[2] / "tests" / "data" / "formats" / "examples"
 NLP = spacy.blank("zh")
+#: The options that examples need.
+OPTIONS: dict[str, dict[str, Any]] = {
+    "doccano_v1_numbers.jsonl": {"label_names": "3=PER,4=ORG,5=LOC"},
+    "refused_contradictory_ends.jsonl": {"ends": "exclusive"},
+    "refused_looks_inclusive.jsonl": {"ends": "inclusive"},
+    "refused_shifted.jsonl": {"ends": "exclusive"},
+    "refused_tag_numbers.jsonl": {"label_names": "O,B-PER,I-PER,B-LOC,I-LOC"},
+    "spert.json": {"joiner": " "},
+}
 
 
 class Seed(NamedTuple):
@@ -18,11 +27,13 @@ class Seed(NamedTuple):
     name: Its name.
     files: Its files by their paths in its folder.
     entry: The path that is read, in its folder; "" for the folder.
+    options: How to read it.
     """
 
     name: str
     files: dict[str, bytes]
     entry: str
+    options: dict[str, Any] = {}
 
 
 RECORDS: list[tuple[str, str]] = [
@@ -119,7 +130,9 @@ def _examples() -> list[Seed]:
             files = sorted(file for file in path.rglob("*") if file.is_file())
         base = path if path.is_dir() else path.parent
         contents = {str(file.relative_to(base)): file.read_bytes() for file in files}
-        seeds.append(Seed(path.name, contents, "" if path.is_dir() else path.name))
+        entry = "" if path.is_dir() else path.name
+        options = OPTIONS.get(path.name, {})
+        seeds.append(Seed(path.name, contents, entry, options))
     return seeds
 
 

@@ -10,14 +10,12 @@ and lists, tuples and dicts of them, and evaluates nothing.
 import json
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
 #: Maximum depth of nested brackets. Records have two or three levels.
 MAX_DEPTH = 100
-# Of two values of a key, one is lost. That is accepted for names and numbers, unless
-# they are these.
-_ONCE = ("text", "labels", "label")
 # Converting integers with more digits takes more than linear time.
 _DIGITS = 400
 
@@ -188,17 +186,14 @@ def _number(text: str) -> float:
 def _object(pairs: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:
     """Create a dict from keys and values.
 
-    RAISES (ValueError): If a key occurs twice whose values are lists or objects, or
-        that of the text or of the labels.
+    RAISES (ValueError): If a key occurs twice: of two values, one would be lost.
     """
     listed = list(pairs)
     value = dict(listed)
     if len(value) < len(listed):
-        seen = set()
-        for key, item in listed:
-            if key in seen and (key in _ONCE or isinstance(item, dict | list | tuple)):
-                raise ValueError(f"the key {key!r} occurs twice")
-            seen.add(key)
+        counts = Counter(key for key, _ in listed)
+        key, _ = counts.most_common(1)[0]
+        raise ValueError(f"the key {key!r} occurs twice")
     return value
 
 

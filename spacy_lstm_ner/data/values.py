@@ -221,7 +221,8 @@ class _Elements:
                 continue
             elif char in "]})":
                 if depth == 0:
-                    return at - 1
+                    # A bracket that closes nothing is an element of its own.
+                    return max(at - 1, 1)
                 depth -= 1
             elif char == "'":
                 continue  # no quotation mark in JSON
