@@ -2,7 +2,6 @@
 
 # ruff: noqa: UP045
 
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
@@ -10,11 +9,10 @@ from wasabi import Printer
 
 from .exit import exit_on_error
 from .options import Arg, Lang, Opt, Quiet
-from .output import print_lines, print_summaries, print_written
+from .output import print_lines, print_problems, print_summaries, print_written
 
 if TYPE_CHECKING:
     from ..data.convert import Conversion
-    from ..data.problems import ProblemLog
 
 # Of how many files the summary says what was detected.
 _MAX_FILES = 5
@@ -208,11 +206,11 @@ def convert_cli(
             progress=not quiet,
         )
     if not quiet:
-        _print_conversion(msg, conversion)
-    _print_problems(msg, conversion.problems)
+        _print_conversion(msg, conversion, lang)
+    print_problems(msg, conversion.problems)
 
 
-def _print_conversion(msg: Printer, conversion: "Conversion") -> None:
+def _print_conversion(msg: Printer, conversion: "Conversion", lang: str) -> None:
     """Print what was detected in the input, and the contents of each output."""
     from ..util.text import printable
 
@@ -228,6 +226,8 @@ def _print_conversion(msg: Printer, conversion: "Conversion") -> None:
     print_summaries(msg, conversion.outputs, "Output")
     for line in _entity_lines(conversion):
         msg.info(line)
+    for mismatch in conversion.mismatches:
+        msg.warn(f"{mismatch} (Language of the tokenizer, --lang: {lang})")
     print_written(msg, *(_describe_file(output.path) for output in conversion.outputs))
     if conversion.leftovers:
         msg.warn("Left from an earlier split, possibly with the same records:")
@@ -246,14 +246,7 @@ def _entity_lines(conversion: "Conversion") -> list[str]:
     total = sum(problems.entities.values())
     written = sum(output.entities.total() for output in conversion.outputs)
     lines = [f"Entities: {total:,} in the input, {written:,} written"]
-    reasons: Counter[str] = Counter()
-    for (_, reason), n in problems.lost.items():
-        reasons[reason] += n
-    lines += [f"Lost: {n:,}, {reason}" for reason, n in reasons.most_common() if n]
-    left_out: Counter[str] = Counter()
-    for (_, reason), n in problems.left_out.items():
-        left_out[reason] += n
-    lines += [f"Records left out: {n:,}, {reason}" for reason, n in left_out.items()]
+    lines += problems.losses()
     if problems.trimmed:
         lines.append(
             f"Entities trimmed of whitespace at the edges: {problems.trimmed:,}"
@@ -266,15 +259,3 @@ def _describe_file(path: Path) -> str:
         return str(path)
     n = len(list(path.iterdir()))
     return f"{path} (a folder of {n} files; use it like a file)"
-
-
-def _print_problems(msg: Printer, problems: "ProblemLog") -> None:
-    """Print the number of problems of each kind, and the first few of each."""
-    if not problems.counts:
-        return
-    msg.warn("Problems in the input:")
-    header = ("Problem", "Count", "Handling", "First at")
-    aligns = ("l", "r", "l", "l")
-    rows = [(kind, f"{n:,}", action, at) for kind, n, action, at in problems.rows()]
-    msg.table(rows, header=header, aligns=aligns, divider=True, max_col=200)
-    print_lines(*problems.messages())

@@ -9,7 +9,7 @@ from wasabi import Printer
 
 from .exit import exit_on_error
 from .options import Arg, GpuId, Lang, Opt, Quiet
-from .output import print_lines, print_written
+from .output import print_lines, print_problems, print_written
 
 if TYPE_CHECKING:
     from ..data.writers import Export
@@ -178,9 +178,7 @@ def export_cli(
     if not quiet:
         _print_summary(msg, exported)
     _print_losses(msg, exported)
-    if exported.problems.counts:
-        msg.warn("Problems in the input:")
-        print_lines(exported.problems, *exported.problems.messages())
+    print_problems(msg, exported.problems)
     if not quiet:
         print_written(msg, exported.path)
 

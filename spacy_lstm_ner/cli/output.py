@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from wasabi import Printer
 
 if TYPE_CHECKING:
+    from ..data.problems import ProblemLog
     from ..data.summary import FileSummary
 
 
@@ -26,6 +27,18 @@ def print_written(msg: Printer, *paths: object) -> None:
     """Print the files that were written."""
     msg.good("Written:")
     print_lines(*paths)
+
+
+def print_problems(msg: Printer, problems: "ProblemLog") -> None:
+    """Print the number of problems of each kind, and the first few of each."""
+    if not problems.counts:
+        return
+    msg.warn("Problems in the input:")
+    header = ("Problem", "Count", "Handling", "First at")
+    aligns = ("l", "r", "l", "l")
+    rows = [(kind, f"{n:,}", action, at) for kind, n, action, at in problems.rows()]
+    msg.table(rows, header=header, aligns=aligns, divider=True, max_col=200)
+    print_lines(*problems.messages())
 
 
 def print_summaries(msg: Printer, files: "Sequence[FileSummary]", title: str) -> None:

@@ -87,9 +87,10 @@ class BIOCorpus:
                     f"{file.path}: too few records for the part {self.part!r}"
                 )
         # Training reads a corpus many times.
-        if problems.counts and not self._has_warned:
+        if (problems.counts or problems.losses()) and not self._has_warned:
             self._has_warned = True
-            warnings.warn(f"Problems in the corpus:\n{problems}", stacklevel=2)
+            told = "\n".join([str(problems), *problems.losses()]).strip()
+            warnings.warn(f"Problems in the corpus:\n{told}", stacklevel=2)
 
 
 def read_examples(

@@ -20,11 +20,17 @@ ACTIONS = {
     "not a record": "skipped",
     "empty record": "skipped",
     "different lengths": "skipped",
+    "number of columns": "repaired: unit and tag read from its ends",
+    "position in the word": "kept as part of the text",
+    "comment or unit": "skipped as a comment",
     "no tag": "repaired: annotation set to missing",
     "unknown tag": "repaired: annotation set to missing",
     "prefix of another scheme": "repaired: read as what it means there",
     "inside without beginning": "repaired: entity begins there",
     "entity without end": "repaired: entity closed",
+    "invalid entity": "entity not read",
+    "offsets outside the text": "entity not read",
+    "text of entity differs": "entity not read, annotation set to missing",
     "misaligned entity": "repaired: annotation set to missing",
 }
 #: Reasons for which entities are lost.
@@ -125,6 +131,16 @@ class ProblemLog:
             (kind, count, ACTIONS[kind], self.examples[path, kind][0].location)
             for (path, kind), count in self.counts.items()
         ]
+
+    def losses(self) -> list[str]:
+        """RETURNS (list[str]): How many entities are not in `doc.ents`, and how many
+        records were left out, for each reason."""
+        totals: Counter[tuple[str, str]] = Counter()
+        for (_, reason), n in self.lost.items():
+            totals["Entities lost", reason] += n
+        for (_, reason), n in self.left_out.items():
+            totals["Records left out", reason] += n
+        return [f"{what}: {n:,}, {why}" for (what, why), n in totals.items() if n]
 
     def messages(self) -> list[str]:
         """RETURNS (list[str]): The first few problems of each row, as text."""

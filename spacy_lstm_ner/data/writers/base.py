@@ -10,6 +10,7 @@ from spacy.tokens import Doc
 
 from ...exceptions import DataError
 from ...tags import FILE_SCHEMES, SCHEME_ALIASES, ScoredSpan, Span
+from ..problems import MISALIGNED, OVERLAPPING
 
 #: An entity by character offsets; a prediction has a probability.
 Entity = Span | ScoredSpan
@@ -23,8 +24,8 @@ _CHOICES = {
 
 #: Why entities of the input are not in the output, and what to do about it.
 LOSSES = {
-    "overlaps a longer entity": "the format has one tag per unit",
-    "begins or ends inside a token": "use --unit character to keep them",
+    OVERLAPPING: "the format has one tag per unit",
+    MISALIGNED: "use --unit character to keep them",
     "no label": "the format needs one",
     "empty": "it has no characters",
 }
@@ -162,7 +163,7 @@ def without_overlaps(entities: Sequence[Entity], log: WritingLog) -> list[Entity
             occupied.update(places)
             kept.append(entity)
         else:
-            log.lost["overlaps a longer entity"] += 1
+            log.lost[OVERLAPPING] += 1
     return sorted(kept, key=lambda entity: entity.start)
 
 

@@ -20,6 +20,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from ..problems import MISALIGNED
 from .base import (
     ExportedText,
     WritingLog,
@@ -54,7 +55,7 @@ def _tasks(
         spans, entities = [], []
         for entity in exported.entities:
             if entity.start not in first or entity.end not in last:
-                log.lost["begins or ends inside a token"] += 1
+                log.lost[MISALIGNED] += 1
                 continue
             span: dict[str, Any] = {
                 "start": offset(entity.start),

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from ...tags import OUTSIDE, Span
 from ...tags.schemes import PREFIXES
+from ..problems import MISALIGNED
 from .base import ExportedText, WritingLog, WritingOptions, without_overlaps
 
 
@@ -60,7 +61,7 @@ def tagged_text(
         if entity.start in starts and entity.end in ends:
             aligned.append(entity)
         else:
-            log.lost["begins or ends inside a token"] += 1
+            log.lost[MISALIGNED] += 1
     entities = [Span(*entity[:3]) for entity in without_overlaps(aligned, log)]
     spans = [Span(starts[start], ends[end], label) for start, end, label in entities]
     return Tagged([text[start:end] for start, end in offsets], spans, entities)
