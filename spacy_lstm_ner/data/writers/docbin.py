@@ -11,6 +11,9 @@ from ...exceptions import DataError
 from ...util.atomic import path_in_errors
 from .base import ExportedText, WritingLog, WritingOptions
 
+# What `DocBin` stores of each token, besides its text.
+_ENTITIES = ("ENT_IOB", "ENT_TYPE")
+_WITH_IDS = (*_ENTITIES, "ENT_KB_ID", "ENT_ID")
 _SHARD_NAME = re.compile(r"part-\d{5}\.spacy")
 
 
@@ -21,7 +24,7 @@ def write_docs(
     log: WritingLog,
 ) -> None:
     """Write Docs as they are, with their span groups: see `base.Write`."""
-    writer = DocBinWriter(path, path, options.shard_size)
+    writer = DocBinWriter(path, path, options.shard_size, _WITH_IDS)
     for exported in texts:
         writer.add(exported.doc)
         log.add(exported.entities)
@@ -51,17 +54,25 @@ def check_docs_folder(path: Path) -> None:
 class DocBinWriter:
     """Collects Docs, and writes a file whenever a shard is full."""
 
-    def __init__(self, path: Path, new: Path, shard_size: int):
+    def __init__(
+        self,
+        path: Path,
+        new: Path,
+        shard_size: int,
+        attrs: tuple[str, ...] = _ENTITIES,
+    ):
         """
         path: The destination, for errors.
         new: Where to write: a file, or a folder if there is more than one shard.
         shard_size: Maximum number of Docs in a file.
+        attrs: The attributes of tokens to store.
         """
         self.path = path
         self.new = new
         self.shard_size = shard_size
+        self.attrs = attrs
         self.n_shards = 0
-        self.docs = _new_docbin()
+        self.docs = DocBin(attrs=attrs)
 
     def add(self, doc: Doc) -> None:
         """Add a Doc."""
@@ -83,8 +94,4 @@ class DocBinWriter:
     def _write(self, path: Path) -> None:
         with path_in_errors(self.path):
             self.docs.to_disk(path)
-        self.docs = _new_docbin()
-
-
-def _new_docbin() -> DocBin:
-    return DocBin(attrs=["ENT_IOB", "ENT_TYPE", "ENT_KB_ID", "ENT_ID"])
+        self.docs = DocBin(attrs=self.attrs)
