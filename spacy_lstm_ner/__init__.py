@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from .evaluation.export import export as export
     from .evaluation.label_issues import LabelIssue as LabelIssue
     from .evaluation.matching import EntityError as EntityError
+    from .evaluation.pick import Picking as Picking
+    from .evaluation.pick import pick as pick
+    from .evaluation.uncertainty_sampling import Pick as Pick
+    from .evaluation.uncertainty_sampling import pick_texts as pick_texts
     from .exceptions import DamagedComponent as DamagedComponent
     from .exceptions import DataError as DataError
     from .exceptions import NotCalibrated as NotCalibrated
@@ -55,6 +59,7 @@ if TYPE_CHECKING:
     from .pipeline import Analysis as Analysis
     from .pipeline import Decoding as Decoding
     from .pipeline import LSTMEntityRecognizer as LSTMEntityRecognizer
+    from .pipeline import Uncertainty as Uncertainty
     from .pipeline.annotating import entity_scores as entity_scores
     from .tags import ScoredSpan as ScoredSpan
     from .tags import Span as Span
@@ -67,6 +72,7 @@ _MODULES = {
     "LSTMEntityRecognizer": "pipeline",
     "Analysis": "pipeline",
     "Decoding": "pipeline",
+    "Uncertainty": "pipeline",
     "Span": "tags",
     "ScoredSpan": "tags",
     "entity_scores": "pipeline.annotating",
@@ -89,6 +95,10 @@ _MODULES = {
     "ErrorAnalysis": "evaluation.error_analysis",
     "EntityError": "evaluation.matching",
     "LabelIssue": "evaluation.label_issues",
+    "pick": "evaluation.pick",
+    "Picking": "evaluation.pick",
+    "pick_texts": "evaluation.uncertainty_sampling",
+    "Pick": "evaluation.uncertainty_sampling",
     "write_report": "pages.report_page",
     # Inspection
     "open_gates": "inspect",

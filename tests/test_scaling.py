@@ -22,7 +22,9 @@ from spacy_lstm_ner.data.files import DataFile
 from spacy_lstm_ner.data.literals import parse_json, parse_literal
 from spacy_lstm_ner.data.options import ReadingOptions
 from spacy_lstm_ner.data.problems import ProblemLog
+from spacy_lstm_ner.data.records import Record as UnitRecord
 from spacy_lstm_ner.data.split import split_records
+from spacy_lstm_ner.data.tagged import TagReading
 from spacy_lstm_ner.evaluation.annotation import AnnotatedText, annotated_text
 from spacy_lstm_ner.evaluation.error_analysis import find_errors
 from spacy_lstm_ner.evaluation.label_issues import find_label_issues
@@ -140,6 +142,21 @@ def doc(n, folder, *, tags, lang):
     report = ProblemLog().of_file(path)
     file = DataFile(path)
     return lambda: doc_from_text(lang, file.text(record, report), report=report)
+
+
+@case(20_000, "words among characters", units=["CNN", "News", "报", "7", "12"])
+@case(20_000, "words", units=["EU", "rejects", "北", "京", " ", ""])
+@case(20_000, "labels alone", units=["报"], tags=["A", "B", "C", "O"])
+def units_with_tags(n, folder, *, units, tags=("B-A", "", "I-A", "X-A", "E-A")):
+    record = UnitRecord((units * n)[:n], (list(tags) * n)[:n], [1] * n)
+    log = ProblemLog()
+
+    def run():
+        reading = TagReading.detect([record], ReadingOptions(), folder)
+        reading.read(record, log.of_file(folder))
+        reading.tokenizer_mismatch(NLP)
+
+    return run
 
 
 @case(5_000)

@@ -12,6 +12,7 @@ from .errors import errors_cli
 from .evaluate import evaluate_cli
 from .export import export_cli
 from .gates import gates_cli
+from .pick import pick_cli
 from .report import report_cli
 from .visualize import visualize_cli
 
@@ -23,6 +24,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "evaluate": evaluate_cli,
     "calibrate": calibrate_cli,
     "errors": errors_cli,
+    "pick": pick_cli,
     "report": report_cli,
     "gates": gates_cli,
     "visualize": visualize_cli,

@@ -206,11 +206,11 @@ def convert_cli(
             progress=not quiet,
         )
     if not quiet:
-        _print_conversion(msg, conversion)
+        _print_conversion(msg, conversion, lang)
     print_problems(msg, conversion.problems)
 
 
-def _print_conversion(msg: Printer, conversion: "Conversion") -> None:
+def _print_conversion(msg: Printer, conversion: "Conversion", lang: str) -> None:
     """Print what was detected in the input, and the contents of each output."""
     from ..util.text import printable
 
@@ -226,6 +226,8 @@ def _print_conversion(msg: Printer, conversion: "Conversion") -> None:
     print_summaries(msg, conversion.outputs, "Output")
     for line in _entity_lines(conversion):
         msg.info(line)
+    for mismatch in conversion.mismatches:
+        msg.warn(f"{mismatch} (Language of the tokenizer, --lang: {lang})")
     print_written(msg, *(_describe_file(output.path) for output in conversion.outputs))
     if conversion.leftovers:
         msg.warn("Left from an earlier split, possibly with the same records:")

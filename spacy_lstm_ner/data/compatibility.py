@@ -51,6 +51,10 @@ ADVICE: dict[str, str] = {
         'with unit = "token" the model reads letters as words: use the tokenizer of '
         'the language of the data, or unit = "char"'
     ),
+    "characters joined into tokens": (
+        "entities that begin or end inside a token get lost: use the language of the "
+        "data, such as zh, whose tokenizer makes a token of each character"
+    ),
     "entities not aligned with tokens": (
         'with unit = "token" they count as missing annotation and are not learned, and '
         'with unit = "char" they are only predicted as whole tokens: for characters '

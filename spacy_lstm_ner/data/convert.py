@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import spacy
+from spacy.language import Language
+from spacy.training import Example
 
 from ..exceptions import DataError
 from ..util.atomic import AtomicSet
 from ..util.progress import progress_counter
+from .compatibility import Mismatch, Statistics, find_mismatches
 from .docs import doc_from_text
 from .files import DataFile, open_files
 from .options import ReadingOptions, accepts_reading_options
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
     from .options import ReadingKeywords
 
 _N_EXAMPLES = 3
+# How many records of each output are compared with the tokenizer.
+_N_COMPARED = 1000
 
 
 @dataclass
@@ -34,6 +39,7 @@ class Conversion:
     outputs: The contents of each file that was written.
     problems: The problems in the input, and the entities that were lost.
     examples: The first records with their entities in brackets.
+    mismatches: Where the texts do not fit the tokenizer of the language.
     leftovers: Files of an earlier split in the output folder that this split does not
         have.
     """
@@ -42,6 +48,7 @@ class Conversion:
     outputs: list[FileSummary]
     problems: ProblemLog
     examples: list[str]
+    mismatches: list[Mismatch]
     leftovers: list[Path]
 
 
@@ -86,6 +93,7 @@ def convert(
     problems = ProblemLog(strict=reading.strict)
     outputs = [FileSummary(target) for target in targets]
     examples: list[str] = []
+    statistics = Statistics()
     passes = 2 if reading.shares else 1
     size = passes * sum(file.size for file in files)
     with (
@@ -105,6 +113,8 @@ def convert(
                 )
                 if len(examples) < _N_EXAMPLES:
                     examples.append(bracketed(doc))
+                if outputs[part].records < _N_COMPARED:
+                    statistics.add(Example(doc, doc))
                 writers[part].add(doc)
                 outputs[part].add(doc)
         for summary in outputs:
@@ -119,7 +129,20 @@ def convert(
         output / f"{name}.spacy" for name in PARTS[len(targets) :] if reading.shares
     ]
     existing = [path for path in leftovers if path.exists()]
-    return Conversion(files, outputs, problems, examples, existing)
+    mismatches = _find_mismatches(files, statistics, nlp)
+    return Conversion(files, outputs, problems, examples, mismatches, existing)
+
+
+def _find_mismatches(
+    files: list[DataFile], statistics: Statistics, nlp: Language
+) -> list[Mismatch]:
+    """Find out whether the texts fit the tokenizer of the language."""
+    # Letters that are annotated among Chinese characters may be tokens.
+    are_words = statistics.letters > statistics.joined + statistics.spaced
+    unit = "token" if are_words else None
+    found = [file.tokenizer_mismatch(nlp) for file in files]
+    found += find_mismatches(statistics, nlp, unit=unit)
+    return list({mismatch.kind: mismatch for mismatch in found if mismatch}.values())
 
 
 def _find_targets(output: Path, shares: list[int] | None) -> list[Path]:

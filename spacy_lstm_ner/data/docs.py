@@ -6,11 +6,9 @@ from spacy.util import filter_spans
 
 from ..exceptions import DataError
 from ..util.text import trimmed
+from .formats.docbin import INCORRECT_SPANS
 from .problems import MISALIGNED, ONLY_WHITESPACE, OVERLAPPING, FileLog
 from .records import AnnotatedText
-
-#: The span group for spans that are known not to be entities.
-INCORRECT_SPANS = "incorrect"
 
 
 def doc_from_text(

@@ -6,7 +6,10 @@ from itertools import islice, repeat
 from pathlib import Path
 from typing import Any
 
+from spacy.language import Language
+
 from ..exceptions import DataError
+from .compatibility import Mismatch
 from .encoding import repair_offsets, repair_surrogates
 from .formats import (
     DEFAULT_FORMAT,
@@ -27,7 +30,6 @@ from .values import (
     describe_value,
     detect_container,
     is_parquet,
-    names_in_parquet,
     read_values,
     unwrapped,
 )
@@ -107,6 +109,15 @@ class DataFile:
         if options.offsets != "auto":
             rows.append(("offsets count", _OFFSETS[options.offsets]))
         return rows
+
+    def tokenizer_mismatch(self, nlp: Language) -> Mismatch | None:
+        """Compare the units of the file with the tokens of a pipeline.
+
+        nlp: The pipeline. Only its tokenizer is used.
+        RETURNS: How the tokenizer does not fit; None if it fits, and for a file without
+            units.
+        """
+        return self._reading.tokenizer_mismatch(nlp) if self._reading else None
 
     def records(
         self, problems: ProblemLog, *, progress: Progress | None = None
@@ -193,8 +204,6 @@ class DataFile:
         beginning: Any
         if is_parquet(path):
             self.container = "parquet"
-            if options.label_names is None:
-                options = replace(options, label_names=names_in_parquet(path))
         else:
             self.source = TextSource(path, options.encoding)
             first_lines = self.source.first_lines()

@@ -10,20 +10,19 @@ and lists, tuples and dicts of them, and evaluates nothing.
 import json
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
 #: Maximum depth of nested brackets. Records have two or three levels.
 MAX_DEPTH = 100
-# Keys that may occur only once in an object: of two values, one would be lost.
-_ONCE = ("text", "labels")
 # Converting integers with more digits takes more than linear time.
 _DIGITS = 400
 
 # A string without escapes is one match. Others are matched in pieces, since a pattern
 # for the whole string would keep the position of each escape in memory.
 _TOKEN = re.compile(
-    r"""[ \t\f]*(?:
+    r"""[ \t\f\r\n]*(?:
     [uU]?'([^'\\\r\n\0]*)'
     |[uU]?"([^"\\\r\n\0]*)"
     |([,\]\[:}{()])
@@ -135,7 +134,7 @@ def parse_literal(line: str) -> Any:
 
 def _fail(source: str, at: int) -> NoReturn:
     """RAISES (ValueError): Always, with the column and the text there."""
-    at += len(source[at:]) - len(source[at:].lstrip(" \t\f"))
+    at += len(source[at:]) - len(source[at:].lstrip(" \t\f\r\n"))
     found = repr(source[at : at + 10]) if at < len(source) else "the end of the line"
     raise ValueError(f"column {at + 1}: not a plain Python literal: {found}")
 
@@ -187,15 +186,14 @@ def _number(text: str) -> float:
 def _object(pairs: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:
     """Create a dict from keys and values.
 
-    RAISES (ValueError): If the key of the text or of the labels occurs twice.
+    RAISES (ValueError): If a key occurs twice: of two values, one would be lost.
     """
     listed = list(pairs)
     value = dict(listed)
     if len(value) < len(listed):
-        names = [key for key, _ in listed]
-        for name in _ONCE:
-            if names.count(name) > 1:
-                raise ValueError(f"the key {name!r} occurs twice")
+        counts = Counter(key for key, _ in listed)
+        key, _ = counts.most_common(1)[0]
+        raise ValueError(f"the key {key!r} occurs twice")
     return value
 
 

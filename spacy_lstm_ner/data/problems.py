@@ -20,11 +20,17 @@ ACTIONS = {
     "not a record": "skipped",
     "empty record": "skipped",
     "different lengths": "skipped",
+    "number of columns": "repaired: unit and tag read from its ends",
+    "position in the word": "kept as part of the text",
+    "comment or unit": "skipped as a comment",
     "no tag": "repaired: annotation set to missing",
     "unknown tag": "repaired: annotation set to missing",
     "prefix of another scheme": "repaired: read as what it means there",
     "inside without beginning": "repaired: entity begins there",
     "entity without end": "repaired: entity closed",
+    "invalid entity": "entity not read",
+    "offsets outside the text": "entity not read",
+    "text of entity differs": "entity not read, annotation set to missing",
     "misaligned entity": "repaired: annotation set to missing",
 }
 #: Reasons for which entities are lost.

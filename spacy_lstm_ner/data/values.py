@@ -167,16 +167,24 @@ class _Elements:
             )
 
     def _next_element(self) -> Any:
-        if self._decode is not None:
+        while self._decode is not None:
             try:
                 value, end = self._decode(self._buffer, self._at)
+            except json.JSONDecodeError as error:
+                if not _is_cut_off(error):
+                    break
             except UNREADABLE:
-                pass
+                break
             else:
+                size = end - self._at
                 # A number may go on in the next chunk.
-                if end < len(self._buffer):
-                    self._advance(end)
+                if end < len(self._buffer) or not self._fill():
+                    self._advance(self._at + size)
                     return value
+                continue
+            # What is parsed again is at most half of the text that there is then.
+            if not self._fill():
+                break
         size = self._find_size()
         element = self._buffer[self._at : self._at + size]
         self._advance(self._at + size)
@@ -213,7 +221,8 @@ class _Elements:
                 continue
             elif char in "]})":
                 if depth == 0:
-                    return at - 1
+                    # A bracket that closes nothing is an element of its own.
+                    return max(at - 1, 1)
                 depth -= 1
             elif char == "'":
                 continue  # no quotation mark in JSON
@@ -253,6 +262,12 @@ class _Elements:
     def _advance(self, end: int) -> None:
         self._line += self._buffer.count("\n", self._at, end)
         self._at = end
+
+
+def _is_cut_off(error: json.JSONDecodeError) -> bool:
+    """Return whether more text may mend JSON: a string has no end, or the error is in
+    the last characters, such as "-Infini"."""
+    return error.msg.startswith("Unterminated") or error.pos > len(error.doc) - 12
 
 
 def unwrapped(values: Iterable[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:
@@ -316,33 +331,19 @@ def _read_parquet(path: Path, progress: Progress | None) -> Iterator[tuple[int, 
             done = now
 
 
-def names_in_parquet(path: Path) -> str | None:
-    """Return the names of tags that are numbers in a table of Hugging Face Datasets.
+def features_in_parquet(path: Path) -> Any:
+    """Return the description of the columns that Hugging Face Datasets store in a
+    table.
 
     path: The Parquet file.
-    RETURNS: The names in the order of their numbers, separated by commas; None if the
-        file has none.
+    RETURNS: The features by column; None if the file has none.
     """
     metadata = _open_parquet(path).schema_arrow.metadata or {}
     try:
         info = json.loads(metadata.get(b"huggingface", b"{}"))
-        features = info.get("info", {}).get("features", {})
-    except (ValueError, AttributeError):
+        return info.get("info", {}).get("features")
+    except (ValueError, AttributeError, RecursionError):
         return None
-    return names_in_features(features)
-
-
-def names_in_features(features: Any) -> str | None:
-    """Return the names of the first sequence of class labels in a description of
-    features of Hugging Face Datasets."""
-    if not isinstance(features, dict):
-        return None
-    for feature in features.values():
-        inner = feature.get("feature", feature) if isinstance(feature, dict) else None
-        names = inner.get("names") if isinstance(inner, dict) else None
-        if isinstance(names, list) and all(isinstance(name, str) for name in names):
-            return ",".join(names)
-    return None
 
 
 def _open_parquet(path: Path) -> Any:

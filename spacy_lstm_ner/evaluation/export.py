@@ -128,9 +128,9 @@ def export(
         texts = _annotated_file(source, spacy.blank(lang), reading, problems)
     else:
         nlp = as_pipeline(model)
-        options = replace(options, model_version=_version(nlp))
-        inputs = islice(_inputs(source, nlp, problems), limit or None)
-        texts = _predicted(nlp, inputs, spans_key)
+        options = replace(options, model_version=model_version(nlp))
+        inputs = islice(read_inputs(source, nlp, problems), limit or None)
+        texts = predicted_texts(nlp, inputs, spans_key=spans_key)
     shown = with_progress(texts, progress, "Exporting")
     return write_texts(shown, output, format=format, options=options, problems=problems)
 
@@ -158,38 +158,45 @@ def _annotated_file(
             yield ExportedText(text.text, _sorted(text.entities), doc, missing)
 
 
-def _predicted(
-    nlp: Language, inputs: Iterable[tuple[str, str]], spans_key: str
+def predicted_texts(
+    nlp: Language, texts: Iterable[str], *, spans_key: str = "sc"
 ) -> Iterator[ExportedText]:
     """Yield texts with the predictions of a pipeline. A text must be used before the
     next one is taken: the memory of its Doc is then freed.
 
     nlp: The pipeline.
-    inputs: The location and the text of each input.
+    texts: The texts.
     spans_key: The span group with further entities.
     """
     keys = [pipe.spans_key for pipe in recognizers(nlp).values()]
-    rest = iter(inputs)
+    rest = iter(texts)
     while batch := list(islice(rest, _BATCH_SIZE)):
-        for location, text in batch:
-            if len(text) > nlp.max_length:
-                raise _too_long(location, text, nlp)
         with nlp.memory_zone():
-            for doc in nlp.pipe(text for _, text in batch):
+            for doc in nlp.pipe(batch):
                 found = [*_scored_entities(doc, keys), *_scored_group(doc, spans_key)]
                 yield ExportedText(doc.text, _sorted(found), doc)
 
 
-def _inputs(
-    path: Path, nlp: Language, problems: ProblemLog
-) -> Iterator[tuple[str, str]]:
-    """Yield the location and the text of each input."""
+def read_inputs(path: Path, nlp: Language, problems: ProblemLog) -> Iterator[str]:
+    """Yield the texts of a file: of a .spacy file, or see `read_texts`.
+
+    path: The file.
+    nlp: The pipeline that they are input of.
+    problems: Problems are added to it.
+    RAISES (DataError): For a file that cannot be read, or a text longer than
+        `nlp.max_length`.
+    """
+    inputs: Iterator[tuple[str, str]]
     if path.suffix == ".spacy":
-        for number, example in enumerate(read_examples(path, nlp), start=1):
-            yield f"{path}, record {number}", example.reference.text
+        examples = enumerate(read_examples(path, nlp), start=1)
+        inputs = ((f"{path}, record {i}", eg.reference.text) for i, eg in examples)
     else:
-        for line, text in read_texts(path, problems):
-            yield f"{path}:{line}", text
+        lines = read_texts(path, problems)
+        inputs = ((f"{path}:{line}", text) for line, text in lines)
+    for location, text in inputs:
+        if len(text) > nlp.max_length:
+            raise _too_long(location, text, nlp)
+        yield text
 
 
 def _scored_entities(doc: Doc, keys: list[str | None]) -> Iterator[Entity]:
@@ -242,6 +249,6 @@ def _too_long(location: str, text: str, nlp: Language) -> DataError:
     )
 
 
-def _version(nlp: Language) -> str:
+def model_version(nlp: Language) -> str:
     """The name of a pipeline with its version, as that of its package."""
     return "{lang}_{name}-{version}".format(**nlp.meta)

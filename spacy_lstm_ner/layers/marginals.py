@@ -1,4 +1,4 @@
-"""The probability of a segment of a path, such as an entity.
+"""The probability of a tag at a unit, and of a segment of a path, such as an entity.
 
 A segment has the tags y_s … y_e, and the path must not go on with its continuation c:
 an entity that is longer is another one. Given the text, a path is a Markov chain. So
@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 import numpy as np
 from thinc.api import Model, to_numpy
-from thinc.types import Floats1d, Ints1d, Ragged
+from thinc.types import Floats1d, Floats2d, Ints1d, Ragged
 
-from .crf import ConstrainedScores, TransitionConstraints
+from .crf import ConstrainedScores, TransitionConstraints, float64_scores
 from .lattice import forward_backward
 from .packing import pack_on_cpu
 
@@ -89,3 +89,33 @@ def segment_marginals(
     )
     # Rounding must not leave the range of probabilities.
     return np.clip(probabilities, 0.0, 1.0)
+
+
+def tag_marginals(
+    crf: Model,
+    emissions: Ragged,
+    constraints: TransitionConstraints,
+    *,
+    temperature: float = 1.0,
+) -> tuple[Floats2d, Floats1d]:
+    """The probability of each tag at each unit.
+
+    crf: A `CRF` layer.
+    emissions: (N, T) emission scores; minus infinity excludes a tag.
+    constraints: The legal paths.
+    temperature: All scores, those of the layer included, are divided by it.
+    RETURNS: (N, T) float64 probabilities; and (B,) log Z of each sequence, 0 for an
+        empty one.
+    RAISES (ValueError): If a sequence has no legal path.
+    """
+    data = float64_scores(emissions) / temperature
+    lengths = to_numpy(emissions.lengths)
+    log_z = np.zeros(len(lengths))
+    if not len(data):
+        return data, log_z
+    packing = pack_on_cpu(lengths, len(data))
+    scores = ConstrainedScores(crf, constraints, temperature=temperature)
+    lattice = forward_backward(data[packing.forwards], packing, scores)
+    by_length = np.argsort(-lengths, kind="stable")[: len(lattice.log_z)]
+    log_z[by_length] = lattice.log_z
+    return packing.to_ragged(lattice.alpha * lattice.beta), log_z

@@ -3,11 +3,13 @@
 from .annotating import entity_scores
 from .component import LSTMEntityRecognizer, recognizers
 from .decoding import Analysis, Decoding
+from .uncertainty import Uncertainty
 
 __all__ = [
     "Analysis",
     "Decoding",
     "LSTMEntityRecognizer",
+    "Uncertainty",
     "entity_scores",
     "recognizers",
 ]

@@ -41,6 +41,7 @@ from .preset import has_preset, without_preset
 from .settings import Setting
 from .state import State
 from .trainable import TrainableRecognizer
+from .uncertainty import Uncertainty, measure_uncertainty
 
 
 class LSTMEntityRecognizer(TrainableRecognizer):
@@ -206,6 +207,20 @@ class LSTMEntityRecognizer(TrainableRecognizer):
         decoder = self._decoder
         batches = decoder.batches(list(docs), None)
         return [found for batch in batches for found in decoder.n_best(batch, n)]
+
+    def uncertainty(self, docs: Iterable[Doc]) -> list[Uncertainty]:
+        """How certain the component is of its predictions, for example to choose texts
+        to annotate. The documents are not modified. Components before this one should
+        have been applied, see `n_best`.
+
+        docs: The documents.
+        RETURNS: For each document the probability of its best analysis, as a logarithm,
+            its entities with their probabilities, and the expected number of entities.
+            Those of a document longer than a window are put together from its windows:
+            the logarithm of the probability is then an estimate.
+        RAISES (ValueError): As `predict`.
+        """
+        return measure_uncertainty(self._decoder, list(docs), self.window)
 
     def without_preset(self, doc: Doc, spans: list[Span]) -> list[Span]:
         """Remove preset entities from the entities of a path.

@@ -271,6 +271,12 @@ def _bare_is_plain(notation: Notation, tags: list[str]) -> bool:
         return False
     if any(_POSITION_WORDS.search(label.replace("_", " ")) for label in labels):
         return False
+    # Labels that differ in one letter only have prefixes of an unknown scheme.
+    separators = (*_HYPHENS, *_SEPARATORS, *_WIDE)
+    stems = [label[1:] for label in labels if label[1:].startswith(separators)]
+    stems += [label[:-1] for label in labels if label[:-1].endswith(separators)]
+    if len(set(stems)) < len(stems):
+        return False
     # A label that always follows the same other one is its inside tag: BPER, IPER.
     before: dict[str, Counter[str]] = {label: Counter() for label in labels}
     for first, second in pairwise(("", *tags)):

@@ -30,6 +30,7 @@ a rule there.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -93,6 +94,7 @@ class TaggedSpans(NamedTuple):
     n_lost: int
 
 
+@lru_cache(10_000)
 def split_tag(tag: str) -> tuple[str, str]:
     """Split a tag into prefix and label.
 
@@ -126,11 +128,14 @@ def spans_from_tags(tags: Sequence[str], scheme: str = "BIO") -> TaggedSpans:
     if scheme not in PREFIXES:
         raise ValueError(f"Unknown tag scheme {scheme!r}: use one of {FILE_SCHEMES}.")
     expected = PREFIXES[scheme]
-    meanings = {**MEANINGS, **expected}
+    meanings = MEANINGS | expected
     closes = "E" in expected.values()
     opens = "B" in expected.values() and scheme not in OPTIONAL_BEGIN
-    result = TaggedSpans([], [], [], 0)
-    spans, problems, missing, n_lost = result
+    inner = next((p for p, meaning in expected.items() if meaning == "I"), "")
+    spans: list[Span] = []
+    problems: list[TagProblem] = []
+    missing: list[tuple[int, int]] = []
+    n_lost = 0
     start = -1  # of the open entity; -1 if there is none
     label = ""
     uncertain = False  # whether the open entity is not read, since an edge is uncertain
@@ -150,6 +155,8 @@ def spans_from_tags(tags: Sequence[str], scheme: str = "BIO") -> TaggedSpans:
             gap = None
             continue
         prefix, tag_label = split_tag(tag)
+        if start >= 0 and tag_label == label and prefix == inner:
+            continue
         position = OUTSIDE if tag == OUTSIDE else meanings.get(prefix, "")
         if not position:
             problems.append(_unknown(i, tag, scheme))
@@ -196,7 +203,7 @@ def spans_from_tags(tags: Sequence[str], scheme: str = "BIO") -> TaggedSpans:
             message = f"entity {label!r} is not closed before the end of the text"
             problems.append(TagProblem(len(tags) - 1, "entity without end", message))
         close(len(tags))
-    return result._replace(n_lost=n_lost)
+    return TaggedSpans(spans, problems, missing, n_lost)
 
 
 def _tags_of(scheme: str) -> str:

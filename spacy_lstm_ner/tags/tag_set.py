@@ -57,7 +57,8 @@ class TagSet:
             ),
             ends=~unfinished if must_close else np.ones_like(unfinished),
         )
-        self._opens = np.isin(prefix, ("B", "S"))
+        #: (T,) bool, whether an entity begins with this tag.
+        self.opens = np.isin(prefix, ("B", "S"))
         self._closes = np.isin(prefix, ("E", "S"))
         self._inside = prefix == "I"
         self._begins = prefix == "B"
@@ -146,7 +147,7 @@ class TagSet:
         """
         if not ids.any():
             return []
-        opens = np.flatnonzero(self._opens[ids])
+        opens = np.flatnonzero(self.opens[ids])
         if "E" in self.prefixes:
             last = np.flatnonzero(self._closes[ids])
         else:

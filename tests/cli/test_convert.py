@@ -138,3 +138,16 @@ def test_subprocess_with_a_gbk_console(tmp_path):
     assert "[北京 地]" in result.stdout.decode("gbk")
     assert out.is_file()
     assert result.stderr == b"", "no progress bar where nobody watches"
+
+
+def test_a_tokenizer_that_does_not_fit_the_text_is_told(tmp_path):
+    path = tmp_path / "english.conll"
+    path.write_text("EU B-ORG\nrejects O\nGerman O\ncall O\n. O\n\n" * 30, "utf8")
+    code, output = convert(path, tmp_path / "out.spacy")
+    assert code == 0
+    assert "[EU ORG] rejects German call ." in output
+    assert "words split into letters" in output
+    assert "--lang: zh" in output
+    code, output = convert(path, tmp_path / "out.spacy", "--lang", "en")
+    assert code == 0
+    assert "words split into letters" not in output

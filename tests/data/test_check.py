@@ -108,8 +108,9 @@ def test_dataset_files(tmp_path):
     path = tmp_path / "bad.bmes"
     path.write_text("北 B-ORG\n京 X-ORG\n\n" * 30, "utf8")
     kinds = findings(path)
-    number, (example,) = kinds["problem in the file", "bad"]
-    assert number == 1 and "unknown tag: 30 in total" in example
+    _, (problem, lost) = kinds["problem in the file", "bad"]
+    assert "unknown tag: 30 in total" in problem
+    assert lost == "Entities lost: 30, beside an unknown or missing tag"
     assert findings(SAMPLE / "resume.json").keys() <= {("rare label", "resume")}
 
 

@@ -339,7 +339,7 @@ def test_exactly_the_tokens_in_gaps_are_missing(write, tmp_path, lang):
         value = json.dumps({"text": units, "labels": tags})
         path = write(value, ("x", "B-A"), name=f"{number}.jsonl")
         out = tmp_path / f"{number}.spacy"
-        convert([path], out, scheme="BIO", lang=lang)
+        convert([path], out, scheme="BIO", joiner="", lang=lang)
         doc = docs_in(out, lang)[0]
         unknown, entity = set(), set()
         at = 0

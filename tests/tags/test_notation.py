@@ -84,6 +84,8 @@ def test_tags_are_read_where_it_is_plain_what_is_meant(tags, description):
         (" ".join(["ADJ"] * 30 + ["NOUN"] * 30 + ["_"]),) * 2,
         (" ".join(["O"] * 150 + [f"w{chr(97 + i % 26)}{i}" for i in range(150)]),) * 2,
         # Positions that are written in a way of their own.
+        ("O X-PER Y-PER O", "O X-PER Y-PER O"),
+        ("O PER-1 PER-2 O", "O PER-1 PER-2 O"),
         ("O PER_begin PER_inside O", "O PER_begin PER_inside O"),
         ("O BPER IPER" + " O BPER IPER" * 2,) * 2,
         ("O PER1 PER2 PER2" + " O PER1 PER2" * 2,) * 2,

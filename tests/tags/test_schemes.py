@@ -158,19 +158,19 @@ def test_a_scheme_without_a_begin_prefix(monkeypatch):
 
 
 def test_a_scheme_is_added_in_one_place(tmp_path, monkeypatch):
-    new = {"A": "B", "C": "I", "F": "E", "T": "S"}
-    monkeypatch.setitem(PREFIXES, "ACFT", new)
+    new = {"B": "B", "I": "I", "L": "E", "S": "S"}
+    monkeypatch.setitem(PREFIXES, "BILS", new)
     monkeypatch.setattr(options, "FILE_SCHEMES", tuple(PREFIXES))
-    tags = ["T-A", "A-A", "C-A", "F-A", "O", "A-B-C", "F-B-C"]
-    assert spans_from_tags(tags, "ACFT") == (SPANS, [], [], 0)
-    assert detect_scheme([tags]) == "ACFT"
+    tags = ["S-A", "B-A", "I-A", "L-A", "O", "B-B-C", "L-B-C"]
+    assert spans_from_tags(tags, "BILS") == (SPANS, [], [], 0)
+    assert detect_scheme([tags]) == "BILS"
     for scheme, known in WRITTEN.items():
         assert detect_scheme([known.split()]) == scheme
     path = tmp_path / "data.txt"
     path.write_text("".join(f"字 {tag}\n" for tag in tags), "utf8")
-    for scheme in ("auto", "ACFT"):
+    for scheme in ("auto", "BILS"):
         file = DataFile(path, ReadingOptions(scheme=scheme))
-        assert file.options.scheme == "ACFT"
+        assert file.options.scheme == "BILS"
 
 
 @pytest.mark.parametrize(

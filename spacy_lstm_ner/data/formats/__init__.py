@@ -13,7 +13,18 @@ from pathlib import Path
 from typing import Any
 
 from ...exceptions import DataError
-from . import columns, tags_of_units
+from . import (
+    cluener,
+    column_detection,
+    columns,
+    docbin,
+    label_studio,
+    offsets,
+    prodigy,
+    sentences,
+    spacy_json,
+    tags_of_units,
+)
 from .base import AnnotatedText, Format, Record
 
 __all__ = [
@@ -30,15 +41,57 @@ __all__ = [
 
 #: All formats by name, in the order in which detection tries them.
 FORMATS: dict[str, Format] = {
+    "label-studio": Format(
+        "tasks of Label Studio with their annotations",
+        read_values=label_studio.read_tasks,
+        recognizes=label_studio.recognizes,
+        detect=label_studio.detect,
+    ),
+    "prodigy": Format(
+        "tasks of Prodigy with their answers",
+        read_values=prodigy.read_answers,
+        recognizes=prodigy.recognizes,
+        detect=prodigy.detect,
+    ),
+    "spacy-json": Format(
+        "spaCy's JSON of version 2",
+        read_values=spacy_json.read_documents,
+        recognizes=spacy_json.recognizes,
+        detect=spacy_json.detect,
+    ),
+    "cluener": Format(
+        "objects with a text and its entities by label and by their text",
+        read_values=cluener.read_cluener,
+        recognizes=cluener.recognizes,
+        detect=cluener.detect,
+    ),
+    "spacy": Format(
+        ".spacy files",
+        read_path=docbin.read_docbin,
+        recognizes=docbin.recognizes,
+    ),
     "tags": Format(
         "objects with a text and a tag for each character or token",
         read_values=tags_of_units.read_tags,
         recognizes=tags_of_units.recognizes,
+        detect=tags_of_units.detect,
+    ),
+    "offsets": Format(
+        "objects with a text and its entities by character offsets",
+        read_values=offsets.read_offsets,
+        recognizes=offsets.recognizes,
+        detect=offsets.detect,
+    ),
+    "sentences": Format(
+        "one sentence per line, units and tags in two halves or in pairs",
+        read_lines=sentences.read_sentences,
+        recognizes=sentences.recognizes,
+        detect=sentences.detect,
     ),
     "columns": Format(
         "one unit per line with its tag, blank lines between records",
         read_lines=columns.read_columns,
-        detect=columns.detect,
+        detect=column_detection.detect,
     ),
 }
 #: Former names of formats.

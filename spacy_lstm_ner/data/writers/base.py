@@ -47,12 +47,14 @@ class ExportedText:
         overlap.
     doc: The tokenized text.
     missing: Whether the annotation of a part of the text is missing.
+    meta: What else is known of the text, for annotators, by name.
     """
 
     text: str
     entities: list[Entity]
     doc: Doc
     missing: bool = False
+    meta: dict[str, str | float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,7 @@
 spaCy reads such a folder wherever it reads a file."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from spacy.tokens import Doc, DocBin
@@ -11,9 +11,7 @@ from ...exceptions import DataError
 from ...util.atomic import path_in_errors
 from .base import ExportedText, WritingLog, WritingOptions
 
-# What `DocBin` stores of each token, besides its text.
 _ENTITIES = ("ENT_IOB", "ENT_TYPE")
-_WITH_IDS = (*_ENTITIES, "ENT_KB_ID", "ENT_ID")
 _SHARD_NAME = re.compile(r"part-\d{5}\.spacy")
 
 
@@ -24,7 +22,8 @@ def write_docs(
     log: WritingLog,
 ) -> None:
     """Write Docs as they are, with their span groups: see `base.Write`."""
-    writer = DocBinWriter(path, path, options.shard_size, _WITH_IDS)
+    attrs = (*_ENTITIES, "ENT_KB_ID", "ENT_ID")
+    writer = DocBinWriter(path, path, options.shard_size, attrs)
     for exported in texts:
         writer.add(exported.doc)
         log.add(exported.entities)
@@ -59,20 +58,20 @@ class DocBinWriter:
         path: Path,
         new: Path,
         shard_size: int,
-        attrs: tuple[str, ...] = _ENTITIES,
+        attrs: Sequence[str] = _ENTITIES,
     ):
         """
         path: The destination, for errors.
         new: Where to write: a file, or a folder if there is more than one shard.
         shard_size: Maximum number of Docs in a file.
-        attrs: The attributes of tokens to store.
+        attrs: The attributes of tokens to write.
         """
         self.path = path
         self.new = new
         self.shard_size = shard_size
-        self.attrs = attrs
         self.n_shards = 0
-        self.docs = DocBin(attrs=attrs)
+        self.attrs = list(attrs)
+        self.docs = DocBin(attrs=self.attrs)
 
     def add(self, doc: Doc) -> None:
         """Add a Doc."""

@@ -58,4 +58,4 @@ def _values(
         if options.predicted:
             value["scores"] = [score_of(entity) for entity in entities]
         log.add(entities)
-        yield value
+        yield {**value, **exported.meta}

@@ -44,4 +44,4 @@ def _values(
                 value["score"] = score
             entities.append(value)
         log.add(exported.entities)
-        yield {"text": text, "entities": entities}
+        yield {"text": text, "entities": entities, **exported.meta}

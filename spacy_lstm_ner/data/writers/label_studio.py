@@ -47,7 +47,8 @@ def _tasks(
     for exported in texts:
         log.add(exported.entities)
         result = _regions(exported, options)
-        task: dict[str, Any] = {"data": {"text": exported.text}}
+        data = {"text": exported.text, **exported.meta}
+        task: dict[str, Any] = {"data": data}
         if options.predicted:
             prediction: dict[str, Any] = {"model_version": options.model_version}
             if (score := lowest_score(exported.entities)) is not None:

@@ -88,7 +88,10 @@ def _tasks(
         }
         if not options.predicted:
             task["answer"] = "accept"
-        elif (score := lowest_score(entities)) is not None:
-            task["meta"] = {"score": score}
+        meta = dict(exported.meta)
+        if options.predicted and (score := lowest_score(entities)) is not None:
+            meta["score"] = score
+        if meta:
+            task["meta"] = meta
         log.add(entities)
         yield task

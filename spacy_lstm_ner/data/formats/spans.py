@@ -1,0 +1,415 @@
+"""Entities by offsets: whether ends are inclusive, and what the offsets count.
+
+Tools differ in both, and a wrong guess is silent: it cuts off or adds a character. So
+both are decided for a file as a whole, by the text of its entities where the file has
+it. Where it has none, by what is possible at all, and by what is known of the keys.
+"""
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from itertools import accumulate
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ...exceptions import DataError
+from ...tags import Span
+from ...util.text import BLANK, shortened
+from ..options import ReadingOptions
+from .base import AnnotatedText, Report
+
+#: Reasons for which entities are lost.
+DUPLICATE = "the same entity twice"
+INVALID = "invalid offsets or label"
+OUTSIDE_TEXT = "offsets outside the text"
+DIFFERENT_TEXT = "its text differs from the text at its offsets"
+
+# Of the entities, at most this share may not fit what is decided for the file.
+_MAX_MISFITS = 0.1
+# From so many entities on, the characters after them show whether ends are inclusive.
+_MIN_FOLLOWERS = 20
+_MIN_PUNCTUATED = 0.2
+# What tools remove from the text of an entity, or escape there.
+_IGNORED = re.compile(rf"(?:[{BLANK}]|\\[nrt])+")
+# Characters of two UTF-16 code units.
+_WIDE = re.compile("[\U00010000-\U0010ffff]")
+# A tag of a unit.
+_TAG = re.compile(r"[BIESMLU]-\S")
+
+
+class RawSpan(NamedTuple):
+    """An entity as it is in a file, with anything as its offsets and label.
+
+    start: Offset of the start.
+    end: Offset of the end, which may be inclusive. None: `length` is given.
+    label: The label.
+    surface: The text of the entity, if the file has it.
+    length: Its length.
+    problem: What is wrong with it, if it cannot be read.
+    """
+
+    start: int | None
+    end: int | None
+    label: Any
+    surface: str | None = None
+    length: int | None = None
+    problem: str = ""
+
+
+@dataclass(slots=True)
+class SpannedText:
+    """A text with its entities, as they are in a file.
+
+    text: The text.
+    spans: The entities.
+    units: The units that offsets count, if they count tokens.
+    joiner: What is between them in the text.
+    has_wide_characters: Whether characters and UTF-16 code units are not the same.
+    """
+
+    text: str
+    spans: list[RawSpan]
+    units: list[str] | None = None
+    joiner: str = ""
+    has_wide_characters: bool = field(init=False)
+    _starts: list[int] = field(init=False, default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.has_wide_characters = _WIDE.search(self.text) is not None
+
+    def place(self, span: RawSpan, ends: str, offsets: str) -> tuple[int, int] | None:
+        """Return start and end of an entity in the text, in characters and with an
+        exclusive end; None if it is not within the text."""
+        start, end = span.start, span.end
+        if start is None:
+            return None
+        if end is None:
+            end = start + (span.length or 0)
+        elif ends == "inclusive":
+            end += 1
+        if not 0 <= start < end:
+            return None
+        if self.units is not None:
+            if end > len(self.units):
+                return None
+            if not self._starts:
+                sizes = (len(unit) + len(self.joiner) for unit in self.units)
+                self._starts = list(accumulate(sizes, initial=0))
+            return self._starts[start], self._starts[end] - len(self.joiner)
+        if offsets == "utf16" and self.has_wide_characters:
+            if not self._starts:
+                sizes = (2 if char > "\uffff" else 1 for char in self.text)
+                self._starts = list(accumulate(sizes, initial=0))
+            found = [bisect_left(self._starts, offset) for offset in (start, end)]
+            for i, offset in zip(found, (start, end), strict=True):
+                # Beyond the end, or within a character.
+                if i == len(self._starts) or self._starts[i] != offset:
+                    return None
+            return found[0], found[1]
+        return (start, end) if end <= len(self.text) else None
+
+
+def detect_offsets(
+    texts: list[SpannedText],
+    options: ReadingOptions,
+    path: Path,
+    *,
+    convention: str | None = None,
+) -> ReadingOptions:
+    """Decide whether ends are inclusive, and what offsets count.
+
+    texts: The texts at the beginning of a file.
+    options: Options that are set are kept.
+    path: The file, for messages.
+    convention: What the tool that writes these keys uses for ends, if that is known.
+    RETURNS: The options. `offsets` remains "auto" if no text has characters for which
+        it matters: it is then decided for each record by the text of its entities.
+    RAISES (DataError): If neither fits, or if the file does not show it and there are
+        signs of inclusive ends.
+    """
+    with_text = any(span.surface for text in texts for span in text.spans)
+    if with_text:
+        ends, offsets = _decide_by_text(texts, options, path)
+    else:
+        ends, offsets = _decide_without_text(texts, options, path, convention)
+    wide = any(text.has_wide_characters for text in texts if text.spans)
+    if options.offsets == "auto" and not wide:
+        offsets = "auto"
+    return replace(options, ends=ends, offsets=offsets)
+
+
+def annotated_text(
+    text: SpannedText,
+    options: ReadingOptions,
+    report: Report,
+    line: int,
+    names: dict[int, str],
+) -> AnnotatedText:
+    """Place the entities of a text. Those that cannot be placed are reported.
+
+    text: The text.
+    options: The options with `ends`, which `detect_offsets` has set.
+    report: Problems and lost entities are reported to it.
+    line: The line that the record begins at.
+    names: The names of labels that are numbers.
+    RETURNS: The text with all entities, overlapping ones included, each of them once.
+    """
+    ends, offsets = options.ends, options.offsets
+    if offsets == "auto":
+        offsets = "characters"
+        if text.has_wide_characters:
+            offsets = max(
+                ("characters", "utf16"), key=lambda name: _count(text, ends, name)
+            )
+    result = AnnotatedText(text.text, [], line=line, can_overlap=True)
+    seen: set[Span] = set()
+    for span in text.spans:
+        label = _label_of(span, names)
+        if span.problem or not label:
+            problem = span.problem or f"the label is {_short(span.label)}"
+            report(line, "invalid entity", problem)
+            report.lose(INVALID)
+            continue
+        place = text.place(span, ends, offsets)
+        if place is None:
+            found = f"{_short(label)} from {span.start} to {_end_of(span)}"
+            message = f"{found}, in a text of {len(text.units or text.text)}"
+            report(line, "offsets outside the text", message)
+            report.lose(OUTSIDE_TEXT)
+            continue
+        start, end = place
+        part = text.text[start:end]
+        if span.surface and not _is_same(span.surface, part):
+            found = f"{_short(label)} {_short(span.surface)}"
+            message = f"{found}, but at its offsets {_short(part)}"
+            report(line, "text of entity differs", message)
+            report.lose(DIFFERENT_TEXT)
+            result.missing.append(place)
+            continue
+        entity = Span(start, end, label)
+        if entity in seen:
+            report.lose(DUPLICATE)
+        else:
+            seen.add(entity)
+            result.entities.append(entity)
+    return result
+
+
+def check_labels(
+    texts: list[SpannedText], names: dict[int, str] | None, path: Path
+) -> None:
+    """Check the labels at the beginning of a file.
+
+    names: The names of labels that are numbers, if they are given.
+    RAISES (DataError): For labels that are numbers without names, and for tags in place
+        of labels.
+    """
+    labels = [span.label for text in texts for span in text.spans if not span.problem]
+    numbers = {label for label in labels if _is_number(label)}
+    if unnamed := sorted(numbers.difference(names or {})):
+        raise DataError(
+            f"{path}: labels are numbers, such as {unnamed[0]}, and have no names in "
+            f"the file. Export them with names, or give their names: --label-names "
+            f"{unnamed[0]}=PER,…"
+        )
+    tags = [label for label in labels if isinstance(label, str) and _TAG.match(label)]
+    if len(tags) > len(labels) / 2:
+        raise DataError(
+            f"{path}: the entities have tags such as {tags[0]!r} in place of labels: "
+            f"they are the tags of tokens, perhaps the output of a model. Expected one "
+            f"span and one label per entity"
+        )
+
+
+def _decide_by_text(
+    texts: list[SpannedText], options: ReadingOptions, path: Path
+) -> tuple[str, str]:
+    """Decide by the text of the entities."""
+    choices = [
+        (ends, offsets)
+        for ends in _choices(options.ends, ("exclusive", "inclusive"))
+        for offsets in _choices(options.offsets, ("characters", "utf16"))
+    ]
+    n = sum(bool(span.surface) for text in texts for span in text.spans)
+    counts = {
+        choice: sum(_count(text, *choice) for text in texts) for choice in choices
+    }
+    # Of equals, the first one.
+    best = max(choices, key=lambda choice: counts[choice])
+    # What the user says is not doubted: what differs is reported.
+    if (n - counts[best]) > _MAX_MISFITS * n and "auto" in (
+        options.ends,
+        options.offsets,
+    ):
+        text, span = next(
+            (text, span)
+            for text in texts
+            for span in text.spans
+            if span.surface and not _fits(text, span, *best)
+        )
+        raise DataError(
+            f"{path}: the text of the entities is not at their offsets, whether ends "
+            f"are inclusive or exclusive, and whether they count characters or UTF-16 "
+            f"code units: {n - int(counts[best]):,} of {n:,} differ. The first one is "
+            f"{_short(span.label)} {_short(span.surface)}, but "
+            f"{_readings(text, span)}. "
+            f"Check whether the text was changed after annotation; with --ends and "
+            f"--offsets, the file is read without the entities that differ"
+        )
+    return best
+
+
+def _decide_without_text(
+    texts: list[SpannedText],
+    options: ReadingOptions,
+    path: Path,
+    convention: str | None,
+) -> tuple[str, str]:
+    """Decide by what is possible, and by the convention of the keys."""
+    offsets = options.offsets
+    if offsets == "auto":
+        beyond = {
+            name: sum(
+                text.place(span, options.ends, name) is None
+                for text in texts
+                for span in text.spans
+                if text.has_wide_characters
+            )
+            for name in ("characters", "utf16")
+        }
+        offsets = "utf16" if beyond["utf16"] < beyond["characters"] else "characters"
+    pairs = [
+        (text, span)
+        for text in texts
+        for span in text.spans
+        if span.start is not None and span.end is not None
+    ]
+    if options.ends != "auto":
+        return options.ends, offsets
+    if not pairs:
+        return convention or "exclusive", offsets
+    single = [(text, span) for text, span in pairs if span.start == span.end]
+    last = [
+        (text, span)
+        for text, span in pairs
+        if span.start != span.end
+        and text.place(span, "exclusive", offsets) is not None
+        and text.place(span, "inclusive", offsets) is None
+    ]
+    outside = [
+        (text, span)
+        for text, span in pairs
+        if text.place(span, "exclusive", offsets) is None and span.start != span.end
+    ]
+    if len(outside) > _MAX_MISFITS * len(pairs):
+        text, span = outside[0]
+        raise DataError(
+            f"{path}: {len(outside):,} of {len(pairs):,} entities are outside of their "
+            f"texts, the first one is {_short(span.label)} from {span.start} to "
+            f"{span.end}, in a text of {len(text.units or text.text):,}. Check whether "
+            f"the text was changed after annotation; with --ends, the file is read "
+            f"without these entities"
+        )
+    if single and (last or convention == "exclusive"):
+        text, span = single[0]
+        reason = (
+            f"{len(last):,} end after the last character of the text"
+            if last
+            else "tools that write these keys do not count the end"
+        )
+        raise DataError(
+            f"{path}: whether ends are inclusive is contradictory: {len(single):,} of "
+            f"{len(pairs):,} entities have the same start and end, such as "
+            f"{_short(span.label)} at {span.start}, but {reason}. Set --ends exclusive "
+            f"(then these are empty, and not read) or --ends inclusive"
+        )
+    if single:
+        return "inclusive", offsets
+    if last or convention:
+        return convention or "exclusive", offsets
+    _check_followers(pairs, offsets, path)
+    return "exclusive", offsets
+
+
+def _check_followers(
+    pairs: list[tuple[SpannedText, RawSpan]], offsets: str, path: Path
+) -> None:
+    """Check that ends look exclusive, by the characters after entities: many entities
+    are followed by a punctuation mark or a blank, and hardly any ends with one.
+
+    RAISES (DataError): If they look inclusive.
+    """
+    n = at_end = after_end = 0
+    for text, span in pairs:
+        place = text.place(span, "inclusive", offsets)
+        if place is not None and place[1] < len(text.text):
+            n += 1
+            at_end += not text.text[place[1] - 1].isalnum()
+            after_end += not text.text[place[1]].isalnum()
+    if n >= _MIN_FOLLOWERS and at_end < 0.02 * n and after_end >= _MIN_PUNCTUATED * n:
+        text, span = pairs[0]
+        raise DataError(
+            f"{path}: ends of entities look inclusive, but the file has no text of "
+            f"entities that would show it. The first one is {_short(span.label)}: "
+            f"{_readings(text, span)}. Set --ends inclusive or --ends exclusive"
+        )
+
+
+def _choices(value: str, all_values: tuple[str, ...]) -> tuple[str, ...]:
+    return all_values if value == "auto" else (value,)
+
+
+def _count(text: SpannedText, ends: str, offsets: str) -> float:
+    """Return how many entities have their text at their offsets. Those for which blanks
+    have to be ignored count a little less."""
+    return sum(_fits(text, span, ends, offsets) for span in text.spans if span.surface)
+
+
+def _fits(text: SpannedText, span: RawSpan, ends: str, offsets: str) -> float:
+    place = text.place(span, ends, offsets)
+    if place is None or not span.surface:
+        return 0
+    part = text.text[place[0] : place[1]]
+    if part == span.surface:
+        return 1
+    return 0.999 if _is_same(span.surface, part) else 0
+
+
+def _is_same(surface: str, part: str) -> bool:
+    return surface == part or _IGNORED.sub("", surface) == _IGNORED.sub("", part)
+
+
+def _readings(text: SpannedText, span: RawSpan) -> str:
+    """Return what an entity is if ends are inclusive, and if they are exclusive."""
+    found: Iterator[str] = (
+        f"{ends} ends read {_short(text.text[slice(*place)])}"
+        for ends in ("exclusive", "inclusive")
+        if (place := text.place(span, ends, "characters"))
+    )
+    return ", ".join(found) or "its offsets are outside the text"
+
+
+def _end_of(span: RawSpan) -> int | None:
+    if span.end is None and span.start is not None:
+        return span.start + (span.length or 0)
+    return span.end
+
+
+def _label_of(span: RawSpan, names: dict[int, str]) -> str:
+    """Return the label, "" if there is none."""
+    label = names.get(span.label) if _is_number(span.label) else span.label
+    return label.strip() if isinstance(label, str) else ""
+
+
+def _is_number(label: Any) -> bool:
+    return isinstance(label, int) and not isinstance(label, bool)
+
+
+def _short(value: Any) -> str:
+    """Return a value from data for a message."""
+    if isinstance(value, str):
+        return repr(shortened(value, 30))
+    if isinstance(value, int | float) or value is None:
+        return shortened(str(value), 30)
+    return f"a {type(value).__name__}"
