@@ -477,7 +477,13 @@ def tag_of(tag: Any, names: dict[int, str]) -> str | None:
     if tag is None or tag == -100:
         return ""
     number = ref.as_offset(tag)
-    return tag if isinstance(tag, str) else names.get(number) if number is not None else None
+    return (
+        tag
+        if isinstance(tag, str)
+        else names.get(number)
+        if number is not None
+        else None
+    )
 
 
 # Lines
@@ -518,7 +524,9 @@ def check_columns(
         record = reading.record
         assert isinstance(record, Record)
         seen.update(record.lines)
-        for unit, tag, number in zip(record.units, record.tags, record.lines, strict=True):
+        for unit, tag, number in zip(
+            record.units, record.tags, record.lines, strict=True
+        ):
             line = ref.repaired(lines[number - 1])
             if reading.kinds & repaired:
                 continue
@@ -546,7 +554,9 @@ def is_cell(cell: str, line: str, options: ReadingOptions) -> bool:
     digits = "[0-9]{0,2}" if options.segmentation_digits else ""
     edge = r"[\s,;|/\\\"'\x02]|$|^"
     separator = re.escape(options.separator) if options.separator else edge
-    pattern = rf"(?:^|{edge}|{separator}){re.escape(cell)}{digits}(?:{edge}|{separator}|$)"
+    pattern = (
+        rf"(?:^|{edge}|{separator}){re.escape(cell)}{digits}(?:{edge}|{separator}|$)"
+    )
     return re.search(pattern, line) is not None
 
 

@@ -326,7 +326,14 @@ def _other(value: Any, rng: random.Random) -> Any:
         added = rng.choice(("😀", "\ud83d", " ", "\u3000", "\n", "\u200b", "\0", "王"))
         inserted = value[:at] + added + value[at:]
         shorter = value[:at] + value[at + 1 :]
-        strange = (value * 2, list(value), value.lower(), value.upper(), "", f" {value}")
+        strange = (
+            value * 2,
+            list(value),
+            value.lower(),
+            value.upper(),
+            "",
+            f" {value}",
+        )
         return rng.choice((inserted, inserted, shorter, shorter, *strange))
     if isinstance(value, dict):
         return _other_object(value, rng)

@@ -272,7 +272,7 @@ def test_lone_surrogate_is_replaced(write, content):
         ("\ufeff\n\n \n", ":1: empty file"),
         (json.dumps([{"text": "一", "labels": ["O"]}])[:-1], "not closed"),
         ('{"text": "一", "labels": ["O"\n' * 3, "none can be parsed"),
-        ('{"a": ["一"], "b": ["O"]}\n', "the keys a, b"),
+        ('{"a": 1, "b": "一"}\n', "the keys a, b"),
         ("这是一个句子。\n没有标签。\n", "no tags such as O, B-… or I-… found"),
         (columns(" ").encode("gb18030"), "--encoding gb18030"),
     ],
@@ -306,7 +306,7 @@ def test_first_record_does_not_require_reading_the_whole_file(write):
     path = write((OTHER + "\n") * 20_000)
     sizes: list[int] = []
     next(DataFile(path).records(ProblemLog(), progress=sizes.append))
-    assert sum(sizes) == len(OTHER.encode()) + 1
+    assert sum(sizes) < path.stat().st_size / 4
 
 
 def test_a_format_is_added_in_one_place(write, monkeypatch):

@@ -7,7 +7,7 @@ import pytest
 from thinc.types import Ragged
 
 from spacy_lstm_ner.layers import CRF
-from spacy_lstm_ner.layers.marginals import segment_marginals
+from spacy_lstm_ner.layers.marginals import segment_marginals, tag_marginals
 
 from ..helpers.brute_force import LENGTHS, legal_paths, score, spans_of
 from ..helpers.gradients import to_float64
@@ -78,3 +78,31 @@ def test_probability_of_what_is_certain_or_impossible(tags):
 def test_no_probability_is_asked_for(crf, tags, emissions):
     asked = tags.segments([])
     assert len(segment_marginals(crf, emissions, tags.constraints, asked)) == 0
+
+
+def test_probability_of_tags(crf, tags, emissions):
+    emissions.dataXd[1, 1:] = -np.inf
+    temperature = 2.0
+    expected = np.zeros(emissions.dataXd.shape)
+    expected_log_z, first = [], 0
+    for n in LENGTHS:
+        rows = emissions.dataXd[first : first + n]
+        paths = legal_paths(tags, n) if n else [()]
+        scores = [score(crf, rows, path) if n else 0.0 for path in paths]
+        weights = np.exp(np.array(scores) / temperature)
+        expected_log_z.append(np.log(weights.sum()))
+        for path, p in zip(paths, weights / weights.sum(), strict=True):
+            expected[range(first, first + n), list(path)] += p
+        first += n
+    actual, log_z = tag_marginals(
+        crf, emissions, tags.constraints, temperature=temperature
+    )
+    np.testing.assert_allclose(actual, expected, atol=1e-8)
+    np.testing.assert_allclose(log_z, expected_log_z, atol=1e-8)
+
+
+def test_probability_of_tags_of_an_empty_batch(crf, tags):
+    empty = Ragged(np.zeros((0, len(tags))), np.array([0, 0]))
+    marginals, log_z = tag_marginals(crf, empty, tags.constraints)
+    assert marginals.shape == (0, len(tags))
+    assert log_z.tolist() == [0, 0]

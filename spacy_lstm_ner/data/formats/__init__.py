@@ -14,12 +14,16 @@ from typing import Any
 
 from ...exceptions import DataError
 from . import (
+    brat,
     cluener,
+    column_detection,
     columns,
+    conllu,
     docbin,
     label_studio,
     offsets,
     prodigy,
+    sentences,
     spacy_json,
     tags_of_units,
 )
@@ -80,10 +84,28 @@ FORMATS: dict[str, Format] = {
         recognizes=offsets.recognizes,
         detect=offsets.detect,
     ),
+    "brat": Format(
+        "texts as .txt with annotations of brat as .ann",
+        read_path=brat.read_brat,
+        recognizes=brat.recognizes,
+        detect=brat.detect,
+    ),
+    "conllu": Format(
+        "CoNLL-U with tags of entities in MISC or in an eleventh column",
+        read_lines=conllu.read_conllu,
+        recognizes=conllu.recognizes,
+        detect=conllu.detect,
+    ),
+    "sentences": Format(
+        "one sentence per line, units and tags in two halves or in pairs",
+        read_lines=sentences.read_sentences,
+        recognizes=sentences.recognizes,
+        detect=sentences.detect,
+    ),
     "columns": Format(
         "one unit per line with its tag, blank lines between records",
         read_lines=columns.read_columns,
-        detect=columns.detect,
+        detect=column_detection.detect,
     ),
 }
 #: Former names of formats.

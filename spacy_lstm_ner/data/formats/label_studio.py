@@ -134,7 +134,7 @@ def _spans(results: list[dict[str, Any]]) -> list[RawSpan]:
     spans: list[RawSpan] = []
     for result in results:
         value = result.get("value")
-        if result.get("type") in _OTHER_TEXTS:
+        if str(result.get("type")) in _OTHER_TEXTS:
             value = {}
         elif result.get("type") != "labels" or not isinstance(value, dict):
             continue

@@ -59,6 +59,9 @@ def _read_paragraph(
     paragraph: Any, options: ReadingOptions, report: Report, line: int
 ) -> Iterator[Record | AnnotatedText]:
     tokens = _tokens_of(paragraph)
+    if not all(isinstance(token.get("orth"), str) for token in tokens):
+        report(line, "not a record", "a token has no text (orth)")
+        return
     words = [token["orth"] for token in tokens]
     text = _spanned(paragraph)
     if _has_tags(tokens):
@@ -84,10 +87,9 @@ def _list_in(value: Any, key: str) -> list[Any]:
 
 def _tokens_of(paragraph: Any) -> list[dict[str, Any]]:
     return [
-        token
+        token if isinstance(token, dict) else {}
         for sentence in _list_in(paragraph, "sentences")
         for token in _list_in(sentence, "tokens")
-        if isinstance(token, dict) and isinstance(token.get("orth"), str)
     ]
 
 

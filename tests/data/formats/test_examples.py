@@ -1,102 +1,91 @@
-"""Each layout that tools and data sets use has a small example, with made-up texts: it
-is read right, or refused with an error that says what to do."""
+"""The example files of all layouts are read right, or refused with a reason.
+
+`expected.txt` has what is read from each file, for people to check. After a change that
+is meant, write it again:
+
+    python -m tests.data.formats.test_examples
+"""
 
 from pathlib import Path
 
 import pytest
+import spacy
 
+from spacy_lstm_ner.data.docs import doc_from_text
 from spacy_lstm_ner.data.files import DataFile
 from spacy_lstm_ner.data.options import ReadingOptions
 from spacy_lstm_ner.data.problems import ProblemLog
 from spacy_lstm_ner.exceptions import DataError
+from spacy_lstm_ner.tags import Span
+from spacy_lstm_ner.util.text import escaped
 
-EXAMPLES = Path(__file__).parent / "examples"
-A = ("王芳在沪宁医院工作。", [("王芳", "PER"), ("沪宁医院", "ORG"), ("沪宁", "LOC")])
-B = ("\U0001f600李雷去了青岛", [("李雷", "PER"), ("青岛", "LOC")])
-
-#: The format and the texts of each file. The options that a file needs are after it.
-READ = {
-    "cluener.jsonl": ("cluener", [A, B]),
-    "ccks.jsonl": ("offsets", [A, B]),
-    "cmeee.json": ("offsets", [A, B]),
-    "dataturks.jsonl": ("offsets", [A, B]),
-    "demo_page.jsonl": ("offsets", [A, B]),
-    "doccano_data.jsonl": ("offsets", [A, B]),
-    "doccano_label.jsonl": ("offsets", [A, B]),
-    "doccano_labels_meta.jsonl": ("offsets", [A, B]),
-    "doccano_relations.jsonl": ("offsets", [A, B]),
-    "doccano_v1_numbers.jsonl --label-names 3=PER,4=ORG,5=LOC": ("offsets", [A, B]),
-    "label_first.jsonl": ("offsets", [A, B]),
-    "label_studio.json": ("label-studio", [A, B]),
-    "label_studio_completions.json": ("label-studio", [A, B]),
-    "label_studio_skipped_and_two.json": ("label-studio", [A]),
-    "label_studio_utf16.json": ("label-studio", [A, B]),
-    "prodigy.jsonl": ("prodigy", [A, B]),
-    "prodigy_token_offsets.jsonl": ("prodigy", [A, B]),
-    "prodigy_binary.jsonl": ("prodigy", [(A[0], A[1][:1]), (A[0], [])]),
-    "spacy_v2.json": (
-        "spacy-json",
-        [("王芳 在沪宁", [("王芳", "PER"), ("沪宁", "LOC")])],
-    ),
-    "spacy_v2_entities.json": ("spacy-json", [A]),
-    "label_studio_min.json": ("offsets", [A, B]),
-    "ner_annotator.json": ("offsets", [A, B]),
-    "offset_length.jsonl": ("offsets", [A, B]),
-    "rasa.json": ("offsets", [A, B]),
-    "spacy_doc.jsonl": ("offsets", [A, B]),
-    "spacy_training.py": ("offsets", [A, B]),
-    "utf16_units.jsonl": ("offsets", [A, B]),
-    "w2ner.json": ("offsets", [A, B]),
-    "tags_as_strings.jsonl": ("tags", [("王芳在沪", [("王芳", "PER"), ("沪", "LOC")])]),
-    "tags_text_labels.jsonl": (
-        "tags",
-        [("王芳在沪", [("王芳", "PER"), ("沪", "LOC")])],
-    ),
-}
-#: What the error of each file says.
-REFUSED = {
-    "doccano_v1_numbers.jsonl": "give their names: --label-names 3=PER",
-    "refused_contradictory_ends.jsonl": "Set --ends exclusive",
-    "refused_looks_inclusive.jsonl": (
-        "exclusive ends read '王', inclusive ends read '王芳'. Set --ends inclusive"
-    ),
-    "refused_label_studio_hypertext.json": "Label the plain text in a <Text> tag",
-    "refused_shifted.jsonl": "Check whether the text was changed after annotation",
-    "refused_surface_only.jsonl": "it has no start and end; its keys are 'text'",
-    "refused_tag_numbers.jsonl": "--label-names O,B-PER,I-PER",
-    "refused_tags_as_labels.jsonl": "'B-PER' in place of labels",
-    "refused_tokens_or_characters.jsonl": "Set --ends if they count characters",
-    "refused_two_keys.jsonl": "under the keys 'entities' and 'label'",
-    "spert.json": '--joiner " " or --joiner ""',
+HERE = Path(__file__).parent
+EXAMPLES = HERE / "examples"
+EXPECTED = HERE / "expected.txt"
+NLP = spacy.blank("zh")
+#: Examples that are refused, but read with an option, as the error says.
+OPTIONS = {
+    "doccano_v1_numbers.jsonl": {"label_names": "3=PER,4=ORG,5=LOC"},
+    "spert.json": {"joiner": " "},
 }
 
 
-def read(name):
-    file_name, *flags = name.split(" ")
-    pairs = zip(flags[::2], flags[1::2], strict=True)
-    options = {flag[2:].replace("-", "_"): value for flag, value in pairs}
-    file = DataFile(EXAMPLES / file_name, ReadingOptions(**options))
-    texts = [
-        (text.text, [(text.text[s:e], label) for s, e, label in text.entities])
-        for text in file.texts(ProblemLog())
-    ]
-    return file, texts
+def example_paths() -> list[Path]:
+    return sorted(path for path in EXAMPLES.iterdir() if path.name != "README.md")
 
 
-@pytest.mark.parametrize("name", READ)
-def test_layout_is_read(name):
-    file, texts = read(name)
-    assert (file.options.format, texts) == READ[name]
+def marked(text: str, entities: list[Span]) -> str:
+    """The text, and the text of each entity with its offsets."""
+    found = [f"{e.label}[{e.start}:{e.end}]={text[e.start : e.end]}" for e in entities]
+    return escaped(" | ".join([text, *found]))
 
 
-@pytest.mark.parametrize("name", REFUSED)
-def test_layout_is_refused_with_what_to_do(name):
-    with pytest.raises(DataError) as error:
-        read(name)
-    assert name in str(error.value)
-    assert REFUSED[name] in str(error.value)
+def described(path: Path) -> str:
+    """What is read from a file, as text; of some also with an option."""
+    lines = [f"## {path.name}", *read_with(path)]
+    if options := OPTIONS.get(path.name):
+        lines += [f"  with {options}:", *read_with(path, **options)]
+    return "\n".join(lines).replace(f"{EXAMPLES}/", "") + "\n"
 
 
-def test_every_example_is_read_or_refused():
-    names = {name.split(" ")[0] for name in (*READ, *REFUSED)}
-    assert names == {path.name for path in EXAMPLES.iterdir()}
+def read_with(path: Path, **options) -> list[str]:
+    lines: list[str] = []
+    log = ProblemLog()
+    try:
+        file = DataFile(path, ReadingOptions(**options))
+        report = log.of_file(path)
+        rows = [f"{name}: {value}" for name, value in file.describe()]
+        lines += [f"  {row}" for row in rows]
+        for text in file.texts(log):
+            lines.append(marked(text.text, text.entities))
+            lines += [f"  missing: {text.text[s:e]}" for s, e in text.missing]
+            lines += [f"  incorrect: {span}" for span in text.incorrect]
+            doc_from_text(NLP, text, report=report)
+        lines += [f"  {line}" for line in (*log.losses(), *log.messages())]
+    except DataError as error:
+        lines += [f"  refused: {line}" for line in str(error).splitlines()]
+    return lines
+
+
+def expected() -> dict[str, str]:
+    parts = EXPECTED.read_text("utf8").split("## ")[1:]
+    return {part.partition("\n")[0]: f"## {part}".strip() for part in parts}
+
+
+@pytest.mark.parametrize("path", example_paths(), ids=lambda path: path.name)
+def test_example(path):
+    assert described(path).strip() == expected()[path.name]
+
+
+def test_no_example_is_missing():
+    assert set(expected()) == {path.name for path in example_paths()}
+
+
+def test_refused_examples_are_named_so():
+    for name, text in expected().items():
+        is_refused = name.startswith("refused_") or name in OPTIONS
+        assert is_refused == ("refused: " in text), name
+
+
+if __name__ == "__main__":
+    EXPECTED.write_text("\n".join(map(described, example_paths())), "utf8")
