@@ -240,8 +240,11 @@ def _words_of(items: list[Any]) -> list[str]:
     return words
 
 
-# What is beside the annotation of a record.
-_NOT_ENTITIES = ("predictions", "drafts", "relations", "tokens")
+# The keys around entities. Predictions are none.
+_AROUND = (
+    *("entities", "spans", "label", "labels", "annotations", "annotation", "result"),
+    *("completions", "ner", "mentions", "paragraphs", "common_examples"),
+)
 
 
 def n_entities(value: Any) -> int:
@@ -255,7 +258,11 @@ def n_entities(value: Any) -> int:
             label = label[0]
         if type(start) is type(end) is int and isinstance(label, str):
             return int(0 <= start < end and bool(label.strip()))
-        inner = [v for k, v in value.items() if k.strip() not in _NOT_ENTITIES]
+        inner = [
+            v
+            for k, v in value.items()
+            if k in _AROUND or (k == "value" and isinstance(v, dict))
+        ]
         return sum(map(n_entities, inner))
     if isinstance(value, list | tuple):
         if [type(item) for item in value] == [int, int, str]:
