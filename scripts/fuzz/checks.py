@@ -353,7 +353,9 @@ def check_value(
     for string in ref.strings_in(value):
         strings.setdefault(ref.without_blanks(string), string)
     sequences = ref.sequences_in(value)
-    joined = [ref.without_blanks("".join(sequences.get(k, ()))) for k in ("orth", "text")]
+    joined = [
+        ref.without_blanks("".join(sequences.get(k, ()))) for k in ("orth", "text")
+    ]
     for reading in readings:
         text = reading.text.text
         plain = ref.without_blanks(text)

@@ -81,7 +81,10 @@ def check_columns(file: File, readings: list[Reading], log: Log) -> None:
     twice = [number for number, n in seen.items() if n > 1]
     require(not twice, f"the lines {twice[:5]} were read twice")
     comment = options.comment
-    first = min(lines, default=0)
+    first = min(
+        (n for n, line in lines.items() if not (comment and line.startswith(comment))),
+        default=0,
+    )
     expected = {
         number: line
         for number, line in lines.items()

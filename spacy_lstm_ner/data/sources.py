@@ -11,6 +11,7 @@ import io
 import lzma
 import re
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -68,7 +69,10 @@ _OTHER_FILES = {
     b"\x89HDF": "an HDF5 file: save it as JSON lines",
 }
 # Raised while a compressed file is read.
-_DAMAGED = (EOFError, lzma.LZMAError, zipfile.BadZipFile, gzip.BadGzipFile)
+_DAMAGED = (
+    *(EOFError, zlib.error, lzma.LZMAError),
+    *(zipfile.BadZipFile, gzip.BadGzipFile),
+)
 
 
 class TextSource:
