@@ -209,7 +209,7 @@ def numbers_in(
         surface = None
         for key, item in value.items():
             plain = re.sub(r"[\W_]", "", str(key)).lower()
-            if plain in SURFACES and isinstance(item, str):
+            if plain in SURFACES and isinstance(item, str) and item:
                 surface = item
         items = list(value.values())
         words = _words_of(items)
@@ -228,7 +228,7 @@ def _numbers(
 ) -> Iterator[Found]:
     numbers = [n for item in items if (n := as_offset(item)) is not None]
     if numbers:
-        yield Found(numbers, [word.strip() for word in words], surface)
+        yield Found(numbers, [repaired(word).strip() for word in words], surface)
 
 
 def _words_of(items: list[Any]) -> list[str]:
