@@ -13,7 +13,7 @@ from typing import Any
 
 import reference as ref
 import spacy
-from spacy.tokens import Doc, DocBin
+from spacy.tokens import Doc
 
 from spacy_lstm_ner.data.docs import doc_from_text
 from spacy_lstm_ner.data.files import DataFile
@@ -162,10 +162,10 @@ def read_and_check(
     format = FORMATS[file.options.format]
     if format.read_values:
         check_values(file, readings, log)
-    elif format.read_lines:
-        check_lines(file, readings, log)
     else:
-        PATHS[file.options.format](file, readings, log)
+        check = CHECKS.get(file.options.format)
+        require(check, f"no check of the format {file.options.format}")
+        check(file, readings, log)
     return "read with problems" if log.counts or log.lost else "read"
 
 
@@ -396,7 +396,9 @@ def check_value(
             require(fitting, f"{shown}: its text is another one in {value!r}")
             used.update(fitting)
     n_lost = sum(reading.n_lost for reading in spanned)
-    if not has_problem and not any(reading.n_left_out for reading in spanned):
+    # An object within the list of entities that is none counts as one.
+    excused = any(r.n_left_out or "invalid entity" in r.kinds for r in spanned)
+    if not has_problem and not excused:
         n = ref.n_entities(value)
         n_read = sum(
             len(reading.text.entities) + len(reading.text.incorrect)
@@ -488,93 +490,5 @@ def tag_of(tag: Any, names: dict[int, str]) -> str | None:
     )
 
 
-# Lines
-
-
-def check_lines(file: File, readings: list[Reading], log: Log) -> None:
-    """Each line is a record or a unit of one, or is counted; the text of a record is in
-    its lines, in this order."""
-    assert file.source is not None
-    lines = ref.lines_of(ref.decoded(file.path, file.source.encoding))
-    read: set[int] = set()
-    for reading in readings:
-        if isinstance(reading.record, Record):
-            check_lines_of_units(file, reading.record, lines, read)
-    CHECKS.get(file.options.format, lambda *given: None)(
-        file, readings, log, lines, read
-    )
-
-
-def check_lines_of_units(
-    file: File, record: Record, lines: list[str], read: set[int]
-) -> None:
-    at: dict[int, int] = {}
-    for unit, number in zip(record.units, record.lines, strict=True):
-        line = ref.repaired(lines[number - 1])
-        found = line.find(unit, at.get(number, 0))
-        require(found >= 0, f"{unit!r} is not in line {number}: {line!r}")
-        at[number] = found + len(unit)
-    read.update(record.lines)
-
-
-def check_columns(
-    file: File, readings: list[Reading], log: Log, lines: list[str], read: set[int]
-) -> None:
-    seen: Counter[int] = Counter()
-    repaired = {"surrogate pair", "lone surrogate"}
-    for reading in readings:
-        record = reading.record
-        assert isinstance(record, Record)
-        seen.update(record.lines)
-        for unit, tag, number in zip(
-            record.units, record.tags, record.lines, strict=True
-        ):
-            line = ref.repaired(lines[number - 1])
-            if reading.kinds & repaired:
-                continue
-            for cell in (unit, tag):
-                require(
-                    is_cell(cell, line, file.options),
-                    f"{cell!r} is no cell of line {number}: {line!r}",
-                )
-    twice = [number for number, n in seen.items() if n > 1]
-    require(not twice, f"the lines {twice[:5]} were read twice")
-    filled = {
-        number
-        for number, line in enumerate(lines, 1)
-        if line.strip(" \t\r\n\x0b\x0c") and not line.startswith("-DOCSTART-")
-    }
-    lost = filled - read
-    joined = sum(kind in repaired for _, kind in log.events)
-    require(len(lost) <= joined, f"the lines {sorted(lost)[:5]} are lost")
-
-
-def is_cell(cell: str, line: str, options: ReadingOptions) -> bool:
-    """Return whether a line has this text as a whole cell."""
-    if not cell.strip():
-        return True
-    digits = "[0-9]{0,2}" if options.segmentation_digits else ""
-    edge = r"[\s,;|/\\\"'\x02]|$|^"
-    separator = re.escape(options.separator) if options.separator else edge
-    pattern = (
-        rf"(?:^|{edge}|{separator}){re.escape(cell)}{digits}(?:{edge}|{separator}|$)"
-    )
-    return re.search(pattern, line) is not None
-
-
-def check_docbin(file: File, readings: list[Reading], log: Log) -> None:
-    """All Docs of a .spacy file are read, with their entities."""
-    docs = list(DocBin().from_disk(file.path).get_docs(NLP.vocab))
-    require(len(docs) == len(readings), f"{len(readings)} of {len(docs)} Docs")
-    for doc, reading in zip(docs, readings, strict=True):
-        require(doc.text == reading.text.text, f"{doc.text!r} has another text")
-        wanted = {(ent.start_char, ent.end_char, ent.label_) for ent in doc.ents}
-        if not doc.spans:
-            found = {tuple(entity) for entity in reading.text.entities}
-            require(found == wanted, f"{wanted} became {found}")
-
-
-#: The checks of formats that are read by lines.
-CHECKS: dict[str, Callable[..., None]] = {"columns": check_columns}
-#: The checks of formats that are read as a whole.
-PATHS: dict[str, Callable[..., None]] = {"spacy": check_docbin}
+#: The checks of formats that are no values.
+CHECKS: dict[str, Callable[[File, list[Reading], Log], None]] = {}

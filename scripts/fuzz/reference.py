@@ -209,7 +209,7 @@ def numbers_in(
         surface = None
         for key, item in value.items():
             plain = re.sub(r"[\W_]", "", str(key)).lower()
-            if plain in SURFACES and isinstance(item, str):
+            if plain in SURFACES and isinstance(item, str) and item:
                 surface = item
         items = list(value.values())
         words = _words_of(items)
@@ -228,7 +228,7 @@ def _numbers(
 ) -> Iterator[Found]:
     numbers = [n for item in items if (n := as_offset(item)) is not None]
     if numbers:
-        yield Found(numbers, [word.strip() for word in words], surface)
+        yield Found(numbers, [repaired(word).strip() for word in words], surface)
 
 
 def _words_of(items: list[Any]) -> list[str]:
@@ -240,8 +240,11 @@ def _words_of(items: list[Any]) -> list[str]:
     return words
 
 
-# What is beside the annotation of a record.
-_NOT_ENTITIES = ("predictions", "drafts", "relations", "tokens")
+# The keys around entities. Predictions are none.
+_AROUND = (
+    *("entities", "spans", "label", "labels", "annotations", "annotation", "result"),
+    *("completions", "ner", "mentions", "paragraphs", "common_examples"),
+)
 
 
 def n_entities(value: Any) -> int:
@@ -255,7 +258,11 @@ def n_entities(value: Any) -> int:
             label = label[0]
         if type(start) is type(end) is int and isinstance(label, str):
             return int(0 <= start < end and bool(label.strip()))
-        inner = [v for k, v in value.items() if k.strip() not in _NOT_ENTITIES]
+        inner = [
+            v
+            for k, v in value.items()
+            if k in _AROUND or (k == "value" and isinstance(v, dict))
+        ]
         return sum(map(n_entities, inner))
     if isinstance(value, list | tuple):
         if [type(item) for item in value] == [int, int, str]:

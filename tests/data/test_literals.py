@@ -129,6 +129,8 @@ def test_keys_that_occur_twice_are_errors(parse):
     """One of the two values would be lost."""
     with pytest.raises(ValueError, match="the key 'text' occurs twice"):
         parse('{"text": "a", "labels": [], "text": "b"}')
+    with pytest.raises(ValueError, match="the key 'entities' occurs twice"):
+        parse('{"entities": [[0, 1, "A"]], "entities": [[1, 2, "B"]]}')
     with pytest.raises(ValueError, match="the key 'orth' occurs twice"):
         parse('[{"orth": "a", "orth": "b"}]')
 
