@@ -4,8 +4,8 @@ that are picked and for sentences at random.
 The annotation of a corpus is revealed for the sentences that are picked, by the
 function that the command uses. A pipeline is trained from scratch on each number of
 sentences, and picks those that are added for the next number. With the same seed, all
-strategies begin with the same random sentences. A pipeline is selected on the development data;
-the test data is only used for the figures.
+strategies begin with the same random sentences. A pipeline is selected on the
+development data; the test data is only used for the figures.
 
 `scripts/draw_picking.py` makes a chart and tables of the results.
 """
