@@ -116,8 +116,8 @@ def pick(
     )
     if not picks:
         raise DataError(
-            f"{texts}: no text is left to annotate: all {inputs.n:,} are near-duplicates "
-            f"of annotated ones"
+            f"{texts}: no text is left to annotate: all {inputs.n:,} are "
+            f"near-duplicates of annotated ones"
         )
     options = WritingOptions(predicted=True, model_version=model_version(nlp))
     export = write_texts(

@@ -8,7 +8,7 @@ import pytest
 import spacy
 from spacy.tokens import DocBin
 
-from spacy_lstm_ner import DataError, pick
+from spacy_lstm_ner import DataError, convert, pick
 from spacy_lstm_ner.data.corpus import read_examples
 
 from ..helpers.commands import run_command
@@ -93,6 +93,43 @@ def test_formats_of_tools(folder, tmp_path):
     nlp = spacy.blank("zh")
     docs = [eg.reference for eg in read_examples(written("e.spacy", "auto"), nlp)]
     assert [doc.text for doc in docs] == [value["text"] for value in expected]
+
+
+def confirmed(format, path):
+    """Turn the predictions in a file into annotation, as a tool does."""
+    if format == "label-studio":
+        tasks = json.loads(path.read_text("utf8"))
+        for i, task in enumerate(tasks):
+            (prediction,) = task["predictions"]
+            annotation = {"id": i, "was_cancelled": False, "result": []}
+            for region in prediction["result"]:
+                region = {**region, "origin": "prediction"}
+                annotation["result"].append(region)
+            task.update(id=i, annotations=[annotation], predictions=[])
+        path.write_text(json.dumps(tasks), "utf8")
+        return
+    values = read_json_lines(path)
+    for i, value in enumerate(values):
+        if format == "doccano":
+            value.update(id=i, Comments=[])
+        elif format == "prodigy":
+            value.update(answer="accept", _input_hash=i, _task_hash=i)
+    path.write_text("".join(f"{json.dumps(value)}\n" for value in values), "utf8")
+
+
+@pytest.mark.parametrize("format", ["offsets", "doccano", "label-studio", "prodigy"])
+def test_the_loop_is_closed(folder, trained, tmp_path, format):
+    """What a tool makes of the output is read by `convert`."""
+    out = tmp_path / "picked.json"
+    picking = pick(folder / "model", folder / "texts.txt", out, 10, format=format)
+    confirmed(format, out)
+    conversion = convert([out], tmp_path / "new.spacy")
+    assert not conversion.problems.counts
+    nlp = spacy.blank("zh")
+    docs = [eg.reference for eg in read_examples(tmp_path / "new.spacy", nlp)]
+    assert [doc.text for doc in docs] == [text.text for text in picking.picks]
+    for doc in docs:
+        assert found(doc) == found(trained(doc.text))
 
 
 def test_annotated_texts_are_left_out(folder, tmp_path):
