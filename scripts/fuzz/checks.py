@@ -353,7 +353,9 @@ def check_value(
     for string in ref.strings_in(value):
         strings.setdefault(ref.without_blanks(string), string)
     sequences = ref.sequences_in(value)
-    joined = [ref.without_blanks("".join(sequences.get(k, ()))) for k in ("orth", "text")]
+    joined = [
+        ref.without_blanks("".join(sequences.get(k, ()))) for k in ("orth", "text")
+    ]
     for reading in readings:
         text = reading.text.text
         plain = ref.without_blanks(text)
@@ -396,7 +398,10 @@ def check_value(
     n_lost = sum(reading.n_lost for reading in spanned)
     if not has_problem and not any(reading.n_left_out for reading in spanned):
         n = ref.n_entities(value)
-        n_read = sum(len(reading.text.entities) for reading in spanned)
+        n_read = sum(
+            len(reading.text.entities) + len(reading.text.incorrect)
+            for reading in spanned
+        )
         require(n <= n_read + n_lost, f"{n_read} of {n} entities, {n_lost} lost")
 
 
@@ -433,6 +438,15 @@ def places_of(
         if plain_start in starts and plain_end in starts:
             first, after = starts.index(plain_start), starts.index(plain_end)
             pairs += [(first, after - 1), (first, after), (first, after - first)]
+    # Tokens with offsets of their own.
+    for few in ref.lists_in(value):
+        tokens = [token if isinstance(token, dict) else {} for token in few]
+        pairs += [
+            (i, j)
+            for i, first in enumerate(tokens)
+            for j, second in enumerate(tokens)
+            if first.get("start") == start and second.get("end") == end
+        ]
     return pairs
 
 
@@ -447,19 +461,9 @@ def check_units(file: File, value: Any, record: Record) -> None:
     # Tokens in objects. Blanks between them have tags of their own.
     pairs = zip(record.units, record.tags, strict=True)
     wanted = [(unit, tag) for unit, tag in pairs if unit.strip()]
-    sequences = ref.sequences_in(value)
-    for name, units in sequences.items():
-        for key, tags in sequences.items():
-            if name == key or len(units) != len(tags):
-                continue
-            found = [
-                (unit, "" if tag == "-" else tag)
-                for unit, tag in zip(units, tags, strict=True)
-                if unit.strip()
-            ]
-            for i in range(len(found) - len(wanted) + 1):
-                if found[i : i + len(wanted)] == wanted:
-                    return
+    for found in ref.tokens_in(value):
+        if found == wanted:
+            return
     raise Failure(f"the tags {record.tags} are not in {value!r}")
 
 

@@ -283,6 +283,28 @@ def sequences_in(value: Any) -> dict[str, list[str]]:
     return found
 
 
+def tokens_in(value: Any) -> Iterator[list[tuple[str, str]]]:
+    """Yield the words and tags of the tokens of each paragraph of spaCy's JSON, except
+    for those that are blanks."""
+    if isinstance(value, list | tuple):
+        for item in value:
+            yield from tokens_in(item)
+    elif isinstance(value, dict):
+        tokens: list[tuple[str, str]] = []
+        sentences = value.get("sentences")
+        for sentence in sentences if isinstance(sentences, list) else []:
+            listed = sentence.get("tokens", []) if isinstance(sentence, dict) else [0]
+            for token in listed if isinstance(listed, list) else [0]:
+                # Anything else than an object is no token, so that nothing fits.
+                fields = token if isinstance(token, dict) else {"orth": "\0"}
+                tag = fields.get("ner")
+                tag = tag if isinstance(tag, str) and tag != "-" else ""
+                tokens.append((str(fields.get("orth", "\0")), tag))
+        yield [(word, tag) for word, tag in tokens if word.strip()]
+        for item in value.values():
+            yield from tokens_in(item)
+
+
 def unit_starts(value: Any, text: str) -> list[list[int]]:
     """Return where units begin, for all lists of units that are the text: offsets that
     do not count blanks."""

@@ -50,7 +50,8 @@ def detect_container(source: TextSource) -> str | None:
     first = list(islice(filter(None, lines), _PEEK_LINES))
     if not first:
         return None
-    start = _ASSIGNED.sub("", first[0], count=1)
+    assigned = _ASSIGNED.match(first[0])
+    start = first[0][assigned.end() :] if assigned else first[0]
     for name, parse in (("json", parse_json), ("literal", parse_literal)):
         for line in first:
             if line[0] in "[{(" and len(line) <= _MAX_SIZE:

@@ -100,7 +100,7 @@ def test_annotated_texts_are_left_out(folder, tmp_path):
     args = ("-n", 1000, "-a", folder / "annotated.spacy", "-a", folder / "texts.spacy")
     code, output = run(folder / "model", folder / "texts.txt", out, *args)
     assert code == 1
-    assert "would be empty" in output
+    assert "no text is left to annotate" in output
     code, output = run(folder / "model", folder / "texts.txt", out, *args[:4])
     assert code == 0
     assert "annotated texts 20" in output

@@ -14,9 +14,11 @@ from typing import Any
 
 from ...exceptions import DataError
 from . import (
+    brat,
     cluener,
     column_detection,
     columns,
+    conllu,
     docbin,
     label_studio,
     offsets,
@@ -81,6 +83,18 @@ FORMATS: dict[str, Format] = {
         read_values=offsets.read_offsets,
         recognizes=offsets.recognizes,
         detect=offsets.detect,
+    ),
+    "brat": Format(
+        "texts as .txt with annotations of brat as .ann",
+        read_path=brat.read_brat,
+        recognizes=brat.recognizes,
+        detect=brat.detect,
+    ),
+    "conllu": Format(
+        "CoNLL-U with tags of entities in MISC or in an eleventh column",
+        read_lines=conllu.read_conllu,
+        recognizes=conllu.recognizes,
+        detect=conllu.detect,
     ),
     "sentences": Format(
         "one sentence per line, units and tags in two halves or in pairs",

@@ -1,5 +1,6 @@
 """Whether text is tags, and what they are like."""
 
+import re
 from collections import Counter
 
 from ...tags import OUTSIDE, Notation, detect_notation
@@ -12,6 +13,7 @@ _CHUNKS = (
     "NP VP PP ADJP ADVP SBAR PRT CONJP INTJ LST UCP LCP DP QP CLP DNP DVP IP CP FRAG "
     "PRN VRD VSB VCD VCP VNV VPT"
 )
+_NOT_BARE = re.compile(r"[=()\[\]{}|<>]")
 # Outside of entities in a column without entities: numbers may be anything.
 _OUTSIDE = frozenset(("o", "ｏ", "other", "others"))
 
@@ -67,8 +69,15 @@ class TagColumn:
         self.are_tags &= is_outside or self.n_entities > 0
         # Words with a hyphen, or with a part of speech, are no tags.
         self.are_tags &= self.has_outside or notation.form == "prefix"
+        # Features such as Case=Nom, and brackets of mentions.
+        self.are_tags &= not (self.is_bare and any(map(_NOT_BARE.search, self._labels)))
         labels = {label.upper() for label in self._labels}
         self.are_chunks = bool(labels) and labels <= set(_CHUNKS.split())
+
+    @property
+    def has_entities(self) -> bool:
+        """Whether the column can be one of tags, and has some of entities."""
+        return self.are_tags and self.n_entities > 0
 
     def is_tag(self, cell: str) -> bool:
         """Return whether a cell is a tag, if the column can be one of tags."""
