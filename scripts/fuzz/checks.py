@@ -297,6 +297,9 @@ def check_values(file: File, readings: list[Reading], log: Log) -> None:
             listed, complete = ref.values_in_array(whole)
             for line, value in listed:
                 values.setdefault(line, []).append(value)
+            if not complete and listed:
+                # There may be more values in the last line.
+                del values[listed[-1][0]]
         else:
             complete = False
             try:

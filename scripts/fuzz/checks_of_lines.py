@@ -141,18 +141,19 @@ def check_sentences(file: File, readings: list[Reading], log: Log) -> None:
 def check_conllu(file: File, readings: list[Reading], log: Log) -> None:
     lines = lines_in(file)
     read = lines_read(readings, lines)
-    last = previous = 0
+    parts = range(0)
+    previous = 0
     expected: dict[int, str] = {}
     for number, line in lines.items():
         if line.startswith("#"):
             continue
         if number != previous + 1:
-            last = 0
+            parts = range(0)
         previous = number
         word = line.split("\t")[0]
-        if match := re.fullmatch(r"[0-9]{1,9}-([0-9]{1,9})", word):
-            last = int(match[1])
-        is_part = word.isdecimal() and len(word) < 10 and int(word) <= last
+        if match := re.fullmatch(r"([0-9]{1,9})-([0-9]{1,9})", word):
+            parts = range(int(match[1]), int(match[2]) + 1)
+        is_part = re.fullmatch("[0-9]{1,9}", word) and int(word) in parts
         if not is_part and not re.fullmatch(r"[0-9]{1,9}\.[0-9]{1,9}", word):
             expected[number] = line
     check_all_read(expected, read, log)

@@ -263,7 +263,8 @@ def n_entities(value: Any) -> int:
             for k, v in value.items()
             if k in _AROUND or (k == "value" and isinstance(v, dict))
         ]
-        return sum(map(n_entities, inner))
+        # Of two lists of entities, one is read; they have to be the same.
+        return max(map(n_entities, inner), default=0)
     if isinstance(value, list | tuple):
         if [type(item) for item in value] == [int, int, str]:
             return int(0 <= value[0] < value[1] and bool(value[2].strip()))

@@ -5,7 +5,9 @@ import gzip
 import io
 import json
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import spacy
@@ -36,7 +38,7 @@ class Seed(NamedTuple):
     name: str
     files: dict[str, bytes]
     entry: str
-    options: dict[str, Any] = {}
+    options: Mapping[str, Any] = MappingProxyType({})
 
 
 RECORDS: list[tuple[str, str]] = [

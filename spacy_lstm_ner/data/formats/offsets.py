@@ -136,7 +136,7 @@ def _extract(value: Any, options: ReadingOptions | None = None) -> SpannedText |
             return None
         items = value[1:]
         if len(value) == 2 and isinstance(value[1], dict):
-            items = first_field(plain_fields(value[1]), _ENTITY_KEYS)
+            items = _find_items(plain_fields(value[1]))
         elif len(value) == 2 and _are_items(value[1]):
             items = value[1]
         return (
