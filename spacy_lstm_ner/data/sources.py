@@ -197,13 +197,15 @@ class TextSource:
                 text = "\ufeff"
             # As the first lines, those with invalid bytes are decoded one by one.
             if text.startswith("\ufeff"):
-                for number, raw in enumerate(io.BytesIO(block), number + 1):
+                for raw in io.BytesIO(block):
+                    number += 1
                     yield number, self._decoded(raw, number, report)
                 continue
             lines = text.split("\n")
             if not lines[-1]:
                 lines.pop()
-            for number, line in enumerate(lines, number + 1):
+            for line in lines:
+                number += 1
                 if line.endswith("\r"):
                     report(number, "Windows line end", r"lines end in \r\n")
                     line = line.rstrip("\r")
