@@ -40,7 +40,9 @@ def detect(values: list[Any], options: ReadingOptions, path: Path) -> ReadingOpt
     ]
     if not texts:
         return options
-    return detect_offsets(texts, options, path, convention="exclusive")
+    return detect_offsets(
+        texts, options, path, convention="exclusive", counted="characters"
+    )
 
 
 def read_documents(
