@@ -167,7 +167,7 @@ def read_and_check(
         check = CHECKS.get(file.options.format)
         require(check, f"no check of the format {file.options.format}")
         check(file, readings, log)
-    return "read with problems" if log.counts or log.lost else "read"
+    return "read with problems" if log.counts or log.n_lost else "read"
 
 
 # Docs
