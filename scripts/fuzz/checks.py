@@ -21,6 +21,7 @@ from spacy_lstm_ner.data.formats import FORMATS
 from spacy_lstm_ner.data.options import ReadingOptions
 from spacy_lstm_ner.data.problems import ACTIONS, FileLog, ProblemLog
 from spacy_lstm_ner.data.records import AnnotatedText, Record
+from spacy_lstm_ner.tags.notation import UNNAMED
 from spacy_lstm_ner.util.text import trimmed
 
 NLP = spacy.blank("zh")
@@ -166,7 +167,7 @@ def read_and_check(
         check = CHECKS.get(file.options.format)
         require(check, f"no check of the format {file.options.format}")
         check(file, readings, log)
-    return "read with problems" if log.counts or log.lost else "read"
+    return "read with problems" if log.counts or log.n_lost else "read"
 
 
 # Docs
@@ -258,7 +259,7 @@ def parts_of(tag: str, notation: Any) -> tuple[str, str]:
     if notation.form == "bare" and tag not in MEANINGS:
         return "I", tag
     if notation.form == "position":
-        return MEANINGS.get(tag.upper(), ""), "ENTITY"
+        return MEANINGS.get(tag.upper(), ""), UNNAMED
     separator = re.escape(notation.separator)
     prefixed = rf"(?P<prefix>[A-Za-z]){separator}(?P<label>.+)"
     if notation.form == "suffix":
@@ -340,12 +341,14 @@ def check_values(file: File, readings: list[Reading], log: Log) -> None:
             )
             continue
         is_problem = line in problems if line else bool(problems)
-        check_value(file, values[line], few, is_problem)
+        several = len(values[line]) > 1 and log.n_left_out
+        check_value(file, values[line], few, is_problem or bool(several))
 
 
 def any_string(text: str, strings: set[str]) -> bool:
     plain = ref.without_blanks(text)
-    return plain in strings or all(char in strings for char in plain)
+    words = map(ref.without_blanks, text.split())
+    return plain in strings or any(map(strings.issuperset, (plain, words)))
 
 
 def check_value(
@@ -440,9 +443,10 @@ def places_of(
     for start, end in found:
         pairs += [(start, end - last), (start, end - start)]
     for starts in ref.unit_starts(value, text.text):
-        if plain_start in starts and plain_end in starts:
-            first, after = starts.index(plain_start), starts.index(plain_end)
-            pairs += [(first, after - 1), (first, after), (first, after - first)]
+        # There may be empty units.
+        for first in (i for i, at in enumerate(starts) if at == plain_start):
+            for after in (i for i, at in enumerate(starts) if at == plain_end):
+                pairs += [(first, after - 1), (first, after), (first, after - first)]
     # Tokens with offsets of their own.
     for few in ref.lists_in(value):
         tokens = [token if isinstance(token, dict) else {} for token in few]

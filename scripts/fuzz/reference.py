@@ -16,11 +16,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from spacy_lstm_ner.util.text import BLANK
+
 ERRORS = (
     *(ValueError, SyntaxError, TypeError, RecursionError, MemoryError, OverflowError),
     *(OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile),
 )
-_DAMAGED = "\ufffd"
+# What is not seen at the edges of entities.
+_NO_WIDTH = dict.fromkeys(map(ord, BLANK))
 _JSON_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 
 
@@ -117,7 +120,8 @@ def values_in_lines(text: str, container: str) -> dict[int, Any]:
     values = {}
     for number, line in enumerate(lines_of(text), 1):
         try:
-            if line.strip() and not is_dangerous(line):
+            safe = container.startswith("json") or not is_dangerous(line)
+            if line.strip() and safe:
                 values[number] = parse(line, container)
         except ERRORS:
             continue
@@ -178,7 +182,8 @@ def json_strings(text: str) -> set[str]:
 
 
 def without_blanks(text: str) -> str:
-    return "".join(repaired(text).split())
+    """Return a text without white space, and without characters of no width."""
+    return "".join(repaired(text).split()).translate(_NO_WIDTH)
 
 
 def lists_in(value: Any) -> Iterator[list[Any]]:

@@ -23,6 +23,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "refused_shifted.jsonl": {"ends": "exclusive"},
     "refused_tag_numbers.jsonl": {"label_names": "O,B-PER,I-PER,B-LOC,I-LOC"},
     "spert.json": {"joiner": " "},
+    # UTF-16 without a byte-order mark.
+    "stored-3.txt": {"encoding": "utf-16-le"},
 }
 
 
@@ -207,7 +209,7 @@ def seeds() -> list[Seed]:
         for number, content in enumerate(contents):
             data = f"{content}\n".encode() if isinstance(content, str) else content
             name = f"{kind}-{number}.txt"
-            found.append(Seed(name, {name: data}, name))
+            found.append(Seed(name, {name: data}, name, OPTIONS.get(name, {})))
     found.append(Seed("rows.parquet", {"rows.parquet": _parquet()}, "rows.parquet"))
     found += [Seed("brat", _brat(), ""), Seed("one-brat", _brat(), "a.ann")]
     docs = []

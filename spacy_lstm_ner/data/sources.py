@@ -258,7 +258,12 @@ class TextSource:
         if self._newline == b"\n" and raw.endswith((b"\r\n", b"\r")):
             report(number, "Windows line end", r"lines end in \r\n")
         try:
-            return line.decode(self.encoding)
+            text = line.decode(self.encoding)
+            # In other encodings than UTF-8.
+            if number == 1 and text.startswith("\ufeff"):
+                report(number, "byte-order mark", "at the beginning of the file")
+                text = text.lstrip("\ufeff")
+            return text
         except UnicodeDecodeError as error:
             try:
                 if self.encoding == "utf-8":

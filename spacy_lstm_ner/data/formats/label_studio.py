@@ -66,6 +66,8 @@ def read_tasks(
             report.leave_out("no annotation")
         if not annotations:
             continue
+        if n_others := _n_unreadable(value):
+            report.leave_out("an annotation that is not an object", n_others)
         if len(annotations) > 1:
             reason = "another annotation of the same text is read"
             report.leave_out(reason, len(annotations) - 1)
@@ -98,6 +100,12 @@ def _annotations_of(task: dict[str, Any]) -> tuple[list[dict[str, Any]], int]:
     ]
     done = [i for i in items if not i.get("was_cancelled") and not i.get("skipped")]
     return done, len(items) - len(done)
+
+
+def _n_unreadable(task: dict[str, Any]) -> int:
+    """Return the number of annotations of a task that are no objects."""
+    items = (item for key in _ANNOTATIONS for item in _as_list(task.get(key)))
+    return sum(not isinstance(item, dict) for item in items)
 
 
 def _choose(annotations: list[dict[str, Any]]) -> dict[str, Any]:
