@@ -19,6 +19,7 @@ from .formats import (
     recognize_values,
     resolve_format,
 )
+from .formats.parallel import without_partners
 from .options import ReadingOptions
 from .problems import FileLog, ProblemLog
 from .records import AnnotatedText, Record
@@ -99,7 +100,7 @@ class DataFile:
         if options.header:
             rows.append(("header", "the first line"))
         if options.comment:
-            rows.append(("comments", f"lines that begin with {options.comment}"))
+            rows.append(("comments", f"lines that begin with {options.comment!r}"))
         if options.segmentation_digits:
             rows.append(("position in the word", "removed (科0 → 科)"))
         if self._reading is not None:
@@ -306,7 +307,7 @@ class DataFile:
             # The problems may be the reason.
             reasons = [str(report.log)] if report.log.counts else []
             message = (
-                f"{self.path}: no entity in {n_records:,} records. Check the format "
+                f"{self.path}: no entity (records: {n_records:,}). Check the format "
                 f"({self.options.format}), or set force if this is intended"
             )
             raise DataError("\n".join([message, *reasons]))
@@ -327,7 +328,7 @@ def open_files(
     """
     given = [paths] if isinstance(paths, str | Path) else list(paths)
     files: list[DataFile] = []
-    for path in map(Path, given):
+    for path in without_partners(map(Path, given)):
         if not path.is_dir() or recognize_path(path):
             files.append(DataFile(path, options))
             continue
@@ -340,5 +341,5 @@ def open_files(
         ]
         if not inside:
             raise DataError(f"{path}: no data files in this folder")
-        files += [DataFile(file, options) for file in inside]
+        files += [DataFile(file, options) for file in without_partners(inside)]
     return files

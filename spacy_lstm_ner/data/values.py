@@ -50,7 +50,8 @@ def detect_container(source: TextSource) -> str | None:
     first = list(islice(filter(None, lines), _PEEK_LINES))
     if not first:
         return None
-    start = _ASSIGNED.sub("", first[0], count=1)
+    assigned = _ASSIGNED.match(first[0])
+    start = first[0][assigned.end() :] if assigned else first[0]
     for name, parse in (("json", parse_json), ("literal", parse_literal)):
         for line in first:
             if line[0] in "[{(" and len(line) <= _MAX_SIZE:
@@ -321,14 +322,28 @@ def _read_parquet(path: Path, progress: Progress | None) -> Iterator[tuple[int, 
     number = 0
     size = path.stat().st_size
     done = 0
-    for batch in parquet.iter_batches(batch_size=1000):
-        for row in batch.to_pylist():
+    for rows in _batches(parquet, path):
+        for row in rows:
             number += 1
             yield number, row
         if progress is not None:
             now = size * number // max(1, parquet.metadata.num_rows)
             progress(now - done)
             done = now
+
+
+def _batches(parquet: Any, path: Path) -> Iterator[list[dict[str, Any]]]:
+    """Yield the rows of a table in several parts.
+
+    RAISES (DataError): For a damaged file.
+    """
+    from pyarrow.lib import ArrowException
+
+    try:
+        for batch in parquet.iter_batches(batch_size=1000):
+            yield batch.to_pylist()
+    except (ArrowException, OSError, ValueError, OverflowError) as error:
+        raise DataError(f"{path}: cannot be read as Parquet: {error}") from None
 
 
 def features_in_parquet(path: Path) -> Any:
