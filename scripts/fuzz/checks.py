@@ -237,7 +237,9 @@ def check_tags(file: File, reading: Reading) -> None:
         elif not prefix:
             require(gone and not any(inside), shown)
             well_formed = False
-        elif gone and end > start:
+        elif start == end:
+            continue
+        elif gone:
             require(reading.n_lost, f"{shown}, and nothing is lost")
         else:
             label = label.strip()
@@ -256,7 +258,7 @@ def parts_of(tag: str, notation: Any) -> tuple[str, str]:
         return "O", ""
     if not tag or tag in notation.missing:
         return "", ""
-    if notation.form == "bare" and tag not in MEANINGS:
+    if notation.form == "bare":
         return "I", tag
     if notation.form == "position":
         return MEANINGS.get(tag.upper(), ""), UNNAMED

@@ -154,6 +154,8 @@ def check_conllu(file: File, readings: list[Reading], log: Log) -> None:
         if match := re.fullmatch(r"([0-9]{1,9})-([0-9]{1,9})", word):
             parts = range(int(match[1]), int(match[2]) + 1)
         is_part = re.fullmatch("[0-9]{1,9}", word) and int(word) in parts
+        if is_part:
+            parts = range(int(word) + 1, parts.stop)
         if not is_part and not re.fullmatch(r"[0-9]{1,9}\.[0-9]{1,9}", word):
             expected[number] = line
     check_all_read(expected, read, log)

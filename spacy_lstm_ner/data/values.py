@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..exceptions import DataError
 from .literals import JSON, parse_json, parse_literal
@@ -116,13 +116,19 @@ def read_values(
     else:
         elements = _Elements(source, parse, report, progress)
     for number, element in elements:
-        if not isinstance(element, str):
-            yield number, element
+        if isinstance(element, _Parsed):
+            yield number, element.value
         elif element.strip():
             try:
                 yield number, parse(element)
             except UNREADABLE as error:
                 report(number, "not a record", str(error) or type(error).__name__)
+
+
+class _Parsed(NamedTuple):
+    """A value, which may be a string, as opposed to text that is not parsed yet."""
+
+    value: Any
 
 
 class _Elements:
@@ -143,7 +149,7 @@ class _Elements:
         self._at = 0  # what is before it is done
         self._line = 1
 
-    def __iter__(self) -> Iterator[tuple[int, Any]]:
+    def __iter__(self) -> Iterator[tuple[int, "_Parsed | str"]]:
         self._skip(_SPACES)
         if match := _ASSIGNED.match(self._buffer, self._at):
             self._advance(match.end())
@@ -167,7 +173,7 @@ class _Elements:
                 f"off"
             )
 
-    def _next_element(self) -> Any:
+    def _next_element(self) -> "_Parsed | str":
         while self._decode is not None:
             try:
                 value, end = self._decode(self._buffer, self._at)
@@ -181,7 +187,7 @@ class _Elements:
                 # A number may go on in the next chunk.
                 if end < len(self._buffer) or not self._fill():
                     self._advance(self._at + size)
-                    return value
+                    return _Parsed(value)
                 continue
             # What is parsed again is at most half of the text that there is then.
             if not self._fill():

@@ -105,7 +105,7 @@ class _Sentence:
         self._lines: list[int] = []
         self._blanks: list[bool] = []
         self._text: tuple[int, str] | None = None
-        # The ids of the parts of a word that is split, and their tags.
+        # The ids of the parts of a word that is split and follow, and their tags.
         self._parts = range(0)
         self._part_tags: list[str] = []
 
@@ -135,6 +135,7 @@ class _Sentence:
             self._parts = range(int(first), int(last) + 1)
             self._append(number, cells[_FORM], _tag(cells), has_blank)
         elif int(id) in self._parts:
+            self._parts = range(int(id) + 1, self._parts.stop)
             self._part_tags.append(tag)
         else:
             self._close_parts()
