@@ -28,6 +28,7 @@ from . import (
     sentences,
     spacy_json,
     tags_of_units,
+    webanno,
 )
 from .base import AnnotatedText, Format, Record
 
@@ -102,6 +103,12 @@ FORMATS: dict[str, Format] = {
         read_lines=conllu.read_conllu,
         recognizes=conllu.recognizes,
         detect=conllu.detect,
+    ),
+    "webanno": Format(
+        "WebAnno TSV 3, which WebAnno and INCEpTION export",
+        read_lines=webanno.read_webanno,
+        recognizes=webanno.recognizes,
+        detect=webanno.detect,
     ),
     "sentences": Format(
         "one sentence per line, units and tags in two halves or in pairs",
