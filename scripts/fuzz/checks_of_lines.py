@@ -9,6 +9,7 @@ from checks import CHECKS, NLP, SKIPPED, File, Log, Reading, require
 from spacy.tokens import DocBin
 
 from spacy_lstm_ner.data.records import Record
+from spacy_lstm_ner.tags import Span
 
 REPAIRED = {"surrogate pair", "lone surrogate"}
 _BLANK = " \t\r\n\x0b\x0c"
@@ -161,6 +162,95 @@ def check_conllu(file: File, readings: list[Reading], log: Log) -> None:
     check_all_read(expected, read, log)
 
 
+_LABEL = r"[^\W\d_][\w.&-]{0,49}"
+#: The markup of entities: its parts that are not text, and an entity without others
+#: within it.
+_MARKUPS = [
+    (
+        r"\{\{[^{}:\s]{1,50}:|\}\}",
+        r"\{\{(?P<label>[^{}:\s]{1,50}):(?P<text>[^{}]+)\}\}",
+    ),
+    (
+        r"\[[@$]|#[^\s#*\[\]]{1,50}\*\]",
+        r"\[@(?P<text>[^\[\]#*$@]+)#(?P<label>[^\s#*\[\]]{1,50})\*\]",
+    ),
+    (rf"</?{_LABEL}>", rf"<(?P<label>{_LABEL})>(?P<text>[^<>]+)</(?P=label)>"),
+    (
+        rf"\[(?=[^\[\]]*\]\({_LABEL}\))|\]\({_LABEL}\)",
+        rf"\[(?P<text>[^\[\]]+)\]\((?P<label>{_LABEL})\)",
+    ),
+]
+
+
+def check_inline(file: File, readings: list[Reading], log: Log) -> None:
+    """The text is the line without its markup; all entities are at their places."""
+    lines = lines_in(file)
+    check_all_read(lines, {reading.line for reading in readings}, log)
+    for reading in readings:
+        line, text = lines[reading.line], reading.text.text
+        fitting = [
+            (parts, entity)
+            for parts, entity in _MARKUPS
+            if re.sub(parts, "", line) == text
+        ]
+        shown = f"{text!r} with {reading.text.entities} is not {line!r}"
+        require(fitting, shown)
+        found = set(reading.text.entities)
+        require(
+            any(_has_marked(line, parts, entity, found) for parts, entity in fitting),
+            shown,
+        )
+
+
+def _has_marked(line: str, parts: str, entity: str, found: set[Span]) -> bool:
+    """Return whether all entities of a line are found."""
+    n = len(re.findall(parts, line)) // 2
+    for match in re.finditer(entity, line):
+        # What is before it, without an element that it is within.
+        start = len(re.sub(parts, "", line[: match.start()] + "\n" + match[0])) - (
+            len(match["text"])
+        )
+        span = Span(start - 1, start - 1 + len(match["text"]), match["label"])
+        if span not in found:
+            return False
+    return len(found) <= n
+
+
+def check_parallel(file: File, readings: list[Reading], log: Log) -> None:
+    """The units of each line are those of the sentence, with its tags."""
+    try:
+        words, tags = (
+            dict(enumerate(ref.lines_of(path.read_bytes().decode("utf-8-sig")), 1))
+            for path in (
+                file.path.with_suffix(".words"),
+                file.path.with_suffix(".tags"),
+            )
+        )
+    except UnicodeDecodeError:
+        return
+    units_of: dict[int, str] = {}
+    tags_of: dict[int, list[str]] = {}
+    for reading in readings:
+        record = reading.record
+        assert isinstance(record, Record)
+        if reading.kinds & REPAIRED:
+            return
+        for unit, tag, line in zip(
+            record.units, record.tags, record.lines, strict=True
+        ):
+            units_of[line] = units_of.get(line, "") + unit
+            tags_of.setdefault(line, []).append(tag)
+    filled = {n: line for n, line in words.items() if (line + tags.get(n, "")).strip()}
+    check_all_read(filled, set(units_of), log)
+    for number, units in units_of.items():
+        line = words[number]
+        fits = ref.without_blanks(units) == ref.without_blanks(line)
+        require(fits, f"{units!r} is not line {number}: {line!r}")
+        given = tags.get(number, "").split()
+        found = [tag for tag in tags_of[number] if tag]
+        require(found == given, f"{found} are not the tags of line {number}: {given}")
+
+
 def check_brat(file: File, readings: list[Reading], log: Log) -> None:
     """Each entity of brat is at its offsets, or is counted as lost."""
     path = file.path
@@ -226,6 +316,8 @@ CHECKS.update(
         "sentences": check_sentences,
         "conllu": check_conllu,
         "brat": check_brat,
+        "inline": check_inline,
+        "parallel": check_parallel,
         "spacy": check_docbin,
     }
 )

@@ -19,7 +19,10 @@ from typing import Any
 #: A change of the content of a file, with other files to take text from.
 Mutation = Callable[[bytes, random.Random, list[bytes]], bytes]
 
-_UNREADABLE = (ValueError, SyntaxError, TypeError, RecursionError, MemoryError)
+_UNREADABLE = (
+    *(ValueError, SyntaxError, TypeError, OverflowError),
+    *(RecursionError, MemoryError),
+)
 
 INSERTED = [
     *(b"\0", b"\x1b[31m", b"\r", b"\r\n", b"\n", b"\n\n", b" ", b"\t", b"\\", b"'"),

@@ -57,13 +57,17 @@ def decoded(path: Path, encoding: str) -> str:
                 if not name.endswith("/") and not name.startswith(("__MACOSX/", "."))
             )
             data = archive.read(name)
-    try:
-        text = data.decode(encoding, "surrogatepass")
-    except ValueError:
-        text = data.decode(encoding, "replace")
-    except (TypeError, LookupError):
-        text = data.decode(encoding, "replace")
+    # In UTF-8, one line does not affect others.
+    parts = data.split(b"\n") if encoding == "utf-8" else [data]
+    text = "\n".join(_decoded(part, encoding) for part in parts)
     return text.lstrip("\ufeff")
+
+
+def _decoded(data: bytes, encoding: str) -> str:
+    try:
+        return data.decode(encoding, "surrogatepass")
+    except (ValueError, TypeError, LookupError):
+        return data.decode(encoding, "replace")
 
 
 def lines_of(text: str) -> list[str]:

@@ -191,9 +191,13 @@ def _brat() -> dict[str, bytes]:
 def _examples() -> list[Seed]:
     seeds = []
     for path in sorted(EXAMPLES.iterdir()) if EXAMPLES.is_dir() else []:
+        if path.suffix == ".tags":
+            continue
         files = [path]
         if path.is_dir():
             files = sorted(file for file in path.rglob("*") if file.is_file())
+        elif path.suffix == ".words":
+            files = [path, path.with_suffix(".tags")]
         base = path if path.is_dir() else path.parent
         contents = {str(file.relative_to(base)): file.read_bytes() for file in files}
         entry = "" if path.is_dir() else path.name

@@ -88,6 +88,12 @@ def test_pairs_of_which_a_unit_has_the_separator(read):
     assert [record.text for record in records] == ["王芳在", "沪/市"]
 
 
+def test_tags_are_no_text(read):
+    # A TAB between the tags.
+    records, _ = read("王芳在沪\tB-P I-P\t O B-L\n沪市\tB-L O\n")
+    assert all("B-" not in record.text for record in records)
+
+
 def test_sentence_after_a_split_word_without_blank_line(read):
     rows = [("1-2", "在沪", "O"), ("1", "在", "O"), ("2", "沪", "O")]
     rows += [("1", "王", "B-P"), ("2", "芳", "I-P"), ("3", "来", "O")]

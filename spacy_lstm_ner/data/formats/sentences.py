@@ -13,7 +13,7 @@ from ..options import ReadingOptions
 from .base import Lines, Record, Report
 from .cells import Table
 from .columns import Columns
-from .refusals import looks_like
+from .refusals import are_only_tags, looks_like
 from .tag_column import TagColumn
 
 # How many lines are read to find out how lines are split.
@@ -182,6 +182,9 @@ def _share_fitting(lines: list[str], layout: Layout) -> float:
     splits = [layout.split(line) for line in lines]
     fitting = [tags for units, tags, _ in splits if len(units) == len(tags)]
     if not any(len(tags) > 1 for tags in fitting):
+        return 0.0
+    # Two parts with tags, neither of which is a text.
+    if are_only_tags([" ".join(units) for units, _, _ in splits]):
         return 0.0
     column = TagColumn([tag for tags in fitting for tag in tags])
     return len(fitting) / len(lines) if column.are_tags else 0.0
