@@ -19,6 +19,7 @@ from .formats import (
     recognize_values,
     resolve_format,
 )
+from .formats.parallel import without_partners
 from .options import ReadingOptions
 from .problems import FileLog, ProblemLog
 from .records import AnnotatedText, Record
@@ -327,7 +328,7 @@ def open_files(
     """
     given = [paths] if isinstance(paths, str | Path) else list(paths)
     files: list[DataFile] = []
-    for path in map(Path, given):
+    for path in without_partners(map(Path, given)):
         if not path.is_dir() or recognize_path(path):
             files.append(DataFile(path, options))
             continue
@@ -340,5 +341,5 @@ def open_files(
         ]
         if not inside:
             raise DataError(f"{path}: no data files in this folder")
-        files += [DataFile(file, options) for file in inside]
+        files += [DataFile(file, options) for file in without_partners(inside)]
     return files

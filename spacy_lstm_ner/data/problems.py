@@ -21,6 +21,7 @@ ACTIONS = {
     "empty record": "skipped",
     "different lengths": "skipped",
     "number of columns": "repaired: unit and tag read from its ends",
+    "markup": "skipped",
     "different text": "the words of the sentence are read",
     "position in the word": "kept as part of the text",
     "comment or unit": "skipped as a comment",

@@ -20,8 +20,10 @@ from . import (
     columns,
     conllu,
     docbin,
+    inline,
     label_studio,
     offsets,
+    parallel,
     prodigy,
     sentences,
     spacy_json,
@@ -90,6 +92,11 @@ FORMATS: dict[str, Format] = {
         recognizes=brat.recognizes,
         detect=brat.detect,
     ),
+    "parallel": Format(
+        "a file of sentences and one of their tags, line by line",
+        read_path=parallel.read_parallel,
+        recognizes=parallel.recognizes,
+    ),
     "conllu": Format(
         "CoNLL-U with tags of entities in MISC or in an eleventh column",
         read_lines=conllu.read_conllu,
@@ -101,6 +108,12 @@ FORMATS: dict[str, Format] = {
         read_lines=sentences.read_sentences,
         recognizes=sentences.recognizes,
         detect=sentences.detect,
+    ),
+    "inline": Format(
+        "one text per line, in which entities are marked",
+        read_lines=inline.read_inline,
+        recognizes=inline.recognizes,
+        detect=inline.detect,
     ),
     "columns": Format(
         "one unit per line with its tag, blank lines between records",
