@@ -97,3 +97,24 @@ def test_a_corpus_is_built_whole_or_not_at_all(tmp_path):
     assert "dev.char.bmes:1: empty file" in done.stdout
     assert [path.name for path in out.iterdir()] == ["train.spacy"]
     assert (out / "train.spacy").read_text() == "old"
+
+
+@pytest.mark.slow
+def test_measuring_and_drawing_picked_texts(corpus, tmp_path):
+    DocBin().from_disk(corpus / "dev.spacy").to_disk(corpus / "test.spacy")
+    output = tmp_path / "picking"
+    arguments = ["random", "errors", "--corpus", corpus, "--seeds", 1]
+    arguments += ["--size", 10, "--size", 20, "--output", output]
+    done = run("measure_picking.py", *arguments)
+    assert done.returncode == 0, done.stdout + done.stderr
+    rounds = srsly.read_json(output / "results.json")["rounds"]
+    kinds = {(figures["strategy"], figures["sentences"]) for figures in rounds}
+    assert kinds == {("random", 10), ("random", 20), ("errors", 20)}
+    assert all(0 <= figures["test"] <= 1 for figures in rounds)
+    first = {path: path.stat().st_mtime_ns for path in output.rglob("figures.json")}
+    assert run("measure_picking.py", *arguments).returncode == 0
+    assert first == {path: path.stat().st_mtime_ns for path in first}
+    drawn = run("draw_picking.py", output / "results.json")
+    assert drawn.returncode == 0, drawn.stderr
+    assert "| corpus, `errors` | " in drawn.stdout
+    assert "at random" in (output / "picking.svg").read_text("utf8")

@@ -75,7 +75,7 @@ def test_convert(folder):
 
 def test_check(folder):
     path = folder / "dev.jsonl"
-    path.write_text(records("B-" + EVIL, EVIL), "utf8")
+    path.write_text(records("S-" + EVIL, EVIL), "utf8")
     output = run("check", folder / "data.spacy", path)
     assert "label not in the training data" in output and "problem in" in output
     run("check", folder / "no.spacy")
@@ -99,7 +99,7 @@ def test_errors_and_warnings_in_python(folder):
         list(BIOCorpus(folder / "no such file")(spacy.blank("zh")))
     assert "\x1b" not in str(error.value) and "\\x1b" in str(error.value)
     path = folder / "data.jsonl"
-    path.write_text(records("B-" + EVIL, EVIL), "utf8")
+    path.write_text(records("S-" + EVIL, EVIL), "utf8")
     with pytest.raises(DataError) as error:
         list(BIOCorpus(path, strict=True)(spacy.blank("zh")))
     assert "\x1b" not in str(error.value)

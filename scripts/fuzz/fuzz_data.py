@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import checks_of_lines  # noqa: F401  (adds its checks)
 from checks import NLP, Failure, is_safe, read_and_check, require
 from mutations import mutated
 from seeds import Seed, seeds

@@ -13,6 +13,7 @@ import warnings
 import zipfile
 import zlib
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 #: A change of the content of a file, with other files to take text from.
@@ -81,10 +82,12 @@ def _unpacked(data: bytes) -> tuple[bytes, Callable[[bytes], bytes] | None]:
             continue
         if encoding == "utf-8":
             return data, None
-        return text.encode(), lambda new: new.decode("utf-8", "replace").encode(
-            encoding, "replace"
-        )
+        return text.encode(), partial(_encoded, encoding=encoding)
     return data, None
+
+
+def _encoded(data: bytes, encoding: str) -> bytes:
+    return data.decode("utf-8", "replace").encode(encoding, "replace")
 
 
 def _zipped(data: bytes) -> bytes:
@@ -346,12 +349,12 @@ def _other(value: Any, rng: random.Random) -> Any:
     return rng.choice(
         (
             items[:i] + items[i + 1 :],
-            items[:i] + [items[j]] + items[i:],
+            [*items[:i], items[j], *items[i:]],
             swapped,
             items[::-1],
             {str(number): item for number, item in enumerate(items)},
             [items],
-            items[:i] + [rng.choice(_ANYTHING)] + items[i:],
+            [*items[:i], rng.choice(_ANYTHING), *items[i:]],
             items * 2,
         )
     )

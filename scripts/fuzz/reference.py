@@ -16,11 +16,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from spacy_lstm_ner.util.text import BLANK
+
 ERRORS = (
     *(ValueError, SyntaxError, TypeError, RecursionError, MemoryError, OverflowError),
     *(OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile),
 )
-_DAMAGED = "\ufffd"
+# What is not seen at the edges of entities.
+_NO_WIDTH = dict.fromkeys(map(ord, BLANK))
 _JSON_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 
 
@@ -117,7 +120,8 @@ def values_in_lines(text: str, container: str) -> dict[int, Any]:
     values = {}
     for number, line in enumerate(lines_of(text), 1):
         try:
-            if line.strip() and not is_dangerous(line):
+            safe = container.startswith("json") or not is_dangerous(line)
+            if line.strip() and safe:
                 values[number] = parse(line, container)
         except ERRORS:
             continue
@@ -178,7 +182,8 @@ def json_strings(text: str) -> set[str]:
 
 
 def without_blanks(text: str) -> str:
-    return "".join(repaired(text).split())
+    """Return a text without white space, and without characters of no width."""
+    return "".join(repaired(text).split()).translate(_NO_WIDTH)
 
 
 def lists_in(value: Any) -> Iterator[list[Any]]:
@@ -209,7 +214,7 @@ def numbers_in(
         surface = None
         for key, item in value.items():
             plain = re.sub(r"[\W_]", "", str(key)).lower()
-            if plain in SURFACES and isinstance(item, str):
+            if plain in SURFACES and isinstance(item, str) and item:
                 surface = item
         items = list(value.values())
         words = _words_of(items)
@@ -228,7 +233,7 @@ def _numbers(
 ) -> Iterator[Found]:
     numbers = [n for item in items if (n := as_offset(item)) is not None]
     if numbers:
-        yield Found(numbers, [word.strip() for word in words], surface)
+        yield Found(numbers, [repaired(word).strip() for word in words], surface)
 
 
 def _words_of(items: list[Any]) -> list[str]:
@@ -240,8 +245,11 @@ def _words_of(items: list[Any]) -> list[str]:
     return words
 
 
-# What is beside the annotation of a record.
-_NOT_ENTITIES = ("predictions", "drafts", "relations", "tokens")
+# The keys around entities. Predictions are none.
+_AROUND = (
+    *("entities", "spans", "label", "labels", "annotations", "annotation", "result"),
+    *("completions", "ner", "mentions", "paragraphs", "common_examples"),
+)
 
 
 def n_entities(value: Any) -> int:
@@ -255,8 +263,13 @@ def n_entities(value: Any) -> int:
             label = label[0]
         if type(start) is type(end) is int and isinstance(label, str):
             return int(0 <= start < end and bool(label.strip()))
-        inner = [v for k, v in value.items() if k.strip() not in _NOT_ENTITIES]
-        return sum(map(n_entities, inner))
+        inner = [
+            v
+            for k, v in value.items()
+            if k in _AROUND or (k == "value" and isinstance(v, dict))
+        ]
+        # Of two lists of entities, one is read; they have to be the same.
+        return max(map(n_entities, inner), default=0)
     if isinstance(value, list | tuple):
         if [type(item) for item in value] == [int, int, str]:
             return int(0 <= value[0] < value[1] and bool(value[2].strip()))
@@ -281,6 +294,28 @@ def sequences_in(value: Any) -> dict[str, list[str]]:
 
     walk(value)
     return found
+
+
+def tokens_in(value: Any) -> Iterator[list[tuple[str, str]]]:
+    """Yield the words and tags of the tokens of each paragraph of spaCy's JSON, except
+    for those that are blanks."""
+    if isinstance(value, list | tuple):
+        for item in value:
+            yield from tokens_in(item)
+    elif isinstance(value, dict):
+        tokens: list[tuple[str, str]] = []
+        sentences = value.get("sentences")
+        for sentence in sentences if isinstance(sentences, list) else []:
+            listed = sentence.get("tokens", []) if isinstance(sentence, dict) else [0]
+            for token in listed if isinstance(listed, list) else [0]:
+                # Anything else than an object is no token, so that nothing fits.
+                fields = token if isinstance(token, dict) else {"orth": "\0"}
+                tag = fields.get("ner")
+                tag = tag if isinstance(tag, str) and tag != "-" else ""
+                tokens.append((str(fields.get("orth", "\0")), tag))
+        yield [(word, tag) for word, tag in tokens if word.strip()]
+        for item in value.values():
+            yield from tokens_in(item)
 
 
 def unit_starts(value: Any, text: str) -> list[list[int]]:

@@ -1,8 +1,13 @@
 """Valid data files in every layout, which are then changed: those that the tests of the
 formats use as examples, and others."""
 
+import gzip
+import io
 import json
+import zipfile
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import spacy
@@ -18,6 +23,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "refused_shifted.jsonl": {"ends": "exclusive"},
     "refused_tag_numbers.jsonl": {"label_names": "O,B-PER,I-PER,B-LOC,I-LOC"},
     "spert.json": {"joiner": " "},
+    # UTF-16 without a byte-order mark.
+    "stored-3.txt": {"encoding": "utf-16-le"},
 }
 
 
@@ -33,7 +40,7 @@ class Seed(NamedTuple):
     name: str
     files: dict[str, bytes]
     entry: str
-    options: dict[str, Any] = {}
+    options: Mapping[str, Any] = MappingProxyType({})
 
 
 RECORDS: list[tuple[str, str]] = [
@@ -118,8 +125,67 @@ def own_seeds() -> dict[str, list[str | bytes]]:
             for units, tags in WORDS
         )
     )
-    found["columns"] = columns
+    found["columns"] = [
+        *columns,
+        *_with("王 B-P\n芳 I-P\n在 O\n\n沪 B-L\n", "# id 7\n{}", "{}end\n{}"),
+        "1\t王\tB-P\n2\t芳\tI-P\n3\t在\tO\n\n1\t沪\tB-L\n2\t市\tO\n",
+        'sentence,word,tag\n1,王,B-P\n1,芳,I-P\n1,",",O\n2,沪,B-L\n2,市,O\n',
+        "王 0\n芳 0\n沪 B_L\n市 I_L\n到 0\n\n青 B_L\n岛 I_L\n",
+        "王 PER\n芳 PER\n在 O\n了 O\n\n沪 LOC\n市 O\n的 O\n",
+        "王 PER-B\n芳 PER-I\n在 O\n\n沪 LOC-B\n市 O\n",
+    ]
+    found["sentences"] = [
+        "王 芳 在\tB-P I-P O\n沪 市\tB-L O\n",
+        "王 芳 在 ||| B-P I-P O\n沪 市 ||| B-L O\n",
+        "王/B-P 芳/I-P 在/O\n沪/B-L 市/O\n",
+        "王芳在沪\tB-P I-P O B-L\n沪市\tB-L O\n",
+    ]
+    word = "{}\t{}\t_\t_\t_\t_\t_\t_\t_\tNE={}\n"
+    tokens = [("1", "王", "B-P"), ("2", "芳", "I-P"), ("3-4", "在沪", "O")]
+    tokens += [("3", "在", "O"), ("4", "沪", "O"), ("5.1", "空", "O"), ("5", "市", "O")]
+    sentence = "".join(word.format(*token) for token in tokens)
+    found["conllu"] = [f"# text = 王芳在沪市\n{sentence}\n{sentence}\n"]
+    text = "\n".join(json.dumps(v, ensure_ascii=False) for v in values * 3) + "\n"
+    found["stored"] = [
+        gzip.compress(text.encode()),
+        _zipped(text.encode()),
+        text.encode("utf-16"),
+        (columns[0] * 4).encode("utf-16-le"),
+        (columns[0] * 9).encode("gb18030"),
+        text.encode("utf-8-sig"),
+        str(columns[0]).replace("\n", "\r\n").encode(),
+        str(columns[0]).replace("\n", "\r").encode(),
+    ]
     return found
+
+
+def _with(text: str, *around: str) -> list[str | bytes]:
+    return [each.replace("{}", text) for each in around]
+
+
+def _zipped(data: bytes) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("data.jsonl", data)
+    return file.getvalue()
+
+
+def _parquet() -> bytes:
+    from pyarrow import Table, parquet
+
+    rows = [{"tokens": list(text), "ner_tags": tags.split()} for text, tags in RECORDS]
+    file = io.BytesIO()
+    parquet.write_table(Table.from_pylist(rows), file)
+    return file.getvalue()
+
+
+def _brat() -> dict[str, bytes]:
+    texts = {"a": "王芳在沪宁医院\n工作。\n", "b": "李雷去了青岛\n", "c": "无\n"}
+    found = {f"{name}.txt": text.encode() for name, text in texts.items()}
+    entities = "T1\tPER 0 2\t王芳\nT2\tORG 3 7\t沪宁医院\nR1\tAt Arg1:T1 Arg2:T2\n"
+    found["a.ann"] = f"{entities}T3\tX 3 5;8 10\t沪宁 工作\n#1\tNote T1\tx\n".encode()
+    found["b.ann"] = "T1\tPER 0 2\t李雷\nT2\tLOC 4 6\t青岛\n".encode()
+    return {**found, "c.ann": b""}
 
 
 def _examples() -> list[Seed]:
@@ -141,9 +207,11 @@ def seeds() -> list[Seed]:
     found = []
     for kind, contents in own_seeds().items():
         for number, content in enumerate(contents):
-            data = content.encode() if isinstance(content, str) else content
+            data = f"{content}\n".encode() if isinstance(content, str) else content
             name = f"{kind}-{number}.txt"
-            found.append(Seed(name, {name: data + b"\n"}, name))
+            found.append(Seed(name, {name: data}, name, OPTIONS.get(name, {})))
+    found.append(Seed("rows.parquet", {"rows.parquet": _parquet()}, "rows.parquet"))
+    found += [Seed("brat", _brat(), ""), Seed("one-brat", _brat(), "a.ann")]
     docs = []
     for text, tags in RECORDS:
         doc = NLP.make_doc(text)

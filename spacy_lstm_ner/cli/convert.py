@@ -107,8 +107,8 @@ def convert_cli(
         Optional[str],
         Opt(
             "--label-names",
-            help="The names of tags that are numbers: separated by commas, or a file "
-            "with one name per line",
+            help="The names of labels or tags that are numbers: separated by commas in "
+            "the order of the numbers, or as 3=PER,4=LOC; or a file with one per line",
         ),
     ] = None,
     spans_key: Annotated[

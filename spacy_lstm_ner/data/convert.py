@@ -85,10 +85,10 @@ def convert(
     reading = ReadingOptions(**options)
     output = Path(output)
     targets = _find_targets(output, reading.shares)
-    files = open_files(inputs, reading)
-    for target in targets:
-        if any(target.resolve() == file.path.resolve() for file in files):
-            raise DataError(f"{target} is an input file: choose another output file")
+    given = [inputs] if isinstance(inputs, str | Path) else list(inputs)
+    _check_not_an_input(targets, given)
+    files = open_files(given, reading)
+    _check_not_an_input(targets, [file.path for file in files])
     nlp = spacy.blank(lang)
     problems = ProblemLog(strict=reading.strict)
     outputs = [FileSummary(target) for target in targets]
@@ -143,6 +143,14 @@ def _find_mismatches(
     found = [file.tokenizer_mismatch(nlp) for file in files]
     found += find_mismatches(statistics, nlp, unit=unit)
     return list({mismatch.kind: mismatch for mismatch in found if mismatch}.values())
+
+
+def _check_not_an_input(targets: list[Path], inputs: Iterable[str | Path]) -> None:
+    """RAISES (DataError): If a file to write is an input."""
+    resolved = {Path(path).resolve() for path in inputs}
+    for target in targets:
+        if target.resolve() in resolved:
+            raise DataError(f"{target} is an input file: choose another output file")
 
 
 def _find_targets(output: Path, shares: list[int] | None) -> list[Path]:

@@ -75,7 +75,15 @@ def repair_offsets(
     report: Called for each problem with line number, kind and message.
     RETURNS: The text, with offsets for the characters that it has then.
     """
-    if not _SURROGATE.search(text.text):
+    labels = {label for _, _, label in (*text.entities, *text.incorrect)}
+    new_labels = {
+        label: _SURROGATE.sub("\ufffd", _join_pairs(label))
+        for label in labels
+        if _SURROGATE.search(label)
+    }
+    for label in new_labels.values():
+        report(text.line, "lone surrogate", f"in the label {label!r}")
+    if not new_labels and not _SURROGATE.search(text.text):
         return text
     characters = CHARACTER.findall(text.text)
     units, _, _ = repair_surrogates(
@@ -90,7 +98,10 @@ def repair_offsets(
             number[sizes[i] + 1], after[sizes[i] + 1] = i, i + 1
 
     def moved(spans: list[Span]) -> list[Span]:
-        return [Span(number[start], after[end], label) for start, end, label in spans]
+        return [
+            Span(number[start], after[end], new_labels.get(label, label))
+            for start, end, label in spans
+        ]
 
     return replace(
         text,

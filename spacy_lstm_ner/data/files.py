@@ -100,7 +100,7 @@ class DataFile:
         if options.header:
             rows.append(("header", "the first line"))
         if options.comment:
-            rows.append(("comments", f"lines that begin with {options.comment}"))
+            rows.append(("comments", f"lines that begin with {options.comment!r}"))
         if options.segmentation_digits:
             rows.append(("position in the word", "removed (科0 → 科)"))
         if self._reading is not None:
@@ -307,7 +307,7 @@ class DataFile:
             # The problems may be the reason.
             reasons = [str(report.log)] if report.log.counts else []
             message = (
-                f"{self.path}: no entity in {n_records:,} records. Check the format "
+                f"{self.path}: no entity (records: {n_records:,}). Check the format "
                 f"({self.options.format}), or set force if this is intended"
             )
             raise DataError("\n".join([message, *reasons]))

@@ -7,7 +7,12 @@ from ..tags import Span
 
 
 class Report(Protocol):
-    """What readers tell about a file: `problems.FileLog` is the one implementation."""
+    """What readers tell about a file: `problems.FileLog` is the one implementation.
+
+    path: The file, for errors.
+    """
+
+    path: str
 
     def __call__(self, line: int, kind: str, message: str) -> None:
         """Report a problem: its line, its kind (a key of `problems.ACTIONS`) and what
@@ -23,6 +28,8 @@ class Report(Protocol):
 
 class _Ignored:
     """A report of nothing."""
+
+    path = ""
 
     def __call__(self, line: int, kind: str, message: str) -> None: ...
 

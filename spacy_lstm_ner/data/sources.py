@@ -11,6 +11,7 @@ import io
 import lzma
 import re
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,6 +46,8 @@ _MAX_INVALID = 0.2
 _MIN_INVALID = 3
 # With fewer bytes that are not ASCII, other encodings cannot be told apart.
 _MIN_BYTES = 100
+# Encodings in which the bytes of a line end are not one byte.
+_WIDE = ("utf-16", "utf-32")
 # A surrogate code point in UTF-8, in three bytes.
 _SURROGATE = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]")
 # Encodings to choose from: of Chinese, Japanese and Korean, and of Western Europe.
@@ -68,7 +71,10 @@ _OTHER_FILES = {
     b"\x89HDF": "an HDF5 file: save it as JSON lines",
 }
 # Raised while a compressed file is read.
-_DAMAGED = (EOFError, lzma.LZMAError, zipfile.BadZipFile, gzip.BadGzipFile)
+_DAMAGED = (
+    *(EOFError, zlib.error, lzma.LZMAError),
+    *(zipfile.BadZipFile, gzip.BadGzipFile),
+)
 
 
 class TextSource:
@@ -111,6 +117,8 @@ class TextSource:
                 f"unknown encoding {encoding!r}: use one that Python knows, such as "
                 f"utf-8, gb18030, big5 or utf-16"
             ) from None
+        if self.encoding.startswith(_WIDE):
+            sample = sample.decode(self.encoding, "replace").encode()
         # Before Mac OS X, lines ended in CR alone.
         self._newline = b"\r" if b"\r" in sample and b"\n" not in sample else b"\n"
 
@@ -164,15 +172,14 @@ class TextSource:
         detection. Problems are ignored: they are reported when the file is read."""
         with self.open() as file:
             start = file.read(_PEEK)
-        if len(start) == _PEEK:
-            # The last line is incomplete, unless it is the only one.
-            start = start[: start.rfind(self._newline) + 1] or start
-        return list(self._lines(io.BytesIO(start), lambda *problem: None))
+        lines = list(self._lines(io.BytesIO(start), lambda *problem: None))
+        # The last line is incomplete.
+        return lines[:-1] if len(start) == _PEEK and len(lines) > 1 else lines
 
     def _lines(
         self, file: IO[bytes], report: ReportProblem
     ) -> Iterator[tuple[int, str]]:
-        if self.encoding.startswith(("utf-16", "utf-32")):
+        if self.encoding.startswith(_WIDE):
             yield from self._decoded_lines(file, report)
             return
         if self._newline == b"\r":
@@ -190,13 +197,15 @@ class TextSource:
                 text = "\ufeff"
             # As the first lines, those with invalid bytes are decoded one by one.
             if text.startswith("\ufeff"):
-                for number, raw in enumerate(io.BytesIO(block), number + 1):
+                for raw in io.BytesIO(block):
+                    number += 1
                     yield number, self._decoded(raw, number, report)
                 continue
             lines = text.split("\n")
             if not lines[-1]:
                 lines.pop()
-            for number, line in enumerate(lines, number + 1):
+            for line in lines:
+                number += 1
                 if line.endswith("\r"):
                     report(number, "Windows line end", r"lines end in \r\n")
                     line = line.rstrip("\r")
@@ -249,7 +258,12 @@ class TextSource:
         if self._newline == b"\n" and raw.endswith((b"\r\n", b"\r")):
             report(number, "Windows line end", r"lines end in \r\n")
         try:
-            return line.decode(self.encoding)
+            text = line.decode(self.encoding)
+            # In other encodings than UTF-8.
+            if number == 1 and text.startswith("\ufeff"):
+                report(number, "byte-order mark", "at the beginning of the file")
+                text = text.lstrip("\ufeff")
+            return text
         except UnicodeDecodeError as error:
             try:
                 if self.encoding == "utf-8":
@@ -264,14 +278,17 @@ class TextSource:
         self, file: IO[bytes], report: ReportProblem
     ) -> Iterator[tuple[int, str]]:
         """Decode an encoding in which the bytes of a line end are not one byte."""
-        # `newline` keeps all but "\n" as it is.
+        newline = self._newline.decode()
+        if newline == "\r":
+            report(1, "CR line end", r"lines end in \r alone")
+        # `newline` keeps all others as they are.
         text = io.TextIOWrapper(
-            cast(io.BufferedReader, file), self.encoding, "replace", newline="\n"
+            cast(io.BufferedReader, file), self.encoding, "replace", newline=newline
         )
         for number, line in enumerate(text, 1):
             if number == 1:
                 line = line.lstrip("\ufeff")
-            if line.endswith(("\r\n", "\r")):
+            if newline == "\n" and line.endswith(("\r\n", "\r")):
                 report(number, "Windows line end", r"lines end in \r\n")
             line = line.rstrip("\r\n")
             if "\ufffd" in line:

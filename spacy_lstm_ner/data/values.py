@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..exceptions import DataError
 from .literals import JSON, parse_json, parse_literal
@@ -50,7 +50,8 @@ def detect_container(source: TextSource) -> str | None:
     first = list(islice(filter(None, lines), _PEEK_LINES))
     if not first:
         return None
-    start = _ASSIGNED.sub("", first[0], count=1)
+    assigned = _ASSIGNED.match(first[0])
+    start = first[0][assigned.end() :] if assigned else first[0]
     for name, parse in (("json", parse_json), ("literal", parse_literal)):
         for line in first:
             if line[0] in "[{(" and len(line) <= _MAX_SIZE:
@@ -115,13 +116,19 @@ def read_values(
     else:
         elements = _Elements(source, parse, report, progress)
     for number, element in elements:
-        if not isinstance(element, str):
-            yield number, element
+        if isinstance(element, _Parsed):
+            yield number, element.value
         elif element.strip():
             try:
                 yield number, parse(element)
             except UNREADABLE as error:
                 report(number, "not a record", str(error) or type(error).__name__)
+
+
+class _Parsed(NamedTuple):
+    """A value, which may be a string, as opposed to text that is not parsed yet."""
+
+    value: Any
 
 
 class _Elements:
@@ -142,7 +149,7 @@ class _Elements:
         self._at = 0  # what is before it is done
         self._line = 1
 
-    def __iter__(self) -> Iterator[tuple[int, Any]]:
+    def __iter__(self) -> Iterator[tuple[int, "_Parsed | str"]]:
         self._skip(_SPACES)
         if match := _ASSIGNED.match(self._buffer, self._at):
             self._advance(match.end())
@@ -166,7 +173,7 @@ class _Elements:
                 f"off"
             )
 
-    def _next_element(self) -> Any:
+    def _next_element(self) -> "_Parsed | str":
         while self._decode is not None:
             try:
                 value, end = self._decode(self._buffer, self._at)
@@ -180,7 +187,7 @@ class _Elements:
                 # A number may go on in the next chunk.
                 if end < len(self._buffer) or not self._fill():
                     self._advance(self._at + size)
-                    return value
+                    return _Parsed(value)
                 continue
             # What is parsed again is at most half of the text that there is then.
             if not self._fill():
@@ -321,14 +328,28 @@ def _read_parquet(path: Path, progress: Progress | None) -> Iterator[tuple[int, 
     number = 0
     size = path.stat().st_size
     done = 0
-    for batch in parquet.iter_batches(batch_size=1000):
-        for row in batch.to_pylist():
+    for rows in _batches(parquet, path):
+        for row in rows:
             number += 1
             yield number, row
         if progress is not None:
             now = size * number // max(1, parquet.metadata.num_rows)
             progress(now - done)
             done = now
+
+
+def _batches(parquet: Any, path: Path) -> Iterator[list[dict[str, Any]]]:
+    """Yield the rows of a table in several parts.
+
+    RAISES (DataError): For a damaged file.
+    """
+    from pyarrow.lib import ArrowException
+
+    try:
+        for batch in parquet.iter_batches(batch_size=1000):
+            yield batch.to_pylist()
+    except (ArrowException, OSError, ValueError, OverflowError) as error:
+        raise DataError(f"{path}: cannot be read as Parquet: {error}") from None
 
 
 def features_in_parquet(path: Path) -> Any:

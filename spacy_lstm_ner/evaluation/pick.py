@@ -18,6 +18,7 @@ from ..data.writers import (
     find_format,
     write_texts,
 )
+from ..exceptions import DataError
 from ..util.atomic import check_writable
 from ..util.progress import with_progress
 from .export import model_version, predicted_texts, read_inputs
@@ -83,7 +84,8 @@ def pick(
     seed: Determines which texts are picked at random.
     progress: Show progress on stderr.
     RETURNS: The texts that were picked, and what was written.
-    RAISES (DataError): For input that cannot be read, and a format that is not known.
+    RAISES (DataError): For input that cannot be read, a format that is not known, and
+        if no text is left to annotate.
     RAISES (ValueError): For other arguments that are not valid, and a pipeline without
         a trained component `lstm_ner`.
     RAISES (OSError): For an output that cannot be written; the error names the file.
@@ -112,6 +114,11 @@ def pick(
         similarity=similarity,
         seed=seed,
     )
+    if not picks:
+        raise DataError(
+            f"{texts}: no text is left to annotate: all {inputs.n:,} are "
+            f"near-duplicates of annotated ones"
+        )
     options = WritingOptions(predicted=True, model_version=model_version(nlp))
     export = write_texts(
         _exported(nlp, picks), output, format=format, options=options, problems=problems

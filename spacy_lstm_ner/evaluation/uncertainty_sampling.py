@@ -240,7 +240,7 @@ def _random_rank(text: str, seed: int) -> float:
     digest = hashlib.blake2b(
         normalized(text).encode("utf8", "surrogatepass"),
         digest_size=8,
-        salt=str(seed).encode()[-hashlib.blake2b.SALT_SIZE :],
+        key=str(seed).encode()[: hashlib.blake2b.MAX_KEY_SIZE],
     )
     return int.from_bytes(digest.digest(), "big") / 2**64
 

@@ -118,7 +118,7 @@ def test_a_file_without_entities_is_refused_unless_forced(tmp_path):
     path.write_text('{"text": "北京", "labels": ["O", "O"]}', "utf8")
     code, output = convert(path, tmp_path / "out.spacy")
     assert code == 1
-    assert "no entity in 1 records" in output
+    assert "no entity (records: 1)" in output
     assert "force" in output
     assert not (tmp_path / "out.spacy").exists()
     code, output = convert(path, tmp_path / "out.spacy", "--force")

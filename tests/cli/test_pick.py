@@ -8,7 +8,7 @@ import pytest
 import spacy
 from spacy.tokens import DocBin
 
-from spacy_lstm_ner import DataError, pick
+from spacy_lstm_ner import DataError, convert, pick
 from spacy_lstm_ner.data.corpus import read_examples
 
 from ..helpers.commands import run_command
@@ -95,12 +95,49 @@ def test_formats_of_tools(folder, tmp_path):
     assert [doc.text for doc in docs] == [value["text"] for value in expected]
 
 
+def confirmed(format, path):
+    """Turn the predictions in a file into annotation, as a tool does."""
+    if format == "label-studio":
+        tasks = json.loads(path.read_text("utf8"))
+        for i, task in enumerate(tasks):
+            (prediction,) = task["predictions"]
+            annotation = {"id": i, "was_cancelled": False, "result": []}
+            for region in prediction["result"]:
+                region = {**region, "origin": "prediction"}
+                annotation["result"].append(region)
+            task.update(id=i, annotations=[annotation], predictions=[])
+        path.write_text(json.dumps(tasks), "utf8")
+        return
+    values = read_json_lines(path)
+    for i, value in enumerate(values):
+        if format == "doccano":
+            value.update(id=i, Comments=[])
+        elif format == "prodigy":
+            value.update(answer="accept", _input_hash=i, _task_hash=i)
+    path.write_text("".join(f"{json.dumps(value)}\n" for value in values), "utf8")
+
+
+@pytest.mark.parametrize("format", ["offsets", "doccano", "label-studio", "prodigy"])
+def test_the_loop_is_closed(folder, trained, tmp_path, format):
+    """What a tool makes of the output is read by `convert`."""
+    out = tmp_path / "picked.json"
+    picking = pick(folder / "model", folder / "texts.txt", out, 10, format=format)
+    confirmed(format, out)
+    conversion = convert([out], tmp_path / "new.spacy")
+    assert not conversion.problems.counts
+    nlp = spacy.blank("zh")
+    docs = [eg.reference for eg in read_examples(tmp_path / "new.spacy", nlp)]
+    assert [doc.text for doc in docs] == [text.text for text in picking.picks]
+    for doc in docs:
+        assert found(doc) == found(trained(doc.text))
+
+
 def test_annotated_texts_are_left_out(folder, tmp_path):
     out = tmp_path / "picked.jsonl"
     args = ("-n", 1000, "-a", folder / "annotated.spacy", "-a", folder / "texts.spacy")
     code, output = run(folder / "model", folder / "texts.txt", out, *args)
     assert code == 1
-    assert "would be empty" in output
+    assert "no text is left to annotate" in output
     code, output = run(folder / "model", folder / "texts.txt", out, *args[:4])
     assert code == 0
     assert "annotated texts 20" in output

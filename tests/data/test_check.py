@@ -110,7 +110,7 @@ def test_dataset_files(tmp_path):
     kinds = findings(path)
     _, (problem, lost) = kinds["problem in the file", "bad"]
     assert "unknown tag: 30 in total" in problem
-    assert lost == "Entities lost: 30, beside an unknown or missing tag"
+    assert lost == "Entities lost: 30, an unknown or missing tag beside it"
     assert findings(SAMPLE / "resume.json").keys() <= {("rare label", "resume")}
 
 

@@ -159,7 +159,7 @@ def test_words_are_joined_with_the_joiner(write, tmp_path):
 
 def test_column_file_without_blank_lines_is_an_error(tmp_path):
     path = tmp_path / "data.txt"
-    path.write_text(f"{'长' * 1_000_001} O\n", encoding="utf8")
+    path.write_text("短 B-A\n" + f"{'长' * 1000} O\n" * 1000, encoding="utf8")
     with pytest.raises(DataError, match=r"txt:1: .*blank lines"):
         convert([path], tmp_path / "out.spacy")
 

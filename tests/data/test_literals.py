@@ -125,11 +125,14 @@ def test_depth_of_brackets_is_limited(parse):
 
 
 @pytest.mark.parametrize("parse", [parse_literal, parse_json])
-def test_duplicate_text_or_labels_are_errors(parse):
+def test_keys_that_occur_twice_are_errors(parse):
     """One of the two values would be lost."""
     with pytest.raises(ValueError, match="the key 'text' occurs twice"):
         parse('{"text": "a", "labels": [], "text": "b"}')
-    assert parse('{"id": 1, "id": 2}') == {"id": 2}
+    with pytest.raises(ValueError, match="the key 'entities' occurs twice"):
+        parse('{"entities": [[0, 1, "A"]], "entities": [[1, 2, "B"]]}')
+    with pytest.raises(ValueError, match="the key 'orth' occurs twice"):
+        parse('[{"orth": "a", "orth": "b"}]')
 
 
 LONG = {

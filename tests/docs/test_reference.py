@@ -6,6 +6,8 @@ import re
 from spacy.language import Language
 from spacy.util import load_config
 
+from spacy_lstm_ner.data.formats import FORMATS
+
 from ..helpers.documentation import DOCS
 
 
@@ -41,3 +43,15 @@ def test_settings_of_the_model_have_their_defaults():
     assert rows["training.dropout"] == json.dumps(training["dropout"])
     assert rows["training.batcher.size"] == json.dumps(training["batcher"]["size"])
     assert rows["training.max_epochs"] == "{max_epochs}, {patience}".format(**training)
+
+
+def test_all_formats_and_their_examples_are_in_the_table():
+    text = (DOCS / "reference/formats.md").read_text("utf8")
+    assert set(FORMATS) <= set(re.findall(r"^\| `([\w-]+)` \|", text, re.MULTILINE))
+    examples = DOCS.parent / "tests/data/formats/examples"
+    named = set(re.findall(r"`([\w.]+)`", text))
+    for path in examples.iterdir():
+        assert path.name in named or path.name.startswith("refused_"), path.name
+    for name in named:
+        is_example = name.partition("_")[0] in ("columns", "doccano", "prodigy")
+        assert not (is_example and "." in name) or (examples / name).exists(), name

@@ -50,6 +50,7 @@ class _Named:
     def __init__(self, report: Report, name: str):
         self._report = report
         self._name = name
+        self.path = f"{report.path}: {name}"
         self.lose = report.lose
         self.leave_out = report.leave_out
 
@@ -80,7 +81,9 @@ def detect(path: Path, options: ReadingOptions, name: Path) -> ReadingOptions:
         _read(file, options, IGNORED).text
         for file in islice(_annotation_files(path), _PEEK)
     ]
-    return detect_offsets(texts, options, name, convention="exclusive")
+    return detect_offsets(
+        texts, options, name, convention="exclusive", counted="characters"
+    )
 
 
 def read_brat(

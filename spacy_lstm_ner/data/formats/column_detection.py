@@ -305,7 +305,10 @@ class _Sample:
         if name.lower() in _TAG_NAMES:
             return True
         tags = TagColumn([row[columns.tag] for row in rest])
-        if not name or not tags.are_all_tags or TagColumn([name, OUTSIDE]).has_prefixes:
+        # No header: the tag of a unit outside of entities, which no other line has.
+        if name in ("", OUTSIDE, "0"):
+            return False
+        if not tags.are_all_tags or TagColumn([name, OUTSIDE]).has_prefixes:
             return False
         unit = first[columns.unit]
         if tags.is_bare:

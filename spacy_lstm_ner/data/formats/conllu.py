@@ -105,8 +105,8 @@ class _Sentence:
         self._lines: list[int] = []
         self._blanks: list[bool] = []
         self._text: tuple[int, str] | None = None
-        # The last part of a word that is split, and the tags of its parts.
-        self._last_part = 0
+        # The ids of the parts of a word that is split and follow, and their tags.
+        self._parts = range(0)
         self._part_tags: list[str] = []
 
     def add_comment(self, number: int, line: str) -> None:
@@ -131,9 +131,11 @@ class _Sentence:
                 self._report.lose("tag of a word that is not in the text")
         elif "-" in id:
             self._close_parts()
-            self._last_part = int(id.partition("-")[2])
+            first, _, last = id.partition("-")
+            self._parts = range(int(first), int(last) + 1)
             self._append(number, cells[_FORM], _tag(cells), has_blank)
-        elif int(id) <= self._last_part:
+        elif int(id) in self._parts:
+            self._parts = range(int(id) + 1, self._parts.stop)
             self._part_tags.append(tag)
         else:
             self._close_parts()

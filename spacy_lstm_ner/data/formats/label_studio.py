@@ -66,10 +66,16 @@ def read_tasks(
             report.leave_out("no annotation")
         if not annotations:
             continue
+        if n_others := _n_unreadable(value):
+            report.leave_out("an annotation that is not an object", n_others)
         if len(annotations) > 1:
             reason = "another annotation of the same text is read"
             report.leave_out(reason, len(annotations) - 1)
-        results = _results(_choose(annotations))
+        chosen = _choose(annotations)
+        if not isinstance(chosen.get("result"), list):
+            report(line, "not a record", "the result of its annotation is not a list")
+            continue
+        results = _results(chosen)
         text, problem = _text_of(value, results)
         if text is None:
             report(line, "not a record", problem)
@@ -96,6 +102,12 @@ def _annotations_of(task: dict[str, Any]) -> tuple[list[dict[str, Any]], int]:
     return done, len(items) - len(done)
 
 
+def _n_unreadable(task: dict[str, Any]) -> int:
+    """Return the number of annotations of a task that are no objects."""
+    items = (item for key in _ANNOTATIONS for item in _as_list(task.get(key)))
+    return sum(not isinstance(item, dict) for item in items)
+
+
 def _choose(annotations: list[dict[str, Any]]) -> dict[str, Any]:
     """Choose the annotation that is read: the ground truth, or else the latest."""
     gold = [item for item in annotations if item.get("ground_truth") is True]
@@ -112,8 +124,11 @@ def _age(position: int, annotation: dict[str, Any]) -> tuple[str, int]:
 
 
 def _results(annotation: dict[str, Any]) -> list[dict[str, Any]]:
-    found = _as_list(annotation.get("result"))
-    return [item for item in found if isinstance(item, dict)]
+    # What is no object is an entity that cannot be read.
+    return [
+        item if isinstance(item, dict) else {"type": "labels"}
+        for item in _as_list(annotation.get("result"))
+    ]
 
 
 def _check_results(results: list[dict[str, Any]], path: Path) -> None:
@@ -134,9 +149,10 @@ def _spans(results: list[dict[str, Any]]) -> list[RawSpan]:
     spans: list[RawSpan] = []
     for result in results:
         value = result.get("value")
-        if str(result.get("type")) in _OTHER_TEXTS:
+        has_labels = isinstance(value, dict) and "labels" in value
+        if str(result.get("type")) in _OTHER_TEXTS or not isinstance(value, dict):
             value = {}
-        elif result.get("type") != "labels" or not isinstance(value, dict):
+        if result.get("type") not in ("labels", *_OTHER_TEXTS) and not has_labels:
             continue
         start, end = as_index(value.get("start")), as_index(value.get("end"))
         surface = value.get("text")

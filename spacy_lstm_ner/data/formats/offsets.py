@@ -93,7 +93,8 @@ def detect(values: list[Any], options: ReadingOptions, path: Path) -> ReadingOpt
     names = parse_label_names(options.label_names) if options.label_names else None
     check_labels(texts, names, path)
     _check_tokens(pairs, options, path)
-    return detect_offsets(texts, options, path, convention=_convention(pairs))
+    convention, counted = _conventions(pairs)
+    return detect_offsets(texts, options, path, convention=convention, counted=counted)
 
 
 def read_offsets(
@@ -135,7 +136,7 @@ def _extract(value: Any, options: ReadingOptions | None = None) -> SpannedText |
             return None
         items = value[1:]
         if len(value) == 2 and isinstance(value[1], dict):
-            items = first_field(plain_fields(value[1]), _ENTITY_KEYS)
+            items = _find_items(plain_fields(value[1]))
         elif len(value) == 2 and _are_items(value[1]):
             items = value[1]
         return (
@@ -288,20 +289,28 @@ def _is_unannotated(value: Any) -> bool:
     return has_text and all(fields.get(key) is None for key in _ENTITY_KEYS)
 
 
-def _convention(pairs: list[tuple[Any, SpannedText]]) -> str | None:
-    """Return what is known of ends with the keys of a file."""
+def _conventions(
+    pairs: list[tuple[Any, SpannedText]],
+) -> tuple[str | None, str | None]:
+    """Return what is known of ends with the keys of a file, and of what its offsets
+    count."""
     for value, text in pairs:
         if not text.spans:
             continue
         if isinstance(value, list | tuple):
             # spaCy; other tools write lists without keys, too.
-            return "exclusive" if isinstance(value[1], dict) else None
-        for item in _find_items(plain_fields(value)) or ():
+            if isinstance(value[1], dict):
+                return "exclusive", "characters"
+            return None, None
+        fields = plain_fields(value)
+        for item in _find_items(fields) or ():
             keys = plain_fields(item) if isinstance(item, dict) else {}
+            if "endpos" in keys or "ents" in fields:
+                return "exclusive", "characters"
             if any(key in keys for key in _EXCLUSIVE_KEYS):
-                return "exclusive"
-        return None
-    return None
+                return "exclusive", None
+        return None, None
+    return None, None
 
 
 def _problem_of_units(text: SpannedText, options: ReadingOptions) -> str:

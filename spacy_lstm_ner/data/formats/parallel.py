@@ -98,7 +98,9 @@ def read_parallel(
         yield from read_columns(vertical, settings, report)
     else:
         filled = ((number, line) for number, line in joined if line != _JOINED)
-        settings = replace(options, separator=_JOINED, columns=None, header=False)
+        settings = replace(
+            options, separator=_JOINED, columns="unit=1,tag=2", header=False
+        )
         yield from read_sentences(filled, settings, report)
 
 
@@ -174,4 +176,7 @@ def _is_vertical(joined: list[tuple[int, str]]) -> bool:
 
 def _fit(joined: list[tuple[int, str]]) -> bool:
     filled = [(number, line) for number, line in joined if line != _JOINED]
-    return detect_layout(filled, ReadingOptions(separator=_JOINED)) is not None
+    return (
+        detect_layout(filled, ReadingOptions(separator=_JOINED, columns="unit=1,tag=2"))
+        is not None
+    )

@@ -39,7 +39,9 @@ def detect(values: list[Any], options: ReadingOptions, path: Path) -> ReadingOpt
     """
     texts = [text for value in values if (text := _extract(value)) is not None]
     check_labels(texts, None, path)
-    return detect_offsets(texts, options, path, convention="exclusive")
+    return detect_offsets(
+        texts, options, path, convention="exclusive", counted="characters"
+    )
 
 
 def read_answers(

@@ -74,7 +74,12 @@ def read_sentences(
     """Read records of one line."""
     rest = iter(lines)
     first = list(islice(rest, _PEEK_LINES))
-    layout = detect_layout(first, options)
+    layout: Layout | None
+    if options.separator is not None and options.columns is None:
+        # What `detect` sets for pairs.
+        layout = Layout(Table(options.separator), Columns(), is_pairs=True)
+    else:
+        layout = detect_layout(first, options)
     if layout is None:
         layout = Layout(Table(options.separator or "\t", n=2), Columns(0, 1))
     has_header = options.header

@@ -40,7 +40,9 @@ def detect(values: list[Any], options: ReadingOptions, path: Path) -> ReadingOpt
     ]
     if not texts:
         return options
-    return detect_offsets(texts, options, path, convention="exclusive")
+    return detect_offsets(
+        texts, options, path, convention="exclusive", counted="characters"
+    )
 
 
 def read_documents(
@@ -86,11 +88,13 @@ def _list_in(value: Any, key: str) -> list[Any]:
 
 
 def _tokens_of(paragraph: Any) -> list[dict[str, Any]]:
-    return [
-        token if isinstance(token, dict) else {}
-        for sentence in _list_in(paragraph, "sentences")
-        for token in _list_in(sentence, "tokens")
-    ]
+    """Return the tokens of a paragraph: empty ones for those that cannot be read."""
+    tokens: list[dict[str, Any]] = []
+    for sentence in _list_in(paragraph, "sentences"):
+        listed = sentence.get("tokens") if isinstance(sentence, dict) else None
+        for token in listed if isinstance(listed, list) else [None]:
+            tokens.append(token if isinstance(token, dict) else {})
+    return tokens
 
 
 def _has_tags(tokens: list[dict[str, Any]]) -> bool:
@@ -110,8 +114,11 @@ def _spanned(paragraph: Any) -> SpannedText | None:
 
 
 def _items(paragraph: Any) -> list[Any]:
-    items = _list_in(paragraph, "entities")
-    return [item for item in items if isinstance(item, dict | list | tuple)]
+    # What is neither an object nor a list is an entity that cannot be read.
+    return [
+        item if isinstance(item, dict | list | tuple) else {}
+        for item in _list_in(paragraph, "entities")
+    ]
 
 
 def _with_gaps(

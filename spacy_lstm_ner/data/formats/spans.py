@@ -116,6 +116,7 @@ def detect_offsets(
     path: Path,
     *,
     convention: str | None = None,
+    counted: str | None = None,
 ) -> ReadingOptions:
     """Decide whether ends are inclusive, and what offsets count.
 
@@ -123,20 +124,64 @@ def detect_offsets(
     options: Options that are set are kept.
     path: The file, for messages.
     convention: What the tool that writes these keys uses for ends, if that is known.
+    counted: What its offsets count, if that is known.
     RETURNS: The options. `offsets` remains "auto" if no text has characters for which
         it matters: it is then decided for each record by the text of its entities.
     RAISES (DataError): If neither fits, or if the file does not show it and there are
-        signs of inclusive ends.
+        signs of inclusive ends, or characters that JavaScript counts as two.
     """
     with_text = any(span.surface for text in texts for span in text.spans)
     if with_text:
         ends, offsets = _decide_by_text(texts, options, path)
     else:
+        if options.offsets == "auto":
+            options = replace(options, offsets=counted or "auto")
         ends, offsets = _decide_without_text(texts, options, path, convention)
+        if options.offsets == "auto":
+            _check_counted(texts, ends, offsets, path)
     wide = any(text.has_wide_characters for text in texts if text.spans)
     if options.offsets == "auto" and not wide:
         offsets = "auto"
     return replace(options, ends=ends, offsets=offsets)
+
+
+def _check_counted(
+    texts: list[SpannedText], ends: str, offsets: str, path: Path
+) -> None:
+    """Check that what offsets count makes no difference, or is the only possibility.
+
+    RAISES (DataError): Otherwise.
+    """
+    other = "utf16" if offsets == "characters" else "characters"
+    for text in texts:
+        if text.has_wide_characters and any(
+            text.place(span, ends, other) is None for span in text.spans
+        ):
+            return
+    for text in texts:
+        if problem := _ambiguous(text, ends):
+            raise DataError(f"{path}: {problem}")
+
+
+def _ambiguous(text: SpannedText, ends: str) -> str:
+    """Return what is wrong if the entities of a text are other ones depending on what
+    offsets count, and the file does not have their text; "" if they are not."""
+    if not text.has_wide_characters or text.units is not None:
+        return ""
+    for span in text.spans:
+        places = [text.place(span, ends, name) for name in ("characters", "utf16")]
+        if span.surface or None in places or places[0] == places[1]:
+            continue
+        first, second = (text.text[slice(*place)] for place in places if place)
+        wide = _WIDE.search(text.text)
+        return (
+            f"JavaScript counts {wide[0] if wide else ''!r} as two characters, and the "
+            f"file does not show whether its tool does: {_short(span.label)} is "
+            f"{_short(second)} with --offsets utf16 (doccano since 1.5.0, Label Studio "
+            f"up to 1.3), and {_short(first)} with --offsets characters (doccano up to "
+            f"1.4.1, Label Studio, Python). Set one of them"
+        )
+    return ""
 
 
 def annotated_text(
@@ -158,6 +203,8 @@ def annotated_text(
     ends, offsets = options.ends, options.offsets
     if offsets == "auto":
         offsets = "characters"
+        if problem := _ambiguous(text, ends):
+            raise DataError(f"{report.path}:{line}: {problem}")
         if text.has_wide_characters:
             offsets = max(
                 ("characters", "utf16"), key=lambda name: _count(text, ends, name)

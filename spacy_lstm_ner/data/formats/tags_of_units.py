@@ -104,7 +104,7 @@ def read_tags(
     for number, value in values:
         try:
             key, tags, units, blanks = _extract(value)
-            named = [_named(tag, names, key) for tag in tags]
+            named = _named(tags, names, key)
         except ValueError as error:
             report(number, "not a record", str(error))
             continue
@@ -144,8 +144,8 @@ def _extract(value: Any) -> _Tagged:
             return _Tagged(key, tags, units, _find_blanks(strings, units))
     for text in strings:
         # There may be one tag for each surrogate pair.
-        for units in (list(text), CHARACTER.findall(text)):
-            if len(units) == len(tags):
+        for split in (list, CHARACTER.findall):
+            if len(units := split(text)) == len(tags):
                 return _Tagged(key, tags, units, [False] * len(units))
     for text in strings:
         # Words. The blanks need not be those of the text, if these are characters.
@@ -185,6 +185,8 @@ def _as_tags(value: Any) -> list[str | int | None] | None:
     """Return a list of tags: names, numbers, or None; None if it is no such list."""
     if isinstance(value, str):
         return [*value.split()]
+    if are_strings(value):
+        return [*value]
     if not isinstance(value, list | tuple):
         return None
     tags = [tag if isinstance(tag, str) else as_index(tag) for tag in value]
@@ -194,18 +196,22 @@ def _as_tags(value: Any) -> list[str | int | None] | None:
     return tags if is_valid else None
 
 
-def _named(tag: str | int | None, names: dict[int, str], key: str) -> str:
-    """Return a tag by its name. Tags that are missing become empty.
+def _named(tags: list[str | int | None], names: dict[int, str], key: str) -> list[str]:
+    """Return tags by their names. Tags that are missing become empty.
 
     RAISES (ValueError): For a number without a name.
     """
-    if isinstance(tag, str):
-        return tag
-    if tag is None or tag == _NO_TAG:
-        return ""
-    if tag not in names:
-        raise ValueError(f"{key!r} has the number {tag}, which has no name")
-    return names[tag]
+    named: list[str] = []
+    for tag in tags:
+        if isinstance(tag, str):
+            named.append(tag)
+        elif tag is None or tag == _NO_TAG:
+            named.append("")
+        elif tag in names:
+            named.append(names[tag])
+        else:
+            raise ValueError(f"{key!r} has the number {tag}, which has no name")
+    return named
 
 
 def _find_blanks(texts: list[str], units: list[str]) -> list[bool] | None:

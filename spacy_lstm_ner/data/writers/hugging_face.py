@@ -21,7 +21,7 @@ from .json_files import write_json_lines
 from .tagged import prefixes_of, tagged_text, tags_from_spans
 
 # Number of units of a Parquet file that are in memory, and form a row group.
-_UNITS = 500_000
+_UNITS = 200_000
 
 
 def write_hugging_face_json(
