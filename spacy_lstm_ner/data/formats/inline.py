@@ -38,6 +38,8 @@ _HTML = (
     "script section sentence small span strong style sub sup table tbody td text th "
     "thead title tr tt u ul xml"
 )
+# A link of Markdown, or an entity with attributes.
+_LINK = re.compile(r"\]\([^()]*[/.:#][^()]*\)|\]\{")
 
 
 @dataclass(frozen=True)
@@ -182,9 +184,12 @@ def find_markup(lines: list[str]) -> Markup | None:
 
 
 def _is_other(line: str) -> bool:
-    """Return whether a line is of XML, or of training data for chat bots in Markdown,
-    in which more than the markup of entities is not a part of the text."""
-    return line.startswith(("<?xml", "<!DOCTYPE", "## ", "- ", "* "))
+    """Return whether a line has other markup, which is not a part of the text either:
+    XML, Markdown, or training data for chat bots."""
+    return (
+        line.startswith(("<?xml", "<!DOCTYPE", "## ", "- ", "* "))
+        or _LINK.search(line) is not None
+    )
 
 
 def _parse(
