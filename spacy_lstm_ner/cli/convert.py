@@ -31,7 +31,9 @@ def convert_cli(
         Opt(
             "--format",
             "-f",
-            help="The format, see below; auto: detect it",
+            help="The format: label-studio, prodigy, spacy-json, cluener, spacy, tags, "
+            "offsets, brat, parallel, webanno, conllu, sentences, inline or columns; "
+            "auto: detect it",
         ),
     ] = "auto",
     encoding: Annotated[
@@ -160,7 +162,8 @@ def convert_cli(
     Formats are detected: columns with a tag in each line, sentences with tags, objects
     with tags or character offsets in JSON lines, JSON, Python literals or Parquet, the
     exports of annotation tools, brat, CoNLL-U, inline markup, and .spacy files. The
-    guide "Prepare data" has an example of each. Files may be compressed.
+    page "File formats" of the documentation has an example of each. Files may be
+    compressed.
 
     What was detected is printed, with the first records, and the number of entities in
     the files, written, and lost with the reason. Problems in a file are repaired, or
@@ -245,7 +248,9 @@ def _entity_lines(conversion: "Conversion") -> list[str]:
     problems = conversion.problems
     total = sum(problems.entities.values())
     written = sum(output.entities.total() for output in conversion.outputs)
-    lines = [f"Entities: {total:,} in the input, {written:,} written"]
+    lines = [f"Entities: {total:,} in the records that were read, {written:,} written"]
+    if problems.skipped:
+        lines.append(f"Records skipped, with their entities: {problems.skipped:,}")
     lines += problems.losses()
     if problems.trimmed:
         lines.append(

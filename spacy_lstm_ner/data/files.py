@@ -258,7 +258,8 @@ class DataFile:
         first = list(islice(records, _PEEK_RECORDS))
         if not first:
             message = f"{self.path}: no record in the format {self.options.format!r}"
-            raise DataError("\n".join([message, *ignored.messages()]))
+            reasons = [*ignored.losses(), *ignored.messages()]
+            raise DataError("\n".join([message, *reasons]))
         tagged = [record for record in first if isinstance(record, Record)]
         if tagged:
             self._reading = TagReading.detect(tagged, self.options, self.path)

@@ -134,6 +134,13 @@ class ProblemLog:
             for (path, kind), count in self.counts.items()
         ]
 
+    @property
+    def skipped(self) -> int:
+        """Number of records that cannot be read."""
+        return sum(
+            n for (_, kind), n in self.counts.items() if ACTIONS[kind] == "skipped"
+        )
+
     def losses(self) -> list[str]:
         """RETURNS (list[str]): How many entities are not in `doc.ents`, and how many
         records were left out, for each reason."""

@@ -47,4 +47,5 @@ def bracketed(doc: Doc) -> str:
         pieces += [doc.text[at : ent.start_char], f"[{ent.text} {ent.label_}]"]
         at = ent.end_char
     pieces.append(doc.text[at : at + _MAX_SHOWN])
-    return shortened("".join(pieces), _MAX_SHOWN)
+    text = "".join(pieces).replace("\n", "⏎").replace("\r", "")
+    return shortened(text, _MAX_SHOWN)

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from spacy_lstm_ner.data.formats import FORMATS
+
 from ..helpers.commands import run_command
 
 RESUME = Path(__file__).parents[1] / "data" / "resume.jsonl"
@@ -20,7 +22,7 @@ def test_summary_of_input_and_output(tmp_path):
     assert "Format tags: objects with a text and a tag for each" in output
     assert "Stored as JSON lines Tag scheme BIO" in output
     assert "历任[公司 ORG][副总经理 TITLE]、[总工程师 TITLE]，" in output
-    assert "Entities: 13 in the input, 13 written" in output
+    assert "Entities: 13 in the records that were read, 13 written" in output
     assert "records 3 characters 134 entities 13" in output
     assert "- TITLE 7" in output
     assert "out.spacy" in output
@@ -52,6 +54,8 @@ def test_quiet_prints_problems_only(tmp_path):
     code, output = convert(path, tmp_path / "out.spacy", "--quiet")
     assert code == 0
     assert "not a record 1 skipped" in output
+    code, output = convert(path, tmp_path / "out.spacy")
+    assert "Records skipped, with their entities: 1" in output
 
 
 def test_split_digits_and_whitespace_are_reported(tmp_path):
@@ -123,7 +127,7 @@ def test_a_file_without_entities_is_refused_unless_forced(tmp_path):
     assert not (tmp_path / "out.spacy").exists()
     code, output = convert(path, tmp_path / "out.spacy", "--force")
     assert code == 0
-    assert "Entities: 0 in the input, 0 written" in output
+    assert "Entities: 0 in the records that were read, 0 written" in output
 
 
 def test_subprocess_with_a_gbk_console(tmp_path):
@@ -151,3 +155,9 @@ def test_a_tokenizer_that_does_not_fit_the_text_is_told(tmp_path):
     code, output = convert(path, tmp_path / "out.spacy", "--lang", "en")
     assert code == 0
     assert "words split into letters" not in output
+
+
+def test_the_help_lists_all_formats():
+    _, output = convert("--help")
+    words = set(output.replace(",", " ").replace(";", " ").split())
+    assert set(FORMATS) <= words

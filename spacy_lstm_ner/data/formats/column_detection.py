@@ -1,5 +1,6 @@
 """Which columns a file has, by what is in them."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
@@ -36,6 +37,10 @@ _TAG_NAMES = _words(
     "tag tags label labels ner ner_tag ner_tags nertag entity entities bio iob iob2 "
     "bioes bmes 标签 标注 实体 实体标签 类别"
 )
+# Spans in brackets, as in CoNLL-2012: of entities, but not of frames or phrases.
+_BRACKETED = re.compile(r"(\([\w-]+)*\*?\)*|[-_*]")
+_BRACKETS = re.compile(r"\(([\w-]+)")
+_BRACKETED_NAMES = {"PERSON", "PER", "GPE", "LOC", "ORG", "DATE", "NORP", "CARDINAL"}
 # Units of at least so many characters are sentences.
 _SENTENCE = 12
 
@@ -192,6 +197,13 @@ class _Sample:
         self, named: dict[str, int], lines: list[tuple[int, str]], path: Path
     ) -> int:
         """Return the column of tags."""
+        for i in range(self.table.n):
+            if not named and self._are_brackets(i):
+                raise DataError(
+                    f"{path}: the column {i + 1} has entities in brackets, such as "
+                    f"(PER* and *), as in CoNLL-2012: convert them to BIO tags, or "
+                    f"name another column of tags, such as --columns tag=2"
+                )
         found = {
             i: self._tags(i)
             for i in range(self.table.n)
@@ -210,6 +222,7 @@ class _Sample:
         for is_better in rules:
             found = {i: tags for i, tags in found.items() if is_better(tags)} or found
         if len({tuple(self.column(i)) for i in found}) > 1:
+            most = max(found, key=lambda i: found[i].n_entities)
             shown = " and ".join(
                 f"{i + 1} ({', '.join(tags.labels()[:3]):.60})"
                 for i, tags in found.items()
@@ -217,9 +230,18 @@ class _Sample:
             raise DataError(
                 f"{path}: the columns {shown} both have entities: nested entities, "
                 f"another annotation, or predictions. Name the one to read, such as "
-                f'columns="tag={max(found) + 1}"'
+                f"--columns tag={most + 1}"
             )
         return max(found)
+
+    def _are_brackets(self, i: int) -> bool:
+        """Return whether a column has spans in brackets, with the names of entities."""
+        cells = [cell.strip() for cell in self.column(i)]
+        names = {match[1] for cell in cells if (match := _BRACKETS.match(cell))}
+        return (
+            all(_BRACKETED.fullmatch(cell) for cell in cells)
+            and len(names & _BRACKETED_NAMES) > 0
+        )
 
     def find_unit(self, tag: int) -> int:
         """Return the column of units."""

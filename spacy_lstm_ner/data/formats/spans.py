@@ -301,8 +301,9 @@ def _decide_by_text(
             f"code units: {n - int(counts[best]):,} of {n:,} differ. The first one is "
             f"{_short(span.label)} {_short(span.surface)}, but "
             f"{_readings(text, span)}. "
-            f"Check whether the text was changed after annotation; with --ends and "
-            f"--offsets, the file is read without the entities that differ"
+            f"Check whether the text was changed after annotation; with --ends "
+            f"{best[0]} --offsets {best[1]}, the file is read without the entities "
+            f"that differ"
         )
     return best
 
