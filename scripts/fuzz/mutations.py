@@ -115,7 +115,7 @@ def _inside_parquet(data: bytes, rng: random.Random) -> bytes:
     for _ in range(20):
         try:
             changed = pyarrow.Table.from_pylist(_with_change(rows, rng))
-        except (pyarrow.ArrowException, AttributeError, *_UNREADABLE):
+        except (pyarrow.ArrowException, AttributeError, LookupError, *_UNREADABLE):
             continue
         if changed.num_columns:
             changed = changed.replace_schema_metadata(table.schema.metadata)

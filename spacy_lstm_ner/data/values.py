@@ -346,7 +346,8 @@ def _batches(parquet: Any, path: Path) -> Iterator[list[dict[str, Any]]]:
     from pyarrow.lib import ArrowException
 
     try:
-        for batch in parquet.iter_batches(batch_size=1000):
+        # Without threads: those that still read when Python exits abort the process.
+        for batch in parquet.iter_batches(batch_size=1000, use_threads=False):
             yield batch.to_pylist()
     except (ArrowException, OSError, ValueError, OverflowError) as error:
         raise DataError(f"{path}: cannot be read as Parquet: {error}") from None
