@@ -150,8 +150,8 @@ def convert_cli(
         int,
         Opt(
             "--shard-size",
-            help="Maximum number of records in a file; if there are more, the output "
-            "is a folder of files",
+            help="Maximum number of records in a file; if there are more, or more than "
+            "two million tokens, the output is a folder of files",
             min=1,
         ),
     ] = 100_000,

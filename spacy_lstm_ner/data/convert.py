@@ -72,9 +72,9 @@ def convert(
         formats: see `formats.FORMATS`.
     output: A .spacy file; with a split, the folder for the file of each part.
     lang: Language whose tokenizer is used.
-    shard_size: Maximum number of Docs in memory and in a file. If there are more, the
-        output is a folder of several files. spaCy reads such a folder wherever it reads
-        a file.
+    shard_size: Maximum number of Docs in memory and in a file. If there are more, or
+        more than two million tokens, the output is a folder of several files. spaCy
+        reads such a folder wherever it reads a file.
     progress: Show the progress of a long conversion on stderr.
     options: How to read the files: see `ReadingOptions`. Each file is split on its own,
         so that it has its share of every part.

@@ -364,3 +364,13 @@ def test_tag_that_looks_like_outside_is_reported(write, tmp_path):
     (doc,) = docs_in(tmp_path / "out.spacy")
     # An entity of another label begins after it for certain.
     assert [token.ent_iob_ for token in doc] == ["", "B"]
+
+
+def test_files_have_a_limited_number_of_tokens(write, tmp_path, monkeypatch):
+    monkeypatch.setattr("spacy_lstm_ner.data.writers.docbin._MAX_TOKENS", 12)
+    out = tmp_path / "out.spacy"
+    convert(write(*numbered(5), ("长" * 20, " ".join(["B-N"] * 20))), out)
+    assert out.is_dir()
+    sizes = [len(docs_in(part)) for part in sorted(out.iterdir())]
+    assert sizes == [2, 2, 1, 1]
+    assert texts_in(out) == [*(text for text, _ in numbered(5)), "长" * 20]

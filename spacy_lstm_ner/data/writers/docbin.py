@@ -12,6 +12,8 @@ from ...util.atomic import path_in_errors
 from .base import ExportedText, WritingLog, WritingOptions
 
 _ENTITIES = ("ENT_IOB", "ENT_TYPE")
+# Maximum number of tokens in a file. To write it, spaCy needs about 150 bytes for each.
+_MAX_TOKENS = 2_000_000
 _SHARD_NAME = re.compile(r"part-\d{5}\.spacy")
 
 
@@ -70,17 +72,20 @@ class DocBinWriter:
         self.new = new
         self.shard_size = shard_size
         self.n_shards = 0
+        self.n_tokens = 0  # in memory
         self.attrs = list(attrs)
         self.docs = DocBin(attrs=self.attrs)
 
     def add(self, doc: Doc) -> None:
         """Add a Doc."""
-        if len(self.docs) == self.shard_size:
+        is_full = len(self.docs) == self.shard_size
+        if is_full or (self.n_tokens + len(doc) > _MAX_TOKENS and len(self.docs)):
             with path_in_errors(self.path):
                 # With more than one shard the output is a folder.
                 self.new.mkdir(exist_ok=True)
             self._write(self._next_shard())
         self.docs.add(doc)
+        self.n_tokens += len(doc)
 
     def close(self) -> None:
         """Write the remaining Docs: to the folder, or to the only file."""
@@ -93,4 +98,5 @@ class DocBinWriter:
     def _write(self, path: Path) -> None:
         with path_in_errors(self.path):
             self.docs.to_disk(path)
+        self.n_tokens = 0
         self.docs = DocBin(attrs=self.attrs)
