@@ -90,7 +90,7 @@ def reading(n, folder, *, kind, whole):
 @case(300_000)
 def one_line_in_columns(n, folder):
     path = folder / f"{n}"
-    path.write_text("字 " * n + "O\n" + "\t" * n, "utf8")
+    path.write_text("王 B-P\n在 O\n" * 20 + "字 " * n + "O\n" + "\t" * n, "utf8")
     return lambda: list(
         DataFile(path, ReadingOptions(format="columns")).records(ProblemLog())
     )

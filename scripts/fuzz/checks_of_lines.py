@@ -146,11 +146,11 @@ def check_conllu(file: File, readings: list[Reading], log: Log) -> None:
     previous = 0
     expected: dict[int, str] = {}
     for number, line in lines.items():
-        if line.startswith("#"):
-            continue
         if number != previous + 1:
             parts = range(0)
         previous = number
+        if line.startswith("#"):
+            continue
         word = line.split("\t")[0]
         if match := re.fullmatch(r"([0-9]{1,9})-([0-9]{1,9})", word):
             parts = range(int(match[1]), int(match[2]) + 1)
@@ -310,6 +310,75 @@ def check_docbin(file: File, readings: list[Reading], log: Log) -> None:
             require(found == wanted, f"{wanted} became {found}")
 
 
+def check_webanno(file: File, readings: list[Reading], log: Log) -> None:
+    """The text of each sentence is that of its lines; each annotation begins at the
+    first token that has it and ends at the last one."""
+    lines = lines_in(file)
+    match = re.search(r"tag=([0-9]+)", file.options.columns or "")
+    column = int(match[1]) - 1 if match else -1
+    reported = {line for line, _ in log.events if line}
+    by_line = {reading.line: reading for reading in readings}
+    used: set[int] = set()
+    for block in _blocks(lines):
+        used.update(block)
+        texts = [n for n in block if lines[n].startswith("#Text=")]
+        if not reported.isdisjoint(block):
+            continue
+        require(texts and texts[0] in by_line, f"the lines {block[:5]} are lost")
+        reading = by_line.pop(texts[0])
+        text = reading.text.text
+        found = "\n".join(lines[n].removeprefix("#Text=") for n in texts)
+        require(text == _plain(found), f"{found!r} became {text!r}")
+        tokens = [lines[n].split("\t") for n in block if re.match("[0-9]", lines[n])]
+        wanted: dict[object, tuple[str, list[str]]] = {}
+        for cells in tokens:
+            for cell in re.split(r"(?<!\\)\|", cells[column]):
+                label, number = re.fullmatch(r"(.*?)(\[[0-9]+\])?", cell).groups()
+                if cell not in ("_", ""):
+                    # An annotation without a number is one of its own.
+                    key = cell if number else object()
+                    wanted.setdefault(key, (_plain(label).strip(), []))[1].append(
+                        _plain(cells[2])
+                    )
+        rest = list(wanted.values())
+        shown = f"{reading.text.entities} of {text!r} are not {rest}"
+        require(len(rest) == len(reading.text.entities), shown)
+        for start, end, label in reading.text.entities:
+            surface = text[start:end]
+            fitting = [
+                (name, words)
+                for name, words in rest
+                if name == label
+                and any(map(surface.startswith, words))
+                and any(map(surface.endswith, words))
+                and all(word in surface for word in words)
+            ]
+            require(fitting, shown)
+            rest.remove(fitting[0])
+    others = {n: line for n, line in lines.items() if n not in used and line[0] != "#"}
+    check_all_read(others, set(), log)
+
+
+def _blocks(lines: dict[int, str]) -> list[list[int]]:
+    """Return the lines of each sentence of WebAnno TSV: of its text and tokens."""
+    blocks: list[list[int]] = [[]]
+    previous = 0
+    for number, line in lines.items():
+        is_text, is_token = line.startswith("#Text="), re.match("[0-9]+-[0-9]+", line)
+        has_tokens = any(lines[n][0] != "#" for n in blocks[-1])
+        if number != previous + 1 or (is_text and has_tokens) or not line.strip():
+            blocks.append([])
+        previous = number
+        if is_text or is_token:
+            blocks[-1].append(number)
+    return [block for block in blocks if block]
+
+
+def _plain(text: str) -> str:
+    named = {"n": "\n", "r": "\r", "t": "\t"}
+    return re.sub(r"(?s)\\(->|.)", lambda match: named.get(match[1], match[1]), text)
+
+
 CHECKS.update(
     {
         "columns": check_columns,
@@ -319,5 +388,6 @@ CHECKS.update(
         "inline": check_inline,
         "parallel": check_parallel,
         "spacy": check_docbin,
+        "webanno": check_webanno,
     }
 )

@@ -52,7 +52,8 @@ class Layout:
         table, columns = self.table, self.columns
         if self.is_pairs:
             return _pairs(line, table.core)
-        parts = table.cells(line) if table.core in line else []
+        # With fewer separators, `cells` would split at blanks, which are within parts.
+        parts = table.cells(line) if line.count(table.core) >= table.n - 1 else []
         if len(parts) > table.n:
             # The text contains the separator.
             split = line.rsplit if columns.tag > columns.unit else line.split

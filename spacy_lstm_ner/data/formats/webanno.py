@@ -31,8 +31,8 @@ _FORMAT = re.compile(r"#FORMAT=WebAnno TSV 3(\.\d+)?\s*")
 _LAYER = re.compile(r"#T_(SP|CH|RL)=(.*)")
 _TEXT = "#Text="
 # Number of the sentence and the token, and of a part of the token.
-_TOKEN = re.compile(r"\d+-\d+(\.\d+)?")
-_OFFSETS = re.compile(r"(\d+)-(\d+)")
+_TOKEN = re.compile(r"[0-9]+-[0-9]+(\.[0-9]+)?")
+_OFFSETS = re.compile("([0-9]{1,12})-([0-9]{1,12})")
 # Columns before those of the layers: number, offsets and text of a token.
 _FIRST = 3
 _NAMED_ENTITY = "NamedEntity"
@@ -162,8 +162,8 @@ class _Reader:
                     result.entities.append(Span(start, end, label))
                     result.lines.append(line)
                 else:
-                    first, _, at = open.get((label, number), (start, end, line))
-                    open[label, number] = first, end, at
+                    first, last, at = open.get((label, number), (start, end, line))
+                    open[label, number] = min(first, start), max(last, end), at
         for (label, number), (start, end, line) in open.items():
             if number in self.numbers:
                 message = f"{label}[{number}] continues from an earlier sentence"

@@ -62,6 +62,7 @@ def test_text_of_several_lines(write):
         ("1-1\t1-3\t李雷\tPER\t", 7, "not a record", None),
         ("1-1\t0-2\t李四\tPER\t", 6, "not a record", None),
         ("1-1\t0-x\t李雷\tPER\t", 6, "not a record", None),
+        (f"1-1\t0-{'9' * 5000}\t李雷\tPER\t", 6, "not a record", None),
         ("1-1\t0-2\t李雷", 6, "no tag", []),
         ("1-1\t0-2\t李雷\t*\t", 6, "invalid entity", []),
     ],
@@ -73,6 +74,12 @@ def test_problems_have_the_line_of_the_token(write, line, at, kind, entities):
         *([] if entities is None else [entities]),
         [("王芳", "PER")],
     ]
+
+
+def test_tokens_in_another_order(write):
+    """An annotation goes from the first to the last of its tokens in the text."""
+    lines = ["1-1\t0-1\t去\t_\t", "1-3\t2-3\t芳\tP[1]\t", "1-2\t1-2\t王\tP[1]\t"]
+    assert read(write("#Text=去王芳", *lines)) == ([("去王芳", [("王芳", "P")])], [])
 
 
 def test_sentences_without_text_or_tokens(write):
