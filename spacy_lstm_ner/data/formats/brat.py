@@ -19,7 +19,8 @@ from ...exceptions import DataError
 from ..options import ReadingOptions
 from ..sources import TextSource
 from .base import IGNORED, AnnotatedText, Report
-from .spans import INVALID, RawSpan, SpannedText, annotated_text, detect_offsets
+from .offset_detection import detect_offsets
+from .spans import INVALID, RawSpan, SpannedText, annotated_text
 
 #: Reason for which entities are lost.
 DISCONTINUOUS = "discontinuous"

@@ -10,7 +10,8 @@ from typing import Any
 from ..options import ReadingOptions
 from .base import AnnotatedText, Report, Values
 from .fields import as_index, keys_of
-from .spans import RawSpan, SpannedText, annotated_text, detect_offsets
+from .offset_detection import detect_offsets
+from .spans import RawSpan, SpannedText, annotated_text
 
 
 def recognizes(values: list[Any]) -> bool:

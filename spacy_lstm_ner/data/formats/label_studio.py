@@ -13,7 +13,8 @@ from ...exceptions import DataError
 from ..options import ReadingOptions
 from .base import AnnotatedText, Report, Values
 from .fields import as_index
-from .spans import RawSpan, SpannedText, annotated_text, check_labels, detect_offsets
+from .offset_detection import detect_offsets
+from .spans import RawSpan, SpannedText, annotated_text, check_labels
 
 # Older versions have "completions".
 _ANNOTATIONS = ("annotations", "completions")

@@ -28,7 +28,8 @@ from .fields import (
     spelling_of,
 )
 from .label_names import parse_label_names
-from .spans import RawSpan, SpannedText, annotated_text, check_labels, detect_offsets
+from .offset_detection import detect_offsets
+from .spans import RawSpan, SpannedText, annotated_text, check_labels
 
 # Keys of the entities of a record, in the order in which they are looked for.
 _ENTITY_KEYS = (

@@ -12,8 +12,9 @@ from typing import Any
 from ..options import ReadingOptions
 from .base import AnnotatedText, Report, Values
 from .fields import as_index
+from .offset_detection import detect_offsets
 from .offsets import extract_spans
-from .spans import RawSpan, SpannedText, annotated_text, check_labels, detect_offsets
+from .spans import RawSpan, SpannedText, annotated_text, check_labels
 
 # The interface for binary annotation of entities, as in `ner.teach`.
 _BINARY = "ner"

@@ -10,8 +10,9 @@ from typing import Any
 
 from ..options import ReadingOptions
 from .base import AnnotatedText, Record, Report, Values
+from .offset_detection import detect_offsets
 from .offsets import extract_spans
-from .spans import SpannedText, annotated_text, detect_offsets
+from .spans import SpannedText, annotated_text
 
 # The tag of a token whose annotation is missing.
 _MISSING = "-"

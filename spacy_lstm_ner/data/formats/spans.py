@@ -1,14 +1,8 @@
-"""Entities by offsets: whether ends are inclusive, and what the offsets count.
-
-Tools differ in both, and a wrong guess is silent: it cuts off or adds a character. So
-both are decided for a file as a whole, by the text of its entities where the file has
-it. Where it has none, by what is possible at all, and by what is known of the keys.
-"""
+"""Entities by offsets, and their places in a text."""
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,11 +19,6 @@ INVALID = "invalid offsets or label"
 OUTSIDE_TEXT = "offsets outside the text"
 DIFFERENT_TEXT = "its text differs from the text at its offsets"
 
-# Of the entities, at most this share may not fit what is decided for the file.
-_MAX_MISFITS = 0.1
-# From so many entities on, the characters after them show whether ends are inclusive.
-_MIN_FOLLOWERS = 20
-_MIN_PUNCTUATED = 0.2
 # What tools remove from the text of an entity, or escape there.
 _IGNORED = re.compile(rf"(?:[{BLANK}]|\\[nrt])+")
 # Characters of two UTF-16 code units.
@@ -110,60 +99,7 @@ class SpannedText:
         return (start, end) if end <= len(self.text) else None
 
 
-def detect_offsets(
-    texts: list[SpannedText],
-    options: ReadingOptions,
-    path: Path,
-    *,
-    convention: str | None = None,
-    counted: str | None = None,
-) -> ReadingOptions:
-    """Decide whether ends are inclusive, and what offsets count.
-
-    texts: The texts at the beginning of a file.
-    options: Options that are set are kept.
-    path: The file, for messages.
-    convention: What the tool that writes these keys uses for ends, if that is known.
-    counted: What its offsets count, if that is known.
-    RETURNS: The options. `offsets` remains "auto" if no text has characters for which
-        it matters: it is then decided for each record by the text of its entities.
-    RAISES (DataError): If neither fits, or if the file does not show it and there are
-        signs of inclusive ends, or characters that JavaScript counts as two.
-    """
-    with_text = any(span.surface for text in texts for span in text.spans)
-    if with_text:
-        ends, offsets = _decide_by_text(texts, options, path)
-    else:
-        if options.offsets == "auto":
-            options = replace(options, offsets=counted or "auto")
-        ends, offsets = _decide_without_text(texts, options, path, convention)
-        if options.offsets == "auto":
-            _check_counted(texts, ends, offsets, path)
-    wide = any(text.has_wide_characters for text in texts if text.spans)
-    if options.offsets == "auto" and not wide:
-        offsets = "auto"
-    return replace(options, ends=ends, offsets=offsets)
-
-
-def _check_counted(
-    texts: list[SpannedText], ends: str, offsets: str, path: Path
-) -> None:
-    """Check that what offsets count makes no difference, or is the only possibility.
-
-    RAISES (DataError): Otherwise.
-    """
-    other = "utf16" if offsets == "characters" else "characters"
-    for text in texts:
-        if text.has_wide_characters and any(
-            text.place(span, ends, other) is None for span in text.spans
-        ):
-            return
-    for text in texts:
-        if problem := _ambiguous(text, ends):
-            raise DataError(f"{path}: {problem}")
-
-
-def _ambiguous(text: SpannedText, ends: str) -> str:
+def ambiguity(text: SpannedText, ends: str) -> str:
     """Return what is wrong if the entities of a text are other ones depending on what
     offsets count, and the file does not have their text; "" if they are not."""
     if not text.has_wide_characters or text.units is not None:
@@ -176,9 +112,9 @@ def _ambiguous(text: SpannedText, ends: str) -> str:
         wide = _WIDE.search(text.text)
         return (
             f"JavaScript counts {wide[0] if wide else ''!r} as two characters, and the "
-            f"file does not show whether its tool does: {_short(span.label)} is "
-            f"{_short(second)} with --offsets utf16 (doccano since 1.5.0, Label Studio "
-            f"up to 1.3), and {_short(first)} with --offsets characters (doccano up to "
+            f"file does not show whether its tool does: {shown(span.label)} is "
+            f"{shown(second)} with --offsets utf16 (doccano since 1.5.0, Label Studio "
+            f"up to 1.3), and {shown(first)} with --offsets characters (doccano up to "
             f"1.4.1, Label Studio, Python). Set one of them"
         )
     return ""
@@ -203,24 +139,24 @@ def annotated_text(
     ends, offsets = options.ends, options.offsets
     if offsets == "auto":
         offsets = "characters"
-        if problem := _ambiguous(text, ends):
+        if problem := ambiguity(text, ends):
             raise DataError(f"{report.path}:{line}: {problem}")
         if text.has_wide_characters:
             offsets = max(
-                ("characters", "utf16"), key=lambda name: _count(text, ends, name)
+                ("characters", "utf16"), key=lambda name: n_fitting(text, ends, name)
             )
     result = AnnotatedText(text.text, [], line=line, can_overlap=True)
     seen: set[Span] = set()
     for span in text.spans:
         label = _label_of(span, names)
         if span.problem or not label:
-            problem = span.problem or f"the label is {_short(span.label)}"
+            problem = span.problem or f"the label is {shown(span.label)}"
             report(line, "invalid entity", problem)
             report.lose(INVALID)
             continue
         place = text.place(span, ends, offsets)
         if place is None:
-            found = f"{_short(label)} from {span.start} to {_end_of(span)}"
+            found = f"{shown(label)} from {span.start} to {_end_of(span)}"
             message = f"{found}, in a text of {len(text.units or text.text)}"
             report(line, "offsets outside the text", message)
             report.lose(OUTSIDE_TEXT)
@@ -228,8 +164,8 @@ def annotated_text(
         start, end = place
         part = text.text[start:end]
         if span.surface and not _is_same(span.surface, part):
-            found = f"{_short(label)} {_short(span.surface)}"
-            message = f"{found}, but at its offsets {_short(part)}"
+            found = f"{shown(label)} {shown(span.surface)}"
+            message = f"{found}, but at its offsets {shown(part)}"
             report(line, "text of entity differs", message)
             report.lose(DIFFERENT_TEXT)
             result.missing.append(place)
@@ -269,152 +205,13 @@ def check_labels(
         )
 
 
-def _decide_by_text(
-    texts: list[SpannedText], options: ReadingOptions, path: Path
-) -> tuple[str, str]:
-    """Decide by the text of the entities."""
-    choices = [
-        (ends, offsets)
-        for ends in _choices(options.ends, ("exclusive", "inclusive"))
-        for offsets in _choices(options.offsets, ("characters", "utf16"))
-    ]
-    n = sum(bool(span.surface) for text in texts for span in text.spans)
-    counts = {
-        choice: sum(_count(text, *choice) for text in texts) for choice in choices
-    }
-    # Of equals, the first one.
-    best = max(choices, key=lambda choice: counts[choice])
-    # What the user says is not doubted: what differs is reported.
-    if (n - counts[best]) > _MAX_MISFITS * n and "auto" in (
-        options.ends,
-        options.offsets,
-    ):
-        text, span = next(
-            (text, span)
-            for text in texts
-            for span in text.spans
-            if span.surface and not _fits(text, span, *best)
-        )
-        raise DataError(
-            f"{path}: the text of the entities is not at their offsets, whether ends "
-            f"are inclusive or exclusive, and whether they count characters or UTF-16 "
-            f"code units: {n - int(counts[best]):,} of {n:,} differ. The first one is "
-            f"{_short(span.label)} {_short(span.surface)}, but "
-            f"{_readings(text, span)}. "
-            f"Check whether the text was changed after annotation; with --ends "
-            f"{best[0]} --offsets {best[1]}, the file is read without the entities "
-            f"that differ"
-        )
-    return best
-
-
-def _decide_without_text(
-    texts: list[SpannedText],
-    options: ReadingOptions,
-    path: Path,
-    convention: str | None,
-) -> tuple[str, str]:
-    """Decide by what is possible, and by the convention of the keys."""
-    offsets = options.offsets
-    if offsets == "auto":
-        beyond = {
-            name: sum(
-                text.place(span, options.ends, name) is None
-                for text in texts
-                for span in text.spans
-                if text.has_wide_characters
-            )
-            for name in ("characters", "utf16")
-        }
-        offsets = "utf16" if beyond["utf16"] < beyond["characters"] else "characters"
-    pairs = [
-        (text, span)
-        for text in texts
-        for span in text.spans
-        if span.start is not None and span.end is not None
-    ]
-    if options.ends != "auto":
-        return options.ends, offsets
-    if not pairs:
-        return convention or "exclusive", offsets
-    single = [(text, span) for text, span in pairs if span.start == span.end]
-    last = [
-        (text, span)
-        for text, span in pairs
-        if span.start != span.end
-        and text.place(span, "exclusive", offsets) is not None
-        and text.place(span, "inclusive", offsets) is None
-    ]
-    outside = [
-        (text, span)
-        for text, span in pairs
-        if text.place(span, "exclusive", offsets) is None and span.start != span.end
-    ]
-    if len(outside) > _MAX_MISFITS * len(pairs):
-        text, span = outside[0]
-        raise DataError(
-            f"{path}: {len(outside):,} of {len(pairs):,} entities are outside of their "
-            f"texts, the first one is {_short(span.label)} from {span.start} to "
-            f"{span.end}, in a text of {len(text.units or text.text):,}. Check whether "
-            f"the text was changed after annotation; with --ends, the file is read "
-            f"without these entities"
-        )
-    if single and (last or convention == "exclusive"):
-        text, span = single[0]
-        reason = (
-            f"{len(last):,} end after the last character of the text"
-            if last
-            else "tools that write these keys do not count the end"
-        )
-        raise DataError(
-            f"{path}: whether ends are inclusive is contradictory: {len(single):,} of "
-            f"{len(pairs):,} entities have the same start and end, such as "
-            f"{_short(span.label)} at {span.start}, but {reason}. Set --ends exclusive "
-            f"(then these are empty, and not read) or --ends inclusive"
-        )
-    if single:
-        return "inclusive", offsets
-    if last or convention:
-        return convention or "exclusive", offsets
-    _check_followers(pairs, offsets, path)
-    return "exclusive", offsets
-
-
-def _check_followers(
-    pairs: list[tuple[SpannedText, RawSpan]], offsets: str, path: Path
-) -> None:
-    """Check that ends look exclusive, by the characters after entities: many entities
-    are followed by a punctuation mark or a blank, and hardly any ends with one.
-
-    RAISES (DataError): If they look inclusive.
-    """
-    n = at_end = after_end = 0
-    for text, span in pairs:
-        place = text.place(span, "inclusive", offsets)
-        if place is not None and place[1] < len(text.text):
-            n += 1
-            at_end += not text.text[place[1] - 1].isalnum()
-            after_end += not text.text[place[1]].isalnum()
-    if n >= _MIN_FOLLOWERS and at_end < 0.02 * n and after_end >= _MIN_PUNCTUATED * n:
-        text, span = pairs[0]
-        raise DataError(
-            f"{path}: ends of entities look inclusive, but the file has no text of "
-            f"entities that would show it. The first one is {_short(span.label)}: "
-            f"{_readings(text, span)}. Set --ends inclusive or --ends exclusive"
-        )
-
-
-def _choices(value: str, all_values: tuple[str, ...]) -> tuple[str, ...]:
-    return all_values if value == "auto" else (value,)
-
-
-def _count(text: SpannedText, ends: str, offsets: str) -> float:
+def n_fitting(text: SpannedText, ends: str, offsets: str) -> float:
     """Return how many entities have their text at their offsets. Those for which blanks
     have to be ignored count a little less."""
-    return sum(_fits(text, span, ends, offsets) for span in text.spans if span.surface)
+    return sum(fits(text, span, ends, offsets) for span in text.spans if span.surface)
 
 
-def _fits(text: SpannedText, span: RawSpan, ends: str, offsets: str) -> float:
+def fits(text: SpannedText, span: RawSpan, ends: str, offsets: str) -> float:
     place = text.place(span, ends, offsets)
     if place is None or not span.surface:
         return 0
@@ -426,16 +223,6 @@ def _fits(text: SpannedText, span: RawSpan, ends: str, offsets: str) -> float:
 
 def _is_same(surface: str, part: str) -> bool:
     return surface == part or _IGNORED.sub("", surface) == _IGNORED.sub("", part)
-
-
-def _readings(text: SpannedText, span: RawSpan) -> str:
-    """Return what an entity is if ends are inclusive, and if they are exclusive."""
-    found: Iterator[str] = (
-        f"{ends} ends read {_short(text.text[slice(*place)])}"
-        for ends in ("exclusive", "inclusive")
-        if (place := text.place(span, ends, "characters"))
-    )
-    return ", ".join(found) or "its offsets are outside the text"
 
 
 def _end_of(span: RawSpan) -> int | None:
@@ -454,7 +241,7 @@ def _is_number(label: Any) -> bool:
     return isinstance(label, int) and not isinstance(label, bool)
 
 
-def _short(value: Any) -> str:
+def shown(value: Any) -> str:
     """Return a value from data for a message."""
     if isinstance(value, str):
         return repr(shortened(value, 30))
