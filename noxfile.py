@@ -34,7 +34,7 @@ def test_without_torch(session: nox.Session, *install_options: str):
     """Run the tests that need no PyTorch, in an environment without it."""
     # The extra `tests` without what needs PyTorch.
     requirements = ("pytest", "pytest-cov", "scikit-learn", "hypothesis")
-    session.install(*install_options, "-e", ".[project]", *requirements)
+    session.install(*install_options, "-e", ".[project,parquet]", *requirements)
     session.run("pip", "list")
     # A requirement of a requirement would make this session useless.
     no_torch = "from importlib.util import find_spec; assert not find_spec('torch')"
