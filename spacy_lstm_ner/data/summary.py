@@ -32,7 +32,9 @@ class FileSummary:
     def add(self, doc: Doc) -> None:
         """Count an annotated document."""
         self.records += 1
-        self.characters += len(doc.text)
+        if len(doc):
+            # `doc.text` would join all tokens.
+            self.characters += doc[-1].idx + len(doc[-1].text_with_ws)
         self.unannotated_tokens += int((doc.to_array("ENT_IOB") == 0).sum())
         self.entities.update(ent.label_ for ent in doc.ents)
 
