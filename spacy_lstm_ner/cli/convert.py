@@ -117,7 +117,7 @@ def convert_cli(
         str,
         Opt(
             "--spans-key",
-            help="Span group for all entities of formats in which they can overlap",
+            help="Span group for all entities, written if some of them overlap",
         ),
     ] = "sc",
     split: Annotated[
@@ -151,7 +151,7 @@ def convert_cli(
         Opt(
             "--shard-size",
             help="Maximum number of records in a file; if there are more, or more than "
-            "two million tokens, the output is a folder of files",
+            "a million tokens, the output is a folder of files",
             min=1,
         ),
     ] = 100_000,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import spacy
 from spacy.language import Language
+from spacy.tokens import Doc
 from spacy.training import Example
 
 from ..exceptions import DataError
@@ -19,7 +20,12 @@ from .options import ReadingOptions, accepts_reading_options
 from .problems import ProblemLog
 from .split import PARTS
 from .summary import FileSummary, bracketed
-from .writers.docbin import DocBinWriter, check_docs_folder, check_docs_path
+from .writers.docbin import (
+    DocBinWriter,
+    check_docs_folder,
+    check_docs_path,
+    group_entities,
+)
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -73,7 +79,7 @@ def convert(
     output: A .spacy file; with a split, the folder for the file of each part.
     lang: Language whose tokenizer is used.
     shard_size: Maximum number of Docs in memory and in a file. If there are more, or
-        more than two million tokens, the output is a folder of several files. spaCy
+        more than a million tokens, the output is a folder of several files. spaCy
         reads such a folder wherever it reads a file.
     progress: Show the progress of a long conversion on stderr.
     options: How to read the files: see `ReadingOptions`. Each file is split on its own,
@@ -105,6 +111,7 @@ def convert(
             DocBinWriter(target, new_files.add(target, replace_folder=True), shard_size)
             for target in targets
         ]
+        groups = _SpanGroups(reading.spans_key, writers)
         for file in files:
             report = problems.of_file(file.path)
             for text, part in file.texts_with_part(problems, progress=counter.update):
@@ -115,6 +122,7 @@ def convert(
                     examples.append(bracketed(doc))
                 if outputs[part].records < _N_COMPARED:
                     statistics.add(Example(doc, doc))
+                groups.update(doc, text.can_overlap)
                 writers[part].add(doc)
                 outputs[part].add(doc)
         for summary in outputs:
@@ -131,6 +139,32 @@ def convert(
     existing = [path for path in leftovers if path.exists()]
     mismatches = _find_mismatches(files, statistics, nlp)
     return Conversion(files, outputs, problems, examples, mismatches, existing)
+
+
+class _SpanGroups:
+    """Span groups with all entities, for every Doc if some entities of the input
+    overlap. Otherwise, they are redundant, and slow to read."""
+
+    def __init__(self, key: str, writers: list[DocBinWriter]):
+        self.key = key
+        self.writers = writers
+        self.are_needed = False
+
+    def update(self, doc: Doc, can_overlap: bool) -> None:
+        """Add or remove the group of a Doc.
+
+        can_overlap: Whether the Doc has the group, with entities that may overlap.
+        """
+        if not can_overlap:
+            if self.are_needed:
+                group_entities(doc, self.key)
+        elif not self.are_needed:
+            if len(doc.spans[self.key]) == len(doc.ents):
+                del doc.spans[self.key]
+                return
+            self.are_needed = True
+            for writer in self.writers:
+                writer.add_group(self.key)
 
 
 def _find_mismatches(

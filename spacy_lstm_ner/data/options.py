@@ -50,8 +50,8 @@ class ReadingOptions:
     label_names: The names of labels or tags that are numbers in the file: separated by
         commas in the order of the numbers or as "3=PER,4=LOC", or a file with one name
         per line, or with JSON. None: the file, or one beside it, has to have the names.
-    spans_key: The span group for the entities of formats in which entities can overlap;
-        `doc.ents` has the longest ones.
+    spans_key: The span group for all entities if some of them overlap; `doc.ents` has
+        the longest ones.
     split: Percentages such as "80/10/10" (train/dev/test) or "90/10" (train/dev), to
         split each file at random. None: no split.
     seed: Random seed of the split.

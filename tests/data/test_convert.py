@@ -374,3 +374,49 @@ def test_files_have_a_limited_number_of_tokens(write, tmp_path, monkeypatch):
     sizes = [len(docs_in(part)) for part in sorted(out.iterdir())]
     assert sizes == [2, 2, 1, 1]
     assert texts_in(out) == [*(text for text, _ in numbered(5)), "长" * 20]
+
+
+def group_in(path):
+    return [
+        [(span.text, span.label_) for span in doc.spans["sc"]]
+        if "sc" in doc.spans
+        else None
+        for doc in docs_in(path)
+    ]
+
+
+def spanned(text, *entities):
+    entities = [{"start": s, "end": e, "label": label} for s, e, label in entities]
+    return json.dumps({"text": text, "entities": entities})
+
+
+def test_no_span_group_without_overlapping_entities(tmp_path):
+    """It would be redundant, and spaCy reads and writes it slowly."""
+    path = tmp_path / "data.jsonl"
+    path.write_text(f"{spanned('王芳在沪', (0, 2, 'P'), (3, 4, 'L'))}\n", "utf8")
+    convert(path, tmp_path / "out.spacy")
+    assert group_in(tmp_path / "out.spacy") == [None]
+
+
+@pytest.mark.parametrize("options", [{}, {"shard_size": 1}, {"split": "40/40/20"}])
+def test_every_doc_has_a_span_group_if_entities_overlap(tmp_path, options):
+    """That includes Docs that are written before the first overlap is found, and those
+    of files in which entities cannot overlap."""
+    offsets, columns = tmp_path / "a.jsonl", tmp_path / "b.txt"
+    lines = [spanned("王芳在", (0, 2, "P"))] * 4 + [spanned("无人在")]
+    lines.append(spanned("沪宁医院", (0, 4, "O"), (0, 2, "L")))
+    offsets.write_text("\n".join(lines) + "\n", "utf8")
+    columns.write_text("李 B-P\n雷 I-P\n在 O\n\n" * 5, "utf8")
+    out = tmp_path / ("out" if "split" in options else "out.spacy")
+    convert([offsets, columns], out, **options)
+    parts = sorted(out.rglob("*.spacy")) if out.is_dir() else [out]
+    found = [(doc.text, group) for part in parts for doc, group in both_in(part)]
+    assert sorted(found) == sorted(
+        [("王芳在", [("王芳", "P")])] * 4
+        + [("无人在", []), ("沪宁医院", [("沪宁医院", "O"), ("沪宁", "L")])]
+        + [("李雷在", [("李雷", "P")])] * 5
+    )
+
+
+def both_in(path):
+    return zip(docs_in(path), group_in(path), strict=True)

@@ -6,14 +6,15 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from spacy.tokens import Doc, DocBin
+from spacy.vocab import Vocab
 
 from ...exceptions import DataError
 from ...util.atomic import path_in_errors
 from .base import ExportedText, WritingLog, WritingOptions
 
 _ENTITIES = ("ENT_IOB", "ENT_TYPE")
-# Maximum number of tokens in a file. To write it, spaCy needs about 150 bytes for each.
-_MAX_TOKENS = 2_000_000
+# Maximum number of tokens in a file. To write it, spaCy needs about 200 bytes for each.
+_MAX_TOKENS = 1_000_000
 _SHARD_NAME = re.compile(r"part-\d{5}\.spacy")
 
 
@@ -30,6 +31,12 @@ def write_docs(
         writer.add(exported.doc)
         log.add(exported.entities)
     writer.close()
+
+
+def group_entities(doc: Doc, spans_key: str) -> None:
+    """Add a span group with the entities of a Doc, if it is annotated."""
+    if doc.has_annotation("ENT_IOB"):
+        doc.spans[spans_key] = list(doc.ents)
 
 
 def check_docs_path(path: Path) -> None:
@@ -87,13 +94,34 @@ class DocBinWriter:
         self.docs.add(doc)
         self.n_tokens += len(doc)
 
+    def add_group(self, spans_key: str) -> None:
+        """Add a span group with their entities to all Docs so far.
+
+        spans_key: The key of the group.
+        """
+        for number in range(1, self.n_shards + 1):
+            with path_in_errors(self.path):
+                path = self._shard(number)
+                self._with_group(DocBin().from_disk(path), spans_key).to_disk(path)
+        self.docs = self._with_group(self.docs, spans_key)
+
+    def _with_group(self, docs: DocBin, spans_key: str) -> DocBin:
+        new = DocBin(attrs=self.attrs)
+        for doc in docs.get_docs(Vocab()):
+            group_entities(doc, spans_key)
+            new.add(doc)
+        return new
+
     def close(self) -> None:
         """Write the remaining Docs: to the folder, or to the only file."""
         self._write(self._next_shard() if self.n_shards else self.new)
 
     def _next_shard(self) -> Path:
         self.n_shards += 1
-        return self.new / f"part-{self.n_shards:05}.spacy"
+        return self._shard(self.n_shards)
+
+    def _shard(self, number: int) -> Path:
+        return self.new / f"part-{number:05}.spacy"
 
     def _write(self, path: Path) -> None:
         with path_in_errors(self.path):
