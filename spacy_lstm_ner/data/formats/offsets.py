@@ -266,7 +266,7 @@ def _places_of(fields: dict[str, Any]) -> Iterator[_Place]:
         if len(pair) > 1 and all(isinstance(part, list | tuple) for part in pair):
             yield None, None, None, None, "it is discontinuous"
             return
-    yield None, None, None, None, "it has no start and end"
+    yield None, None, None, None, "it has no numbers as start and end"
 
 
 def _labels_of(label: Any) -> list[Any]:
