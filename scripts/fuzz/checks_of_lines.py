@@ -319,7 +319,7 @@ def check_webanno(file: File, readings: list[Reading], log: Log) -> None:
     reported = {line for line, _ in log.events if line}
     by_line = {reading.line: reading for reading in readings}
     used: set[int] = set()
-    for block in _blocks(lines):
+    for block in _webanno_sentences(lines):
         used.update(block)
         texts = [n for n in block if lines[n].startswith("#Text=")]
         if not reported.isdisjoint(block):
@@ -328,7 +328,7 @@ def check_webanno(file: File, readings: list[Reading], log: Log) -> None:
         reading = by_line.pop(texts[0])
         text = reading.text.text
         found = "\n".join(lines[n].removeprefix("#Text=") for n in texts)
-        require(text == _plain(found), f"{found!r} became {text!r}")
+        require(text == _unescaped(found), f"{found!r} became {text!r}")
         tokens = [lines[n].split("\t") for n in block if re.match("[0-9]", lines[n])]
         wanted: dict[object, tuple[str, list[str]]] = {}
         for cells in tokens:
@@ -337,8 +337,8 @@ def check_webanno(file: File, readings: list[Reading], log: Log) -> None:
                 if cell not in ("_", ""):
                     # An annotation without a number is one of its own.
                     key = cell if number else object()
-                    wanted.setdefault(key, (_plain(label).strip(), []))[1].append(
-                        _plain(cells[2])
+                    wanted.setdefault(key, (_unescaped(label).strip(), []))[1].append(
+                        _unescaped(cells[2])
                     )
         rest = list(wanted.values())
         shown = f"{reading.text.entities} of {text!r} are not {rest}"
@@ -359,7 +359,7 @@ def check_webanno(file: File, readings: list[Reading], log: Log) -> None:
     check_all_read(others, set(), log)
 
 
-def _blocks(lines: dict[int, str]) -> list[list[int]]:
+def _webanno_sentences(lines: dict[int, str]) -> list[list[int]]:
     """Return the lines of each sentence of WebAnno TSV: of its text and tokens."""
     blocks: list[list[int]] = [[]]
     previous = 0
@@ -374,7 +374,7 @@ def _blocks(lines: dict[int, str]) -> list[list[int]]:
     return [block for block in blocks if block]
 
 
-def _plain(text: str) -> str:
+def _unescaped(text: str) -> str:
     named = {"n": "\n", "r": "\r", "t": "\t"}
     return re.sub(r"(?s)\\(->|.)", lambda match: named.get(match[1], match[1]), text)
 

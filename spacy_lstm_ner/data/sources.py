@@ -70,11 +70,8 @@ _OTHER_FILES = {
     b"\x80\x03": "a Python pickle, which is not safe to read: save it as JSON",
     b"\x89HDF": "an HDF5 file: save it as JSON lines",
 }
-# Raised while a compressed file is read.
-_DAMAGED = (
-    *(EOFError, zlib.error, lzma.LZMAError),
-    *(zipfile.BadZipFile, gzip.BadGzipFile),
-)
+# Raised while a compressed file is read, beside OSError.
+_DAMAGED = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
 
 
 class TextSource:
@@ -140,16 +137,13 @@ class TextSource:
                     try:
                         with decompressed(file) as stream:
                             yield stream
-                    except _DAMAGED as error:
+                    except (*_DAMAGED, OSError) as error:
+                        # Other errors of the operating system have a number.
+                        if isinstance(error, OSError) and error.errno is not None:
+                            raise
                         reason = str(error) or type(error).__name__
                         raise DataError(
                             f"{self.path}: cannot be unpacked ({name}): {reason}"
-                        ) from None
-                    except (OSError, RuntimeError, NotImplementedError) as error:
-                        if isinstance(error, OSError) and error.errno is not None:
-                            raise
-                        raise DataError(
-                            f"{self.path}: cannot be unpacked ({name}): {error}"
                         ) from None
                     return
             yield file
@@ -351,7 +345,10 @@ def _split_at_returns(file: IO[bytes]) -> Iterator[bytes]:
 
 
 def _open_member(file: IO[bytes]) -> IO[bytes]:
-    """Open the only file of a zip archive."""
+    """Open the only file of a zip archive.
+
+    RAISES (BadZipFile): If it cannot be read, or is not the only one.
+    """
     archive = zipfile.ZipFile(file)
     names = [
         name
@@ -366,7 +363,11 @@ def _open_member(file: IO[bytes]) -> IO[bytes]:
             f"the archive has {len(names)} files ({listed:.200}): unpack it, and give "
             f"the files or their folder"
         )
-    return archive.open(names[0])
+    try:
+        return archive.open(names[0])
+    except RuntimeError as error:
+        # It is encrypted, or its method of compression is not known to Python.
+        raise zipfile.BadZipFile(str(error)) from None
 
 
 def _detect_encoding(path: Path, sample: bytes) -> str:

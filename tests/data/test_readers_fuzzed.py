@@ -1,6 +1,8 @@
 """Values in arrays, and what fuzzing has found in them."""
 
 import gzip
+import io
+import zipfile
 
 import pytest
 
@@ -56,6 +58,49 @@ def test_damaged_gzip_is_an_error(read):
     data = gzip.compress(f"{RECORD}\n".encode() * 50)
     with pytest.raises(DataError, match=r"cannot be unpacked \(gzip\)"):
         read(data[:20] + b"\xff" * 4 + data[24:])
+
+
+def zipped(*names):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name in names:
+            archive.writestr(name, f"{RECORD}\n")
+    return file.getvalue()
+
+
+def test_zip_with_one_file(read):
+    # A Mac adds files of its own.
+    records, _ = read(zipped("folder/data.jsonl", "__MACOSX/data.jsonl"))
+    assert [record.text for record in records] == ["王芳在沪"]
+
+
+@pytest.mark.parametrize(
+    ("at", "value", "message"),
+    [
+        # The flags and the method of compression: after the signature, the version
+        # that wrote the file (only in the directory), and the version to read it.
+        (2, 1, "is encrypted"),
+        (4, 99, "compression method"),
+    ],
+)
+def test_a_zip_that_python_cannot_read_is_refused(read, at, value, message):
+    data = bytearray(zipped("data.jsonl"))
+    for signature, size in ((b"PK\x03\x04", 4), (b"PK\x01\x02", 6)):
+        data[data.index(signature) + size + at] = value
+    with pytest.raises(DataError, match=rf"cannot be unpacked \(zip\).*{message}"):
+        read(bytes(data))
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["a.txt", "b.txt"], "has 2 files"),
+        (["[Content_Types].xml", "a.xml"], "save it as CSV"),
+    ],
+)
+def test_a_zip_without_one_text_is_refused(read, names, message):
+    with pytest.raises(DataError, match=message):
+        read(zipped(*names))
 
 
 def test_lines_of_utf_16_may_end_in_cr(read):

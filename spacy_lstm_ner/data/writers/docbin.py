@@ -13,7 +13,7 @@ from ...util.atomic import path_in_errors
 from .base import ExportedText, WritingLog, WritingOptions
 
 _ENTITIES = ("ENT_IOB", "ENT_TYPE")
-# Maximum number of tokens in a file. To write it, spaCy needs about 200 bytes for each.
+# Maximum number of tokens in a file. To write it, spaCy needs about 150 bytes for each.
 _MAX_TOKENS = 1_000_000
 _SHARD_NAME = re.compile(r"part-\d{5}\.spacy")
 

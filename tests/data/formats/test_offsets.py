@@ -16,6 +16,8 @@ from spacy_lstm_ner.data.options import ReadingOptions
 from spacy_lstm_ner.data.problems import ProblemLog
 from spacy_lstm_ner.exceptions import DataError
 
+from ...helpers.reading import read_texts
+
 TEXT = "王芳在沪宁医院工作。"
 GOOD = {
     "text": TEXT,
@@ -36,12 +38,7 @@ def write(tmp_path):
 
 def read(path, **options):
     """The texts with their entities, the problems and the lost entities by kind."""
-    file = DataFile(path, ReadingOptions(**options))
-    log = ProblemLog()
-    texts = [
-        (text.text, [(text.text[s:e], label) for s, e, label in text.entities])
-        for text in file.texts(log)
-    ]
+    texts, log = read_texts(path, **options)
     problems = {kind: n for (_, kind), n in log.counts.items()}
     return texts, problems, {reason: n for (_, reason), n in log.lost.items()}
 

@@ -2,21 +2,7 @@
 
 import pytest
 
-from spacy_lstm_ner.data.files import DataFile
-from spacy_lstm_ner.data.options import ReadingOptions
-from spacy_lstm_ner.data.problems import ProblemLog
-
-
-def read(path, **options):
-    file = DataFile(path, ReadingOptions(**options))
-    log = ProblemLog()
-    found = [
-        (text.text, [(text.text[s:e], label) for s, e, label in text.entities])
-        for text in file.texts(log)
-    ]
-    problems = [problem for few in log.examples.values() for problem in few]
-    return found, [(problem.line, problem.kind) for problem in problems]
-
+from ...helpers.reading import read_with_problems
 
 FOUR = "7\tnews\t王 芳 在\tB-P I-P O\n"
 TWO = "王 芳 在\tB-P I-P O\n"
@@ -35,7 +21,7 @@ TWO = "王 芳 在\tB-P I-P O\n"
 def test_a_line_with_fewer_parts_is_reported(good, bad, tmp_path):
     path = tmp_path / "data.txt"
     path.write_text(good * 4 + bad + good, "utf8")
-    texts, problems = read(path)
+    texts, problems = read_with_problems(path)
     assert texts == [("王芳在", [("王芳", "P")])] * 5
     assert problems == [(5, "different lengths")]
 
@@ -43,6 +29,6 @@ def test_a_line_with_fewer_parts_is_reported(good, bad, tmp_path):
 def test_a_text_with_the_separator(tmp_path):
     path = tmp_path / "data.txt"
     path.write_text(TWO * 4 + "王 \t 芳\tB-P O B-P\n", "utf8")
-    texts, problems = read(path)
+    texts, problems = read_with_problems(path)
     assert texts[4] == ("王\t芳", [("王", "P"), ("芳", "P")])
     assert problems == []

@@ -6,8 +6,9 @@ import pytest
 
 from spacy_lstm_ner.data.files import DataFile
 from spacy_lstm_ner.data.options import ReadingOptions
-from spacy_lstm_ner.data.problems import ProblemLog
 from spacy_lstm_ner.exceptions import DataError
+
+from ...helpers.reading import read_texts
 
 TAGS = ["B-PER", "I-PER", "O", "B-LOC"]
 NUMBERS = [1, 2, 0, 3]
@@ -24,16 +25,6 @@ def write(tmp_path):
         return path
 
     return write
-
-
-def read(path, **options):
-    file = DataFile(path, ReadingOptions(**options))
-    log = ProblemLog()
-    found = [
-        (text.text, [(text.text[s:e], label) for s, e, label in text.entities])
-        for text in file.texts(log)
-    ]
-    return found, log
 
 
 @pytest.mark.parametrize(
@@ -53,7 +44,7 @@ def read(path, **options):
 def test_keys_and_forms_of_units_and_tags(write, record):
     path = write(record)
     assert DataFile(path).options.format == "tags"
-    assert read(path)[0] == [(TEXT, [("王芳", "PER"), ("沪", "LOC")])]
+    assert read_texts(path)[0] == [(TEXT, [("王芳", "PER"), ("沪", "LOC")])]
 
 
 def test_text_beside_tokens_says_where_blanks_are(write):
@@ -63,10 +54,10 @@ def test_text_beside_tokens_says_where_blanks_are(write):
         "ner_tags": ["B-PER", "I-PER", "O", "O", "O", "O", "B-LOC", "I-LOC", "O"],
     }
     entities = [("Ada Lovelace", "PER"), ("上海 Tower", "LOC")]
-    assert read(write(record))[0] == [(record["text"], entities)]
+    assert read_texts(write(record))[0] == [(record["text"], entities)]
     # The text as a string has no other blanks than its own.
     record = {"text": "AB 王", "labels": ["B-A", "I-A", "O", "B-B"]}
-    assert read(write(record))[0] == [("AB 王", [("AB", "A"), ("王", "B")])]
+    assert read_texts(write(record))[0] == [("AB 王", [("AB", "A"), ("王", "B")])]
 
 
 def hf_record(key="ner_tags"):
@@ -115,7 +106,7 @@ dataset_info:
 def test_names_of_numbers_are_found_beside_the_file(write, name, content):
     path = write(hf_record(), name="data/train.json")
     (path.parent / name).write_text(content)
-    assert read(path)[0] == [(TEXT, [("王芳", "PER"), ("沪", "LOC")])]
+    assert read_texts(path)[0] == [(TEXT, [("王芳", "PER"), ("沪", "LOC")])]
 
 
 def test_names_of_numbers_in_parquet(tmp_path):
@@ -132,7 +123,7 @@ def test_names_of_numbers_in_parquet(tmp_path):
         {"huggingface": json.dumps({"info": {"features": features}})}
     )
     parquet.write_table(table, tmp_path / "train.parquet")
-    found, _ = read(tmp_path / "train.parquet")
+    found, _ = read_texts(tmp_path / "train.parquet")
     assert found == [(TEXT, [("王芳", "PER"), ("沪", "LOC")])]
 
 
@@ -156,7 +147,7 @@ def test_names_of_numbers_can_be_given(write, tmp_path, names):
     if "{" not in names and "[" not in names and "\n" not in names:
         given.append(names)
     for value in given:
-        found, log = read(path, label_names=value)
+        found, log = read_texts(path, label_names=value)
         assert found == [(TEXT, [("王芳", "PER"), ("沪", "LOC")]), ("好", [])]
         assert [kind for _, kind in log.counts] == ["no tag"]
 
@@ -200,6 +191,6 @@ def test_contradictory_names_are_refused(write, tmp_path):
 @pytest.mark.parametrize("tag", [7, True, 1e300, float("nan"), 10**400, [1], {}, 1.5])
 def test_other_values_in_tags_affect_one_record(write, tag):
     good = {"tokens": list(TEXT), "labels": TAGS}
-    found, log = read(write(good, {"tokens": ["好"], "labels": [tag]}, good))
+    found, log = read_texts(write(good, {"tokens": ["好"], "labels": [tag]}, good))
     assert len(found) == 2
     assert {kind: n for (_, kind), n in log.counts.items()} == {"not a record": 1}

@@ -9,6 +9,8 @@ from spacy_lstm_ner.data.files import DataFile
 from spacy_lstm_ner.data.problems import ProblemLog
 from spacy_lstm_ner.exceptions import DataError
 
+from ...helpers.reading import read_texts
+
 TEXT = "王芳在沪宁医院工作。"
 
 
@@ -20,16 +22,6 @@ def write(tmp_path):
         return path
 
     return write
-
-
-def read(path):
-    """The texts with their entities, and the log."""
-    log = ProblemLog()
-    texts = [
-        (text.text, [(text.text[s:e], label) for s, e, label in text.entities])
-        for text in DataFile(path).texts(log)
-    ]
-    return texts, log
 
 
 def left_out(log):
@@ -58,7 +50,7 @@ def test_label_studio_several_annotations_of_a_task(write):
     late = annotation(ORG, updated_at="2024-01-03T00:00:00Z")
     truth = annotation(PER, ORG, ground_truth=True, updated_at="2023-01-01T00:00:00Z")
     skipped = annotation(ORG, was_cancelled=True, updated_at="2025-01-01T00:00:00Z")
-    texts, log = read(
+    texts, log = read_texts(
         write(
             [
                 task(late, early, skipped),
@@ -87,7 +79,7 @@ def test_label_studio_labels_and_other_results(write):
     relation = {"from_id": "a", "to_id": "b", "type": "relation"}
     choice = {"value": {"choices": ["x"]}, "type": "choices", "to_name": "text"}
     results = [region(3, 7, "ORG", "LOC"), relation, choice, region(0, 2)]
-    texts, log = read(write([task(annotation(*results))]))
+    texts, log = read_texts(write([task(annotation(*results))]))
     assert texts == [(TEXT, [("沪宁医院", "ORG"), ("沪宁医院", "LOC")])]
     assert {kind: n for (_, kind), n in log.counts.items()} == {"invalid entity": 1}
 
@@ -104,14 +96,14 @@ def test_label_studio_labels_and_other_results(write):
 )
 def test_label_studio_text_of_a_task(write, data, to_name):
     per = region(0, 2, "PER", to_name=to_name)
-    texts, log = read(write([task(annotation(per), data=data)]))
+    texts, log = read_texts(write([task(annotation(per), data=data)]))
     assert texts == [(TEXT, [("王芳", "PER")])]
     assert not log.counts
 
 
 def test_label_studio_text_that_is_not_found_is_reported(write):
     data = {"a": TEXT, "b": TEXT}
-    texts, log = read(
+    texts, log = read_texts(
         write(
             [
                 task(annotation(PER)),
@@ -149,7 +141,7 @@ def test_prodigy_answers(write):
     per, loc = (0, 2, "PER"), (3, 5, "LOC")
     unanswered = answer(None, per)
     del unanswered["answer"]
-    texts, log = read(
+    texts, log = read_texts(
         write(
             [
                 answer("accept", per, loc),
@@ -178,7 +170,7 @@ def test_cluener_is_checked_by_the_text_of_entities(write):
     label = {"name": {"王芳": [[0, 1]]}, "organization": {"沪宁医院": [[3, 6]]}}
     good = {"text": TEXT, "label": label}
     wrong = {"text": TEXT, "label": {"name": {"王芳": [[1, 2], 3]}, "x": [[0, 1]]}}
-    texts, log = read(write([good] * 10 + [wrong, {"text": TEXT}]))
+    texts, log = read_texts(write([good] * 10 + [wrong, {"text": TEXT}]))
     assert texts[0] == (TEXT, [("王芳", "name"), ("沪宁医院", "organization")])
     assert texts[10] == (TEXT, [])
     assert {kind: n for (_, kind), n in log.counts.items()} == {
@@ -188,7 +180,7 @@ def test_cluener_is_checked_by_the_text_of_entities(write):
     assert left_out(log) == {"no annotation": 1}
     # Some data sets in this format have exclusive ends.
     path = write([{"text": TEXT, "label": {"name": {"王芳": [[0, 2]]}}}])
-    assert read(path)[0] == [(TEXT, [("王芳", "name")])]
+    assert read_texts(path)[0] == [(TEXT, [("王芳", "name")])]
     with pytest.raises(DataError, match="1 of 1 differ"):
         DataFile(write([{"text": TEXT, "label": {"name": {"李雷": [[0, 1]]}}}]))
 
@@ -216,7 +208,7 @@ def test_spacy_json_keeps_the_text_and_missing_tags(write):
 
 def test_spacy_json_with_other_tokens_than_its_text_is_reported(write):
     good = document([("王芳", "U-PER")])
-    texts, log = read(
+    texts, log = read_texts(
         write(
             [
                 good,

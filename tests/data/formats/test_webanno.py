@@ -4,8 +4,9 @@ import pytest
 
 from spacy_lstm_ner.data.files import DataFile
 from spacy_lstm_ner.data.options import ReadingOptions
-from spacy_lstm_ner.data.problems import ProblemLog
 from spacy_lstm_ner.exceptions import DataError
+
+from ...helpers.reading import read_with_problems
 
 FORMAT = "#FORMAT=WebAnno TSV 3.2"
 LAYER = "#T_SP=de.tudarmstadt.ukp.dkpro.core.api.ner.type.NamedEntity|value"
@@ -23,16 +24,6 @@ def write(tmp_path):
     return write
 
 
-def read(path, **options):
-    log = ProblemLog()
-    texts = [
-        (text.text, [(text.text[s:e], label) for s, e, label in text.entities])
-        for text in DataFile(path, ReadingOptions(**options)).texts(log)
-    ]
-    problems = [problem for few in log.examples.values() for problem in few]
-    return texts, [(problem.line, problem.kind) for problem in problems]
-
-
 SECOND = ["", "#Text=王芳", "2-1\t10-12\t王芳\tPER\t"]
 
 
@@ -44,7 +35,7 @@ def test_parts_of_tokens_escapes_and_blanks(write):
         "1-2\t5-6\tA\tX[1]\t",
     )
     found = [("a|b\tA", "X"), ("a|b", "Y_|1"), ("a", "Z")]
-    [(text, entities)], problems = read(path)
+    [(text, entities)], problems = read_with_problems(path)
     assert text == " a|b\tA"
     assert sorted(entities) == sorted(found)
     assert not problems
@@ -52,7 +43,7 @@ def test_parts_of_tokens_escapes_and_blanks(write):
 
 def test_text_of_several_lines(write):
     path = write("#Text=王芳", "#Text=李", "1-1\t0-2\t王芳\tPER", "1-2\t3-4\t李\t_")
-    assert read(path) == ([("王芳\n李", [("王芳", "PER")])], [])
+    assert read_with_problems(path) == ([("王芳\n李", [("王芳", "PER")])], [])
 
 
 @pytest.mark.parametrize(
@@ -68,7 +59,9 @@ def test_text_of_several_lines(write):
     ],
 )
 def test_problems_have_the_line_of_the_token(write, line, at, kind, entities):
-    texts, problems = read(write("#Text=李雷去", line, "1-2\t2-3\t去\t_\t", *SECOND))
+    texts, problems = read_with_problems(
+        write("#Text=李雷去", line, "1-2\t2-3\t去\t_\t", *SECOND)
+    )
     assert problems == [(at, kind)]
     assert [found for _, found in texts] == [
         *([] if entities is None else [entities]),
@@ -79,12 +72,15 @@ def test_problems_have_the_line_of_the_token(write, line, at, kind, entities):
 def test_tokens_in_another_order(write):
     """An annotation goes from the first to the last of its tokens in the text."""
     lines = ["1-1\t0-1\t去\t_\t", "1-3\t2-3\t芳\tP[1]\t", "1-2\t1-2\t王\tP[1]\t"]
-    assert read(write("#Text=去王芳", *lines)) == ([("去王芳", [("王芳", "P")])], [])
+    assert read_with_problems(write("#Text=去王芳", *lines)) == (
+        [("去王芳", [("王芳", "P")])],
+        [],
+    )
 
 
 def test_sentences_without_text_or_tokens(write):
     path = write("1-1\t0-1\t李\tPER", "", "#Text=", "", "what", *SECOND)
-    texts, problems = read(path)
+    texts, problems = read_with_problems(path)
     assert texts == [("王芳", [("王芳", "PER")])]
     assert problems == [(5, "not a record"), (9, "not a record"), (7, "empty record")]
 
@@ -92,7 +88,7 @@ def test_sentences_without_text_or_tokens(write):
 def test_annotation_across_sentences_is_reported(write):
     first = ["#Text=李雷", "1-1\t0-2\t李雷\tPER[1]\t", ""]
     path = write(*first, "#Text=王芳", "2-1\t3-5\t王芳\tPER[1]\t")
-    texts, problems = read(path)
+    texts, problems = read_with_problems(path)
     assert [found for _, found in texts] == [[("李雷", "PER")], [("王芳", "PER")]]
     assert problems == [(9, "entity without end")]
 
@@ -103,7 +99,7 @@ def test_layers(write):
     with pytest.raises(DataError, match="tag=4: 4 POS PosValue; 5 Thing kind; 6 T"):
         DataFile(write(*lines, header=[FORMAT, pos, own]))
     path = write(*lines, header=[FORMAT, pos, own])
-    assert read(path, columns="tag=5")[0] == [("李雷", [("李雷", "PER")])]
+    assert read_with_problems(path, columns="tag=5")[0] == [("李雷", [("李雷", "PER")])]
     with pytest.raises(DataError, match="column 9 has no annotation"):
         DataFile(path, ReadingOptions(columns="tag=9"))
     with pytest.raises(DataError, match="no layers"):
