@@ -15,17 +15,24 @@ The other files compute with these scores:
     viterbi.py      the best path, the n best paths, and constrained searches
     marginals.py    the probability of a segment of a path, such as an entity
 
-They run on the CPU and process all sequences of a batch step by step (packing.py).
+They run on the CPU, in compiled kernels where there are any. Otherwise NumPy processes
+all sequences of a batch step by step (packing.py). The NumPy form also decides whatever
+the kernels cannot: sequences without a legal path, and scores that are far apart or not
+finite.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple, TypeVar
+from functools import cached_property
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike
 from thinc.api import Model, to_numpy
 from thinc.types import Floats1d, Floats2d, Ints1d, Ragged
 
+from .. import kernels
+
+_PARAMS = ("starts", "transitions", "ends")
 SeqT = TypeVar("SeqT", Ragged, list[Floats2d])
 
 
@@ -115,6 +122,50 @@ class ConstrainedScores:
         self.starts = masked("starts", constraints.starts)
         self.transitions = masked("transitions", constraints.transitions)
         self.ends = masked("ends", constraints.ends)
+
+    @cached_property
+    def for_search(self) -> Any:
+        """The scores for the kernels that search paths; None without kernels."""
+        return self._for_kernels("PathScores")
+
+    @cached_property
+    def for_sums(self) -> Any:
+        """exp(scores) for the kernels that sum over paths; None without kernels."""
+        return self._for_kernels("PathWeights")
+
+    def _for_kernels(self, name: str) -> Any:
+        native = kernels.kernels()
+        if native is None or not len(self.starts):
+            return None
+        arrays = (self.starts, self.transitions, self.ends)
+        tables = getattr(native, name)
+        return tables(*(array.astype("float64", copy=False) for array in arrays))
+
+
+_cached: dict[tuple[Any, ...], tuple[TransitionConstraints, ConstrainedScores]] = {}
+_MAX_CACHED = 16
+
+
+def constrained_scores(
+    crf: Model, constraints: TransitionConstraints, *, temperature: float = 1.0
+) -> ConstrainedScores:
+    """`ConstrainedScores` in float64, for inference: cached by the values of the
+    parameters, since preparing them takes longer than to search a short text."""
+    params = (to_numpy(crf.get_param(name)) for name in _PARAMS)
+    key = (
+        *(array.tobytes() for array in params),
+        id(constraints),
+        float(temperature),
+        kernels.instruction_set(),
+    )
+    found = _cached.get(key)
+    # The cached object keeps its constraints, so that no other ones have their id.
+    if found is None:
+        scores = ConstrainedScores(crf, constraints, temperature=temperature)
+        if len(_cached) >= _MAX_CACHED:
+            _cached.clear()
+        _cached[key] = found = constraints, scores
+    return found[1]
 
 
 def finite_param(crf: Model, name: str) -> np.ndarray:

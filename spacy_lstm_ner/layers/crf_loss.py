@@ -35,8 +35,7 @@ from .crf import (
     finite_scores,
     float64_scores,
 )
-from .lattice import Lattice, forward_backward
-from .packing import Packing, pack_on_cpu
+from .lattice import Counts, expected_counts
 
 
 class Annotation(NamedTuple):
@@ -82,28 +81,28 @@ def crf_loss(
     agreeing = np.where(gold.allowed, data, -np.inf)  # (N, T + C)
     data[:, n_tags:] = -np.inf
     # Each sequence occurs twice: with all legal paths, and with those that agree.
-    packing = pack_on_cpu(np.concatenate((lengths, lengths)), 2 * len(data))
-    order = packing.forwards
-    both = np.concatenate((data, agreeing))[order]  # (2 N, T + C)
+    both = np.concatenate((data, agreeing))  # (2 N, T + C)
+    sign = np.repeat((1.0, -1.0), len(lengths))  # (2 B,)
     scores = ConstrainedScores(crf, gold.constraints, tags=tags)
     try:
-        lattice = forward_backward(both, packing, scores)
+        counts = expected_counts(
+            both, np.concatenate((lengths, lengths)), scores, sign
+        )
     except ValueError:
         raise ValueError(
             "No legal path of tags agrees with the gold annotation of a text; or "
             "training has diverged, and the emission scores are too far apart: try a "
             "lower learning rate."
         ) from None
-    sign = np.where(order < len(data), 1.0, -1.0)[:, None]  # (2 N, 1)
-    tag_counts, transition_counts = expected_counts(lattice, packing, scores, sign)
+    d_emissions = counts.tags[: len(data)] + counts.tags[len(data) :]  # (N, T + C)
+    d_transitions = counts.transitions
     if len(gold.copied):
         # The counts of a copy are those of its tag.
         to_tags = np.equal.outer(tags, np.arange(n_tags)).astype("float64")
-        tag_counts = tag_counts @ to_tags  # (2 N, T)
-        transition_counts = to_tags.T @ transition_counts @ to_tags  # (T, T)
-    d_both = _accumulate(crf, packing, tag_counts, transition_counts)  # (2 N, T)
-    d_emissions = d_both[: len(data)] + d_both[len(data) :]  # (N, T)
-    loss = float((sign[: packing.sizes[0], 0] * lattice.log_z).sum())
+        d_emissions = d_emissions @ to_tags  # (N, T)
+        d_transitions = to_tags.T @ d_transitions @ to_tags  # (T, T)
+    _accumulate(crf, lengths, d_emissions, d_transitions)
+    loss = float((sign * counts.log_z).sum())
     return loss, crf.ops.asarray(d_emissions, dtype=emissions.dataXd.dtype)
 
 
@@ -163,17 +162,14 @@ def crf_divergence(
     constraints = TransitionConstraints(
         constraints.starts[:n], constraints.transitions[:n, :n], constraints.ends[:n]
     )
-    packing = pack_on_cpu(emissions.lengths, len(data))
-    first = packing.sizes[0]
-    data, old_data = data[packing.forwards], old_data[packing.forwards]
+    lengths = to_numpy(emissions.lengths)
+    firsts, lasts = _ends_of_sequences(lengths)
 
-    def sums(layer: Model, rows: Floats2d) -> tuple[Floats2d, Floats2d, float]:
+    def counts_of(layer: Model, rows: Floats2d) -> Counts:
         scores = ConstrainedScores(layer, constraints, tags=np.arange(n))
-        lattice = forward_backward(rows, packing, scores)
-        return *expected_counts(lattice, packing, scores), float(lattice.log_z.sum())
+        return expected_counts(rows, lengths, scores)
 
-    counts, transition_counts, log_z = sums(crf, data[:, :n])
-    old_counts, old_transition_counts, old_log_z = sums(old_crf, old_data)
+    counts, old_counts = counts_of(crf, data[:, :n]), counts_of(old_crf, old_data)
 
     def expected_score(layer: Model, rows: Floats2d) -> float:
         """The average score of the paths, weighted by the old probabilities."""
@@ -181,49 +177,37 @@ def crf_divergence(
             to_numpy(layer.get_param(name)) for name in layer.param_names
         )
         return float(
-            (old_counts * rows).sum()
-            + (old_counts[:first] * starts[:n]).sum()
-            + (old_transition_counts * transitions[:n, :n]).sum()
-            + (old_counts[packing.last] * ends[:n]).sum()
+            (old_counts.tags * rows).sum()
+            + (old_counts.tags[firsts] * starts[:n]).sum()
+            + (old_counts.transitions * transitions[:n, :n]).sum()
+            + (old_counts.tags[lasts] * ends[:n]).sum()
         )
 
-    loss = log_z - old_log_z
+    loss = float(counts.log_z.sum() - old_counts.log_z.sum())
     loss = loss + expected_score(old_crf, old_data) - expected_score(crf, data[:, :n])
     d_emissions = np.zeros_like(data)  # (N, T)
-    d_emissions[:, :n] = counts - old_counts
+    d_emissions[:, :n] = counts.tags - old_counts.tags
     d_transitions = np.zeros((data.shape[1], data.shape[1]))  # (T, T)
-    d_transitions[:n, :n] = transition_counts - old_transition_counts
-    d_emissions = _accumulate(crf, packing, d_emissions, d_transitions)
+    d_transitions[:n, :n] = counts.transitions - old_counts.transitions
+    _accumulate(crf, lengths, d_emissions, d_transitions)
     return loss, crf.ops.asarray(d_emissions, dtype=emissions.dataXd.dtype)
 
 
-def expected_counts(
-    lattice: Lattice,
-    packing: Packing,
-    scores: ConstrainedScores,
-    weight: np.ndarray | float = 1,
-) -> tuple[Floats2d, Floats2d]:
-    """How often each emission score (N, T) and each transition score (T, T) is used, on
-    average over all paths, optionally with a weight for each row, (N, 1)."""
-    tag_counts = weight * lattice.alpha * lattice.beta  # (N, T)
-    first = packing.sizes[0]
-    # (T, T), without the factor exp(A)
-    pairs = (weight * lattice.alpha)[packing.previous].T @ lattice.incoming[first:]
-    return tag_counts, pairs * np.exp(scores.transitions)
+def _ends_of_sequences(lengths: Ints1d) -> tuple[Ints1d, Ints1d]:
+    """The first and the last row of each sequence that is not empty."""
+    ends = np.cumsum(lengths)[lengths > 0]
+    return ends - lengths[lengths > 0], ends - 1
 
 
 def _accumulate(
-    crf: Model, packing: Packing, d_emissions: Floats2d, d_transitions: Floats2d
-) -> Floats2d:
+    crf: Model, lengths: Ints1d, d_emissions: Floats2d, d_transitions: Floats2d
+) -> None:
     """Add to the gradients of the layer, if it is learned. The first use of a sequence
-    is that of a start score, the last one that of an end score.
-
-    RETURNS: `d_emissions`, from time-major to ragged order.
-    """
-    if crf.attrs["learned"]:
-        asarray = partial(crf.ops.asarray, dtype=crf.get_param("starts").dtype)
-        d_starts = d_emissions[: packing.sizes[0]].sum(axis=0)  # (T,)
-        crf.inc_grad("starts", asarray(d_starts))
-        crf.inc_grad("transitions", asarray(d_transitions))
-        crf.inc_grad("ends", asarray(d_emissions[packing.last].sum(axis=0)))
-    return packing.to_ragged(d_emissions)
+    is that of a start score, the last one that of an end score."""
+    if not crf.attrs["learned"]:
+        return
+    asarray = partial(crf.ops.asarray, dtype=crf.get_param("starts").dtype)
+    firsts, lasts = _ends_of_sequences(lengths)
+    crf.inc_grad("starts", asarray(d_emissions[firsts].sum(axis=0)))
+    crf.inc_grad("transitions", asarray(d_transitions))
+    crf.inc_grad("ends", asarray(d_emissions[lasts].sum(axis=0)))

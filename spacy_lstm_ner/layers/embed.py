@@ -6,11 +6,13 @@ a character is part of.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from thinc.api import HashEmbed, Model, Ops, to_numpy
 from thinc.types import Floats2d, Ints2d, Ragged
+
+from .. import kernels
 
 Kind = Literal["learned", "onehot", "normal", "uniform"]
 KINDS: tuple[Kind, ...] = ("learned", "onehot", "normal", "uniform")
@@ -199,6 +201,9 @@ def _hash_forward(
     if not len(Xr.dataXd):
         empty = Ragged(model.ops.alloc2f(0, model.get_dim("nO")), lengths)
         return empty, lambda dYr: Xr
+    native = kernels.kernels_for(*(table.get_param("E") for table in model.layers))
+    if native is not None:
+        return _compiled_hash_forward(native, model, Xr, is_train)
     grams = ngrams(model.ops, Xr, model.attrs["longest"])
     outputs = [
         table(grams[:, column], is_train) for column, table in enumerate(model.layers)
@@ -213,6 +218,68 @@ def _hash_forward(
         return Ragged(xp.zeros_like(Xr.dataXd), lengths)
 
     return Ragged(Y, lengths), backprop
+
+
+def _compiled_hash_forward(
+    native: Any, model: Model[Ragged, Ragged], Xr: Ragged, is_train: bool
+) -> tuple[Ragged, Callable[[Ragged], Ragged]]:
+    n, n_tables, nO = len(Xr.dataXd), len(model.layers), model.get_dim("nO")
+    Y = np.empty((n, nO), dtype="float32")
+    keys = np.empty((n, n_tables, 4), dtype="uint32") if is_train else None
+    hash_vectors(native, model, *codes_and_lengths(Xr), Y, keys)
+    if not is_train:
+        return Ragged(Y, Xr.lengths), lambda dYr: Xr
+    # In the order in which the tables and `_hash_forward` draw them.
+    drop = [
+        model.ops.get_dropout_mask((nO // n_tables,), table.attrs["dropout_rate"] or 0)
+        if table.attrs.get("dropout_rate")
+        else 1.0
+        for table in model.layers
+    ]
+    masks = np.empty((n, n_tables, nO // n_tables), dtype="float32")
+    for k, keep in enumerate(_keep_masks(model, n, is_train)):
+        masks[:, k] = keep * drop[k]
+    masks = masks.reshape((n, nO))
+    Y *= masks
+
+    def backprop(dYr: Ragged) -> Ragged:
+        dX = np.multiply(dYr.dataXd, masks, dtype="float32")
+        gradients = []
+        for table in model.layers:
+            if not table.has_grad("E"):
+                table.set_grad("E", np.zeros_like(table.get_param("E")))
+            # Added to in place: a table is large, and most of its gradient is zero.
+            gradients.append(table.get_grad("E"))
+        native.hash_gradient(keys, dX, tuple(gradients))
+        return Ragged(np.zeros_like(Xr.dataXd), Xr.lengths)
+
+    return Ragged(Y, Xr.lengths), backprop
+
+
+def hash_vectors(
+    native: Any,
+    model: Model[Ragged, Ragged],
+    codes: np.ndarray,
+    lengths: np.ndarray,
+    Y: Floats2d,
+    keys: np.ndarray | None = None,
+) -> None:
+    """The vectors of a `HashCharEmbed` by a kernel, without dropout.
+
+    codes: (N,) uint32 code points.
+    lengths: (B,) int64 lengths of the texts.
+    Y: (N, at least nO), output: the first nO columns.
+    keys: (N, tables, 4) uint32, output: the rows of the tables that were added.
+    """
+    tables = tuple(table.get_param("E") for table in model.layers)
+    seeds = tuple(table.attrs["seed"] for table in model.layers)
+    native.hash_embed(codes, lengths, model.attrs["longest"], tables, seeds, Y, keys)
+
+
+def codes_and_lengths(texts: Ragged) -> tuple[np.ndarray, np.ndarray]:
+    """Code points (N,) uint32 and lengths (B,) int64 for the kernels."""
+    codes = to_numpy(texts.dataXd).ravel().astype("uint32")
+    return codes, to_numpy(texts.lengths).astype("int64")
 
 
 def _keep_masks(model: Model[Ragged, Ragged], n: int, is_train: bool) -> list:

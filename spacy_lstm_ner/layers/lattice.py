@@ -20,13 +20,90 @@ overflows or underflows, and the logarithms of the scales add up to log Z.
 from typing import NamedTuple
 
 import numpy as np
-from thinc.types import Floats1d, Floats2d, Floats3d
+from thinc.types import Floats1d, Floats2d, Floats3d, Ints1d
 
+from .. import kernels
 from .crf import ConstrainedScores
-from .packing import Packing
+from .packing import Packing, pack_on_cpu
 
 # Below this, a sum of probabilities loses digits.
 _TINY = 1e-250
+
+
+class Counts(NamedTuple):
+    """How often scores are used, on average over all paths: expected counts."""
+
+    #: (N, T) of each tag at each unit: its probability.
+    tags: Floats2d
+    #: (T, T) of each transition, in all sequences together.
+    transitions: Floats2d
+    #: (B,) log Z of each sequence, 0 for an empty one.
+    log_z: Floats1d
+
+
+def expected_counts(
+    emissions: Floats2d,
+    lengths: Ints1d,
+    scores: ConstrainedScores,
+    factors: Floats1d | None = None,
+) -> Counts:
+    """The expected counts of a batch.
+
+    emissions: (N, T) float64, sequences end to end; minus infinity excludes a tag.
+    lengths: (B,) length of each sequence.
+    scores: The other scores.
+    factors: (B,) numbers by which the counts of each sequence are multiplied.
+    RETURNS: The counts.
+    RAISES (ValueError): If a sequence has no legal path.
+    """
+    if factors is None:
+        factors = np.ones(len(lengths))
+    found = _compiled_counts(emissions, lengths, scores, factors)
+    return found or _numpy_counts(emissions, lengths, scores, factors)
+
+
+def _compiled_counts(
+    emissions: Floats2d, lengths: Ints1d, scores: ConstrainedScores, factors: Floats1d
+) -> Counts | None:
+    native = kernels.kernels()
+    if native is None or scores.for_sums is None:
+        return None
+    n_tags = emissions.shape[1]
+    counts = Counts(
+        np.empty(emissions.shape), np.zeros((n_tags, n_tags)), np.zeros(len(lengths))
+    )
+    done = native.expected_counts(
+        np.ascontiguousarray(emissions),
+        np.asarray(lengths, dtype="int64"),
+        scores.for_sums,
+        factors,
+        counts.tags,
+        counts.transitions,
+        counts.log_z,
+    )
+    return counts if done else None
+
+
+def _numpy_counts(
+    emissions: Floats2d, lengths: Ints1d, scores: ConstrainedScores, factors: Floats1d
+) -> Counts:
+    log_z = np.zeros(len(lengths))
+    if not len(emissions):
+        n_tags = emissions.shape[1]
+        return Counts(np.zeros(emissions.shape), np.zeros((n_tags, n_tags)), log_z)
+    packing = pack_on_cpu(lengths, len(emissions))
+    lattice = forward_backward(emissions[packing.forwards], packing, scores)
+    weights = np.repeat(factors, lengths)[packing.forwards][:, None]  # (N, 1)
+    weighted = weights * lattice.alpha  # (N, T)
+    # (T, T), without the factor exp(A)
+    pairs = weighted[packing.previous].T @ lattice.incoming[packing.sizes[0] :]
+    by_length = np.argsort(-np.asarray(lengths), kind="stable")[: len(lattice.log_z)]
+    log_z[by_length] = lattice.log_z
+    return Counts(
+        packing.to_ragged(weighted * lattice.beta),
+        pairs * np.exp(scores.transitions),
+        log_z,
+    )
 
 
 class Lattice(NamedTuple):

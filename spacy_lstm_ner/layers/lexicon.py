@@ -13,10 +13,14 @@ the lexicon use it, independent of the context.
 """
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 from thinc.api import Model, glorot_uniform_init, to_numpy
-from thinc.types import Floats2d, Ragged
+from thinc.types import Floats2d, Ints1d, Ragged
+
+from .. import kernels
+from .embed import codes_and_lengths
 
 #: The positions of a character in a word.
 PLACES = ("begin", "inside", "end")
@@ -55,7 +59,7 @@ def LexiconEmbed(nO: int | None = None) -> Model[Ragged, Ragged]:
         raise ValueError(f"The width of an embedding has to be at least 1, not {nO}.")
     return Model(
         "lexicon_embed",
-        _forward,
+        LexiconForward(),
         init=_init,
         dims={"nO": nO},
         params={"E": None},
@@ -238,27 +242,102 @@ def _flags(model: Model[Ragged, Ragged]) -> int:
     return len(model.attrs["kinds"]) + _LENGTHS
 
 
-def _forward(
-    model: Model[Ragged, Ragged], Xr: Ragged, is_train: bool
-) -> tuple[Ragged, Callable[[Ragged], Ragged]]:
-    E: Floats2d = model.get_param("E")
-    codes = to_numpy(Xr.dataXd).ravel()
-    n = len(PLACES) * _flags(model)
-    words = words_at(model, codes, to_numpy(Xr.lengths)).reshape((len(codes), n))
-    # Characters recur, and the profile of each is computed once.
-    characters, place = np.unique(codes, return_inverse=True)
-    profiles = profiles_of(model, characters)
-    W: Floats2d = model.ops.asarray(words.astype(E.dtype))
-    P: Floats2d = model.ops.asarray(profiles.astype(E.dtype))
-    place = model.ops.asarray(place)
+class LexiconForward:
+    """The forward pass of a `LexiconEmbed`. It keeps what the kernels need of the
+    lexicon, and of the parameters, which it compares with them before each use."""
 
-    def backprop(dYr: Ragged) -> Ragged:
-        dY = dYr.dataXd
-        d_words, d_profiles = W.T @ dY, P[place].T @ dY
-        model.inc_grad("E", model.ops.xp.concatenate((d_words, d_profiles)))
-        return Ragged(model.ops.xp.zeros_like(Xr.dataXd), Xr.lengths)
+    def __init__(self) -> None:
+        self._words: tuple[Any, Any] | None = None
+        self._vectors: tuple[Any, Floats2d, Floats2d] | None = None
 
-    return Ragged(W @ E[:n] + (P @ E[n:])[place], Xr.lengths), backprop
+    def __call__(
+        self, model: Model[Ragged, Ragged], Xr: Ragged, is_train: bool
+    ) -> tuple[Ragged, Callable[[Ragged], Ragged]]:
+        E: Floats2d = model.get_param("E")
+        native = kernels.kernels_for(E)
+        if native is not None and not is_train:
+            Y = np.empty((len(Xr.dataXd), E.shape[1]), dtype="float32")
+            self.vectors(native, model, *codes_and_lengths(Xr), Y)
+            return Ragged(Y, Xr.lengths), lambda dYr: Xr
+        codes = to_numpy(Xr.dataXd).ravel()
+        n = len(PLACES) * _flags(model)
+        if native is not None:
+            found = self._found(native, model, *codes_and_lengths(Xr))
+            words = _unpack(model, found)
+        else:
+            words = words_at(model, codes, to_numpy(Xr.lengths))
+        # Characters recur, and the profile of each is computed once.
+        characters, place = np.unique(codes, return_inverse=True)
+        profiles = profiles_of(model, characters)
+        W: Floats2d = model.ops.asarray(words.reshape((len(codes), n)).astype(E.dtype))
+        P: Floats2d = model.ops.asarray(profiles.astype(E.dtype))
+        place = model.ops.asarray(place)
+
+        def backprop(dYr: Ragged) -> Ragged:
+            dY = dYr.dataXd
+            d_words, d_profiles = W.T @ dY, P[place].T @ dY
+            model.inc_grad("E", model.ops.xp.concatenate((d_words, d_profiles)))
+            return Ragged(model.ops.xp.zeros_like(Xr.dataXd), Xr.lengths)
+
+        return Ragged(W @ E[:n] + (P @ E[n:])[place], Xr.lengths), backprop
+
+    def vectors(
+        self,
+        native: Any,
+        model: Model[Ragged, Ragged],
+        codes: np.ndarray,
+        lengths: np.ndarray,
+        Y: Floats2d,
+    ) -> None:
+        """The vectors by kernels, for inference.
+
+        codes: (N,) uint32 code points.
+        lengths: (B,) int64 lengths of the texts.
+        Y: (N, nO), output.
+        """
+        E: Floats2d = model.get_param("E")
+        n_flags = _flags(model)
+        found = self._found(native, model, codes, lengths)
+        rows = _profile_rows(model, codes)
+        profiles = self._profile_vectors(model, E[len(PLACES) * n_flags :])
+        native.word_vectors(found, n_flags, E, profiles, rows, Y)
+
+    def _found(
+        self,
+        native: Any,
+        model: Model[Ragged, Ragged],
+        codes: np.ndarray,
+        lengths: np.ndarray,
+    ) -> np.ndarray:
+        """(N, 3) uint64: bits for the words that begin, continue and end at each
+        character."""
+        keys = model.attrs["keys"]
+        known = self._words
+        if known is None or known[0] is not keys:
+            arrays = (model.attrs[name] for name in ("lengths", "keys", "flags"))
+            upper = model.attrs["upper"].view("uint8")
+            tables = native.WordTables(*map(list, arrays), upper, _flags(model))
+            self._words = known = keys, tables
+        found = np.empty((len(codes), len(PLACES)), dtype="uint64")
+        native.find_words(codes, lengths, known[1], found)
+        return found
+
+    def _profile_vectors(
+        self, model: Model[Ragged, Ragged], E: Floats2d
+    ) -> Floats2d:
+        """The part of the vector of each character that its profile determines.
+
+        E: (profile width, nO), the part of the parameter for profiles.
+        """
+        profiles = model.attrs["profiles"]
+        known = self._vectors
+        if known is None or known[0] is not profiles or not np.array_equal(known[1], E):
+            vectors = profiles.astype("float32") @ E
+            self._vectors = known = profiles, E.copy(), vectors
+        return known[2]
+
+    def __reduce__(self) -> tuple[type, tuple[()]]:
+        return LexiconForward, ()
 
 
 def words_at(
@@ -292,13 +371,26 @@ def words_at(
         end[first + length - 1] |= known
         for offset in range(1, length - 1):
             inside[first + offset] |= known
-    bits = np.unpackbits(found.view("uint8"), axis=1, bitorder="little")
-    return bits.reshape((n, len(PLACES), 64))[:, :, : _flags(model)]
+    return _unpack(model, found)
+
+
+def _unpack(model: Model[Ragged, Ragged], found: np.ndarray) -> np.ndarray:
+    """From bits (N, positions) to (N, positions, kinds + lengths)."""
+    bits = np.unpackbits(
+        found.astype("<u8", copy=False).view("uint8"), axis=1, bitorder="little"
+    )
+    return bits.reshape((len(found), len(PLACES), 64))[:, :, : _flags(model)]
 
 
 def profiles_of(model: Model[Ragged, Ragged], codes: np.ndarray) -> np.ndarray:
     """The profiles (N, width) of characters (N,): see `_profiles`."""
-    profiled: np.ndarray = model.attrs["profiled"]
     profiles: np.ndarray = model.attrs["profiles"]
+    return profiles[_profile_rows(model, codes)]
+
+
+def _profile_rows(model: Model[Ragged, Ragged], codes: np.ndarray) -> Ints1d:
+    """The rows (N,) of the profiles of characters (N,)."""
+    profiled: np.ndarray = model.attrs["profiled"]
     place = np.minimum(np.searchsorted(profiled, codes), len(profiled) - 1)
-    return profiles[np.where(profiled[place] == codes, place, len(profiled))]
+    rows: Ints1d = np.where(profiled[place] == codes, place, len(profiled))
+    return rows

@@ -1,13 +1,13 @@
 """The LSTM layer: `lstm_cell.py` over a batch of sequences.
 
-recurrent.py has the directions, the depth and the dropout; fused_lstm.py has the
-arithmetic of a layer.
+recurrent.py has the directions, the depth and the dropout. The arithmetic of a layer is
+in compiled_lstm.py, with compiled kernels, and in fused_lstm.py, with NumPy or CuPy.
 """
 
 from thinc.api import Model
 from thinc.types import Ragged
 
-from . import fused_lstm
+from .compiled_lstm import CompiledLSTM
 from .lstm_cell import LSTMCell
 from .recurrent import recurrent_layer
 
@@ -45,7 +45,7 @@ def LSTM(
     return recurrent_layer(
         "lstm",
         LSTMCell,
-        fused_lstm.run_layer,
+        CompiledLSTM(),
         nO,
         nI,
         bi=bi,

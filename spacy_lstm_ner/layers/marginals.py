@@ -17,8 +17,14 @@ import numpy as np
 from thinc.api import Model, to_numpy
 from thinc.types import Floats1d, Floats2d, Ints1d, Ragged
 
-from .crf import ConstrainedScores, TransitionConstraints, float64_scores
-from .lattice import forward_backward
+from .. import kernels
+from .crf import (
+    ConstrainedScores,
+    TransitionConstraints,
+    constrained_scores,
+    float64_scores,
+)
+from .lattice import expected_counts, forward_backward
 from .packing import pack_on_cpu
 
 
@@ -49,18 +55,72 @@ def segment_marginals(
     RETURNS: (K,) float64 probabilities.
     RAISES (ValueError): If a sequence has no legal path.
     """
-    starts, ends, tags, continuation = segments
-    if not len(starts):
+    if not len(segments.starts):
         return np.zeros(0)
-    lengths = to_numpy(emissions.lengths)
+    data = to_numpy(emissions.dataXd)
+    lengths = to_numpy(emissions.lengths).astype("int64", copy=False)
+    scores = constrained_scores(crf, constraints, temperature=temperature)
+    found = _compiled_marginals(data, lengths, scores, segments, temperature)
+    if found is None:
+        found = _numpy_marginals(data, lengths, scores, segments, temperature)
+    return found
+
+
+def _compiled_marginals(
+    data: Floats2d,
+    lengths: Ints1d,
+    scores: ConstrainedScores,
+    segments: Segments,
+    temperature: float,
+) -> Floats1d | None:
+    """By a kernel. None: there is none, or it cannot decide."""
+    native = kernels.kernels()
+    if native is None or scores.for_sums is None:
+        return None
+    starts, ends, tags, continuation = (
+        np.ascontiguousarray(array, dtype="int64") for array in segments
+    )
+    if len(lengths) > 1:
+        # The kernel takes the segments of one sequence after the other.
+        row_starts = np.cumsum(lengths) - lengths  # (B,)
+        owners = np.searchsorted(row_starts, starts, side="right") - 1  # (K,)
+        if (owners[1:] < owners[:-1]).any():
+            return None
+        counts = np.bincount(owners, minlength=len(lengths))
+        starts, ends = starts - row_starts[owners], ends - row_starts[owners]
+    else:
+        counts = np.array([len(starts)])
+    found = np.empty(len(starts))
+    done = native.segment_marginals(
+        data.astype("float64") / temperature,
+        lengths,
+        scores.for_sums,
+        counts,
+        starts,
+        ends,
+        tags,
+        continuation,
+        found,
+    )
+    return found if done else None
+
+
+def _numpy_marginals(
+    data: Floats2d,
+    lengths: Ints1d,
+    scores: ConstrainedScores,
+    segments: Segments,
+    temperature: float,
+) -> Floats1d:
+    """The same with NumPy."""
+    starts, ends, tags, continuation = segments
     requested = np.zeros(len(lengths), dtype=bool)
     requested[np.repeat(np.arange(len(lengths)), lengths)[starts]] = True
     selected = np.repeat(requested, lengths)  # (N,)
     new_row = np.cumsum(selected) - 1  # (N,)
-    data = to_numpy(emissions.dataXd)[selected].astype("float64") / temperature
+    data = data[selected].astype("float64") / temperature
     lengths = lengths[requested]
     packing = pack_on_cpu(lengths, len(data))
-    scores = ConstrainedScores(crf, constraints, temperature=temperature)
     lattice = forward_backward(data[packing.forwards], packing, scores)
     position = packing.to_ragged(np.arange(len(data)))  # of each row in the lattice
     transitions = np.exp(scores.transitions)  # (T, T)
@@ -109,13 +169,6 @@ def tag_marginals(
     RAISES (ValueError): If a sequence has no legal path.
     """
     data = float64_scores(emissions) / temperature
-    lengths = to_numpy(emissions.lengths)
-    log_z = np.zeros(len(lengths))
-    if not len(data):
-        return data, log_z
-    packing = pack_on_cpu(lengths, len(data))
-    scores = ConstrainedScores(crf, constraints, temperature=temperature)
-    lattice = forward_backward(data[packing.forwards], packing, scores)
-    by_length = np.argsort(-lengths, kind="stable")[: len(lattice.log_z)]
-    log_z[by_length] = lattice.log_z
-    return packing.to_ragged(lattice.alpha * lattice.beta), log_z
+    scores = constrained_scores(crf, constraints, temperature=temperature)
+    counts = expected_counts(data, to_numpy(emissions.lengths), scores)
+    return counts.tags, counts.log_z

@@ -17,8 +17,15 @@ import numpy as np
 from thinc.api import Model, to_numpy
 from thinc.types import Floats1d, Floats2d, Ints1d, Ints2d, Ragged
 
-from .crf import ConstrainedScores, TransitionConstraints, finite_param, float64_scores
-from .lattice import forward_backward
+from .. import kernels
+from .crf import (
+    ConstrainedScores,
+    TransitionConstraints,
+    constrained_scores,
+    finite_param,
+    float64_scores,
+)
+from .lattice import expected_counts
 from .marginals import Segments
 from .packing import pack_on_cpu
 
@@ -39,10 +46,37 @@ def best_paths(
     RETURNS: (N,) tag ids, sequences end to end.
     RAISES (ValueError): If a sequence has no legal path.
     """
+    found = _compiled_search(crf, emissions, constraints, allowed)
+    if found is not None:
+        return found
     paths, scores = _search(crf, emissions, constraints, allowed)
     if np.isneginf(scores).any():
         raise ValueError("A sequence has no legal path of tags.")
     return paths
+
+
+def _compiled_search(
+    crf: Model,
+    emissions: Ragged,
+    constraints: TransitionConstraints,
+    allowed: np.ndarray | None,
+) -> Ints1d | None:
+    """`best_paths` by a kernel. None: there is none, or it cannot decide."""
+    native = kernels.kernels()
+    data = to_numpy(emissions.dataXd)
+    if native is None or data.dtype not in (np.float32, np.float64):
+        return None
+    if allowed is not None:
+        data = np.where(allowed, data, data.dtype.type(-np.inf))
+    scores = constrained_scores(crf, constraints)
+    if scores.for_search is None:
+        return None
+    is_double = data.dtype == np.float64
+    search = native.best_paths_double if is_double else native.best_paths
+    paths = np.empty(len(data), dtype="int64")
+    lengths = to_numpy(emissions.lengths).astype("int64", copy=False)
+    done = search(np.ascontiguousarray(data), lengths, scores.for_search, paths)
+    return paths if done else None
 
 
 def _search(
@@ -113,11 +147,39 @@ def n_best_paths(
     log_probs[:, 0] = 0.0
     if not len(data):
         return np.zeros((n, 0), dtype="int64"), log_probs
+    scores = constrained_scores(crf, constraints, temperature=temperature)
+    log_z = expected_counts(data, lengths, scores).log_z  # (B,)
+    search = _compiled_n_best(data, lengths, scores, n)
+    paths, path_scores = search or _numpy_n_best(data, lengths, scores, n)
+    not_empty = np.flatnonzero(lengths)
+    log_probs[not_empty] = path_scores[not_empty] - log_z[not_empty, None]
+    return paths, log_probs
+
+
+def _compiled_n_best(
+    data: Floats2d, lengths: Ints1d, scores: ConstrainedScores, n: int
+) -> tuple[Ints2d, Floats2d] | None:
+    """The paths (n, N) and their scores (B, n), by a kernel. None: there is none, or it
+    cannot decide."""
+    native = kernels.kernels()
+    if native is None or scores.for_search is None:
+        return None
+    paths = np.empty((n, len(data)), dtype="int64")
+    path_scores = np.zeros((len(lengths), n))
+    done = native.n_best_paths(
+        data, lengths.astype("int64"), scores.for_search, paths, path_scores
+    )
+    return (paths, path_scores) if done else None
+
+
+def _numpy_n_best(
+    data: Floats2d, lengths: Ints1d, scores: ConstrainedScores, n: int
+) -> tuple[Ints2d, Floats2d]:
+    """The same with NumPy."""
+    path_scores = np.zeros((len(lengths), n))
     packing = pack_on_cpu(lengths, len(data))
     data = data[packing.forwards]  # (N, T)
     steps = packing.steps()
-    scores = ConstrainedScores(crf, constraints, temperature=temperature)
-    log_z = forward_backward(data, packing, scores).log_z  # (B,)
     n_tags = data.shape[1]
     delta = np.empty((*data.shape, n))  # (N, T, n)
     # The predecessor of each of these: its tag and its rank, as tag · n + rank.
@@ -142,10 +204,9 @@ def n_best_paths(
         unfinished = slice(rows.start, rows.start + len(next_at))
         predecessors = before[next_rows].reshape((len(next_at), n_tags * n))
         at[unfinished] = np.take_along_axis(predecessors, next_at, axis=1)
-    by_length = np.argsort(-lengths, kind="stable")[: len(log_z)]
-    best = np.take_along_axis(at_end, at[packing.last], axis=1)  # (B, n)
-    log_probs[by_length] = best - log_z[:, None]
-    return np.ascontiguousarray(packing.to_ragged(at // n).T), log_probs
+    by_length = np.argsort(-lengths, kind="stable")[: packing.sizes[0]]
+    path_scores[by_length] = np.take_along_axis(at_end, at[packing.last], axis=1)
+    return np.ascontiguousarray(packing.to_ragged(at // n).T), path_scores
 
 
 def _largest(values: np.ndarray, n: int) -> np.ndarray:
