@@ -62,7 +62,6 @@ cdef extern from "src/kernels.h" namespace "lstm_ner" nogil:
         int lanes
         int64_t packed_gates_size(int64_t, int64_t)
         void pack_gates(const float *, int64_t, int64_t, float *)
-        cbool is_packed(const float *, int64_t, int64_t, const float *)
         int64_t packed_back_size(int64_t)
         void pack_back(const float *, int64_t, float *)
         int64_t cache_width(int64_t)
@@ -190,36 +189,6 @@ cdef class PackedCell:
             self.set.pack_gates(&b[0], 1, n_units, self.b.data())
             if self.has_back:
                 self.set.pack_back(&Wh[0, 0], n_units, self.Wh_back.data())
-
-    def is_of(
-        self,
-        const float[:, ::1] Wx,
-        const float[:, ::1] Wh,
-        const float[::1] b,
-    ) -> bool:
-        """Whether these are the parameters, bit for bit, and the instruction set is
-        still in use."""
-        cdef int64_t n_units = self.n_units
-        if (
-            self.set != current
-            or Wx.shape[0] != self.n_inputs
-            or Wh.shape[0] != n_units
-            or not (Wx.shape[1] == Wh.shape[1] == b.shape[0] == 4 * n_units)
-        ):
-            return False
-        cdef cbool same
-        with nogil:
-            same = (
-                self.set.is_packed(&b[0], 1, n_units, self.b.data())
-                and self.set.is_packed(&Wh[0, 0], n_units, n_units, self.Wh.data())
-                and (
-                    not self.n_inputs
-                    or self.set.is_packed(
-                        &Wx[0, 0], self.n_inputs, n_units, self.Wx.data()
-                    )
-                )
-            )
-        return same
 
 
 cdef class LayerCache:
@@ -657,7 +626,7 @@ cdef int _texts(Texts *texts, const uint32_t[::1] codes,
 
 
 def hash_embed(const uint32_t[::1] codes, const int64_t[::1] lengths, int longest,
-               tuple tables, tuple seeds, float[:, ::1] X,
+               tuple tables, tuple seeds, float[:, ::1] X, int64_t column=0,
                uint32_t[:, :, ::1] keys=None):
     """The hash embeddings of the n-grams of each character.
 
@@ -666,7 +635,7 @@ def hash_embed(const uint32_t[::1] codes, const int64_t[::1] lengths, int longes
     longest: Length of the longest n-grams, 1 to 3.
     tables, seeds: The table (rows, width) of each of the 1, 3 or 6 columns of
         `ngrams`, float32, and its seed.
-    X: (N, at least columns · width), output: the first columns.
+    X: (N, at least column + columns · width), output, from this column on.
     keys: (N, columns, 4), output: the rows of the tables that were added.
     """
     cdef int64_t N = codes.shape[0], k, n = longest * (longest + 1) // 2
@@ -679,7 +648,8 @@ def hash_embed(const uint32_t[::1] codes, const int64_t[::1] lengths, int longes
     cdef int64_t width = table.shape[1]
     _check(
         X.shape[0] == N
-        and X.shape[1] >= n * width
+        and column >= 0
+        and X.shape[1] - column >= n * width
         and (
             keys is None
             or (keys.shape[0] == N and keys.shape[1] == n and keys.shape[2] == 4)
@@ -698,7 +668,9 @@ def hash_embed(const uint32_t[::1] codes, const int64_t[::1] lengths, int longes
     if keys is not None:
         found = &keys[0, 0, 0]
     with nogil:
-        current.hash_embed(texts, longest, rows, width, &X[0, 0], X.shape[1], found)
+        current.hash_embed(
+            texts, longest, rows, width, &X[0, column], X.shape[1], found
+        )
 
 
 def hash_gradient(const uint32_t[:, :, ::1] keys, const float[:, ::1] dX,
@@ -799,20 +771,22 @@ def find_words(const uint32_t[::1] codes, const int64_t[::1] lengths,
 
 def word_vectors(const uint64_t[:, ::1] found, int64_t n_flags, const float[:, ::1] E,
                  const float[:, ::1] profiles, const int64_t[::1] profile_rows,
-                 float[:, ::1] X):
+                 float[:, ::1] X, int64_t column=0):
     """The sums of the vectors of the words at each character, and of its profile.
 
     found: (N, 3), as set by `find_words`.
     E: (at least 3 n_flags, width), a vector for each position and kind.
     profiles: (P, width), and profile_rows: (N,), the row of each character.
-    X: (N, width), output.
+    X: (N, at least column + width), output, from this column on.
     """
     cdef int64_t N = found.shape[0], width = E.shape[1], i, n_rows = profiles.shape[0]
     cdef uint64_t unknown = 0 if n_flags >= 64 else ~<uint64_t>0 << n_flags
     _check(
         found.shape[1] == 3
         and E.shape[0] >= 3 * n_flags
-        and profiles.shape[1] == width == X.shape[1]
+        and profiles.shape[1] == width
+        and column >= 0
+        and X.shape[1] - column >= width > 0
         and profile_rows.shape[0] == N == X.shape[0],
         "the sizes of the arrays do not fit together",
     )
@@ -826,5 +800,5 @@ def word_vectors(const uint64_t[:, ::1] found, int64_t n_flags, const float[:, :
         with nogil:
             current.word_vectors(
                 N, &found[0, 0], n_flags, &E[0, 0], width, &profiles[0, 0],
-                &profile_rows[0], &X[0, 0], X.shape[1]
+                &profile_rows[0], &X[0, column], X.shape[1]
             )

@@ -11,7 +11,6 @@ are recorded. The numbers are the same, up to rounding.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from thinc.api import Model
@@ -25,78 +24,50 @@ from .recording import active_recorder
 _PARAMS = ("Wx", "Wh", "b")
 # The number of multiplications of a layer from which on two threads are faster than one.
 _TWO_THREADS = 3_000_000
-# Cells whose packed parameters are kept; a layer has one or two for each of its depth.
-_MAX_CELLS = 64
 
 
-class CompiledLSTM:
-    """Runs the LSTM cells of one layer: a `RunLayer`.
+def run_layer(
+    cells: list[Model], X: Floats2d, packing: Packing, is_train: bool
+) -> tuple[Floats2d, Callable[[Floats2d], Floats2d]]:
+    """Run the cells of one layer, each in its own direction. Arguments and result are
+    those of `fused_lstm.run_layer`."""
+    params = [tuple(cell.get_param(name) for name in _PARAMS) for cell in cells]
+    native = kernels.kernels_for(*(array for group in params for array in group))
+    if (
+        native is None
+        or type(X) is not np.ndarray
+        or active_recorder() is not None
+    ):
+        return fused_lstm.run_layer(cells, X, packing, is_train)
+    # In the order in which the kernels read them. A copy from an earlier call could be
+    # used again if it were compared with the parameters, which optimizers and users
+    # change in place; but that takes as long.
+    packed = tuple(native.PackedCell(*group, is_train) for group in params)
+    X = np.ascontiguousarray(X)
+    n_rows, nH, D = len(X), cells[0].get_dim("nO"), len(cells)
+    sizes = np.array(packing.sizes, dtype="int64")
+    threads = 1
+    if D > 1 and n_rows * (X.shape[1] + nH) * 4 * nH * D >= _TWO_THREADS:
+        threads = native.num_threads()
+    Y = np.empty((n_rows, D * nH), dtype="float32")
+    H_prev = np.empty_like(Y) if is_train else None
+    cache = native.lstm_forward(
+        packed, X, sizes, packing.orders, Y, H_prev, threads
+    )
 
-    The kernels read parameters in another order than the cells have them. The reordered
-    copy is kept for inference, and compared with the parameters before each use, since
-    optimizers and users change them in place.
-    """
-
-    def __init__(self) -> None:
-        self._packed: dict[int, Any] = {}
-
-    def __call__(
-        self, cells: list[Model], X: Floats2d, packing: Packing, is_train: bool
-    ) -> tuple[Floats2d, Callable[[Floats2d], Floats2d]]:
-        """Run the cells, each in its own direction. Arguments and result are those of
-        `fused_lstm.run_layer`."""
-        params = [tuple(cell.get_param(name) for name in _PARAMS) for cell in cells]
-        native = kernels.kernels_for(*(array for group in params for array in group))
-        if (
-            native is None
-            or type(X) is not np.ndarray
-            or active_recorder() is not None
-        ):
-            return fused_lstm.run_layer(cells, X, packing, is_train)
-        packed = tuple(
-            native.PackedCell(*group, True)
-            if is_train
-            else self._packed_cell(native, cell, group)
-            for cell, group in zip(cells, params, strict=True)
+    def backprop(dY: Floats2d) -> Floats2d:
+        dA = np.empty((n_rows, D, 4 * nH), dtype="float32")
+        dY = np.ascontiguousarray(dY, dtype="float32")
+        native.lstm_backward(
+            packed, cache, dY, sizes, packing.orders, dA, threads
         )
-        X = np.ascontiguousarray(X)
-        n_rows, nH, D = len(X), cells[0].get_dim("nO"), len(cells)
-        sizes = np.array(packing.sizes, dtype="int64")
-        threads = 1
-        if D > 1 and n_rows * (X.shape[1] + nH) * 4 * nH * D >= _TWO_THREADS:
-            threads = native.num_threads()
-        Y = np.empty((n_rows, D * nH), dtype="float32")
-        H_prev = np.empty_like(Y) if is_train else None
-        cache = native.lstm_forward(
-            packed, X, sizes, packing.orders, Y, H_prev, threads
-        )
+        dX = np.zeros_like(X)
+        for k, cell in enumerate(cells):
+            da, h_prev = dA[:, k], H_prev[:, k * nH : (k + 1) * nH]
+            cell.inc_grad("Wx", X.T @ da)
+            cell.inc_grad("Wh", h_prev.T @ da)
+            cell.inc_grad("b", da.sum(axis=0))
+            dX += da @ cell.get_param("Wx").T
+        return dX
 
-        def backprop(dY: Floats2d) -> Floats2d:
-            dA = np.empty((n_rows, D, 4 * nH), dtype="float32")
-            dY = np.ascontiguousarray(dY, dtype="float32")
-            native.lstm_backward(
-                packed, cache, dY, sizes, packing.orders, dA, threads
-            )
-            dX = np.zeros_like(X)
-            for k, cell in enumerate(cells):
-                da, h_prev = dA[:, k], H_prev[:, k * nH : (k + 1) * nH]
-                cell.inc_grad("Wx", X.T @ da)
-                cell.inc_grad("Wh", h_prev.T @ da)
-                cell.inc_grad("b", da.sum(axis=0))
-                dX += da @ cell.get_param("Wx").T
-            return dX
-
-        return Y, backprop
-
-    def _packed_cell(self, native: Any, cell: Model, params: tuple[Any, ...]) -> Any:
-        packed = self._packed.get(cell.id)
-        if packed is None or not packed.is_of(*params):
-            packed = native.PackedCell(*params)
-            # Copies of a layer share this object, and their cells have other ids.
-            if len(self._packed) >= _MAX_CELLS:
-                self._packed.clear()
-            self._packed[cell.id] = packed
-        return packed
-
-    def __reduce__(self) -> tuple[type, tuple[()]]:
-        return CompiledLSTM, ()
+    return Y, backprop

@@ -226,7 +226,7 @@ def _compiled_hash_forward(
     n, n_tables, nO = len(Xr.dataXd), len(model.layers), model.get_dim("nO")
     Y = np.empty((n, nO), dtype="float32")
     keys = np.empty((n, n_tables, 4), dtype="uint32") if is_train else None
-    hash_vectors(native, model, *codes_and_lengths(Xr), Y, keys)
+    hash_vectors(native, model, *codes_and_lengths(Xr), Y, keys=keys)
     if not is_train:
         return Ragged(Y, Xr.lengths), lambda dYr: Xr
     # In the order in which the tables and `_hash_forward` draw them.
@@ -262,18 +262,19 @@ def hash_vectors(
     codes: np.ndarray,
     lengths: np.ndarray,
     Y: Floats2d,
+    column: int = 0,
     keys: np.ndarray | None = None,
 ) -> None:
     """The vectors of a `HashCharEmbed` by a kernel, without dropout.
 
     codes: (N,) uint32 code points.
     lengths: (B,) int64 lengths of the texts.
-    Y: (N, at least nO), output: the first nO columns.
+    Y: (N, at least column + nO), output: nO columns from this one on.
     keys: (N, tables, 4) uint32, output: the rows of the tables that were added.
     """
     tables = tuple(table.get_param("E") for table in model.layers)
     seeds = tuple(table.attrs["seed"] for table in model.layers)
-    native.hash_embed(codes, lengths, model.attrs["longest"], tables, seeds, Y, keys)
+    native.hash_embed(codes, lengths, model.attrs["longest"], tables, seeds, Y, column, keys)
 
 
 def codes_and_lengths(texts: Ragged) -> tuple[np.ndarray, np.ndarray]:

@@ -288,19 +288,20 @@ class LexiconForward:
         codes: np.ndarray,
         lengths: np.ndarray,
         Y: Floats2d,
+        column: int = 0,
     ) -> None:
         """The vectors by kernels, for inference.
 
         codes: (N,) uint32 code points.
         lengths: (B,) int64 lengths of the texts.
-        Y: (N, nO), output.
+        Y: (N, at least column + nO), output: nO columns from this one on.
         """
         E: Floats2d = model.get_param("E")
         n_flags = _flags(model)
         found = self._found(native, model, codes, lengths)
         rows = _profile_rows(model, codes)
         profiles = self._profile_vectors(model, E[len(PLACES) * n_flags :])
-        native.word_vectors(found, n_flags, E, profiles, rows, Y)
+        native.word_vectors(found, n_flags, E, profiles, rows, Y, column)
 
     def _found(
         self,

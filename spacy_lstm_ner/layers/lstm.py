@@ -7,7 +7,7 @@ in compiled_lstm.py, with compiled kernels, and in fused_lstm.py, with NumPy or 
 from thinc.api import Model
 from thinc.types import Ragged
 
-from .compiled_lstm import CompiledLSTM
+from . import compiled_lstm
 from .lstm_cell import LSTMCell
 from .recurrent import recurrent_layer
 
@@ -45,7 +45,7 @@ def LSTM(
     return recurrent_layer(
         "lstm",
         LSTMCell,
-        CompiledLSTM(),
+        compiled_lstm.run_layer,
         nO,
         nI,
         bi=bi,

@@ -8,6 +8,7 @@ They are combined as in spaCy's own models, and can be used in those, too:
 """
 
 from collections.abc import Callable, Sequence
+from itertools import accumulate
 
 from spacy.tokens import Doc
 from thinc.api import (
@@ -18,6 +19,8 @@ from thinc.api import (
     ragged2list,
     with_array,
 )
+from thinc.layers.chain import forward as chain_forward
+from thinc.layers.chain import init as chain_init
 from thinc.types import Floats2d
 
 from ..layers import (
@@ -30,6 +33,7 @@ from ..layers import (
     TorchLSTM,
 )
 from ..layers.embed import Kind, side_by_side
+from .compiled_scores import compiled_scores
 from .units import Characters
 
 # In a trained model, a new tag is less probable than "O" by a factor of exp(5), about
@@ -166,12 +170,34 @@ def build_ner(
     """
     output = Linear(nO, tok2vec.maybe_get_dim("nO"))
     tag_order: Model[Vectors, Vectors] = CRF(nO, learned=crf)
-    model = chain(tok2vec, with_array(output), tag_order)
+    chained: DocsToVectors = chain(tok2vec, with_array(output), tag_order)
+    model: DocsToVectors = Model(
+        chained.name,
+        _ner_forward,
+        init=chain_init,
+        dims={name: chained.maybe_get_dim(name) for name in chained.dim_names},
+        layers=chained.layers,
+    )
     model.set_ref("tok2vec", tok2vec)
     model.set_ref("output_layer", output)
     model.set_ref("crf", tag_order)
     model.attrs["resize_output"] = _resize_output
     return model
+
+
+def _ner_forward(
+    model: DocsToVectors, docs: list[Doc], is_train: bool
+) -> tuple[Vectors, Callable[[Vectors], list[Doc]]]:
+    if not is_train:
+        texts = [doc.text for doc in docs]
+        scores = compiled_scores(model, texts)
+        if scores is not None:
+            ends = accumulate(map(len, texts))
+            rows = zip(texts, ends, strict=True)
+            return [scores[end - len(text) : end] for text, end in rows], lambda dY: []
+    outputs: tuple[Vectors, Callable[[Vectors], list[Doc]]]
+    outputs = chain_forward(model, docs, is_train)
+    return outputs
 
 
 def _resize_output(model: Model, nO: int) -> Model:

@@ -7,6 +7,8 @@ the other modules of this package:
             windows       emission    preset       best path,     doc.ents and
                           scores      entities     marginals      doc.spans
 
+    A single short Doc takes the short way of short_text.py.
+
     Examples ─► initialization.py ─► training.py ─► calibration.py
                 labels, sizes        losses         temperature
 
@@ -39,6 +41,7 @@ from .decoding import (
 )
 from .preset import has_preset, without_preset
 from .settings import Setting
+from .short_text import predict_short_text
 from .state import State
 from .trainable import TrainableRecognizer
 from .uncertainty import Uncertainty, measure_uncertainty
@@ -142,7 +145,14 @@ class LSTMEntityRecognizer(TrainableRecognizer):
         RAISES (ValueError): If the model is not initialized, does not give one row of
             scores per unit, or gives non-finite scores.
         """
-        return predict_spans(self._decoder, list(docs), self.window, self.threshold)
+        docs = list(docs)
+        if len(docs) == 1:
+            found = predict_short_text(
+                self._decoder, docs[0], self.window, self.threshold
+            )
+            if found is not None:
+                return [found]
+        return predict_spans(self._decoder, docs, self.window, self.threshold)
 
     def decode(self, docs: Iterable[Doc]) -> list[Decoding]:
         """Decode documents, without windows and without modifying them. Components

@@ -139,6 +139,17 @@ class TagSet:
         # An inside tag is never legal after "O", so it excludes no path there.
         return Segments(starts, ends, tags, np.where(outside, 2, begin + 1))
 
+    def segments_of_path(self, ids: Ints1d, spans: Sequence[Span]) -> Segments:
+        """`segments` for all entities of a path.
+
+        ids: (n,) tag ids of the path.
+        spans: What `spans_from_ids` returned for it.
+        """
+        starts, ends = np.array([(start, end) for start, end, _ in spans]).T
+        starts = np.ascontiguousarray(starts)
+        continuation = self.inside(ids[starts])
+        return Segments(starts, np.ascontiguousarray(ends), ids[ids != 0], continuation)
+
     def spans_from_ids(self, ids: Ints1d) -> list[Span]:
         """Convert tag ids to entity spans.
 

@@ -11,7 +11,6 @@ static const InstructionSet table = {
     LANES,
     packed_gates_size,
     pack_gates,
-    is_packed,
     packed_back_size,
     pack_back,
     cache_width,

@@ -82,7 +82,6 @@ struct InstructionSet {
   // LSTM: lstm.h
   i64 (*packed_gates_size)(i64 n_rows, i64 n_units);
   void (*pack_gates)(const float *W, i64 n_rows, i64 n_units, float *out);
-  bool (*is_packed)(const float *W, i64 n_rows, i64 n_units, const float *packed);
   i64 (*packed_back_size)(i64 n_units);
   void (*pack_back)(const float *Wh, i64 n_units, float *out);
   i64 (*cache_width)(i64 n_units);

@@ -12,43 +12,21 @@ static i64 packed_gates_size(i64 n_rows, i64 n_units) {
   return n_rows * n_blocks(n_units) * 4 * LANES;
 }
 
-// Call f(element of W or -1 for padding) in the order of the packed parameter.
-template <class F> INLINE void in_packed_order(i64 n_rows, i64 n_units, F f) {
+// (n_rows, 4 n_units) with columns i f g o, as in a cell.
+static void pack_gates(const float *W, i64 n_rows, i64 n_units, float *out) {
   for (i64 block = 0; block < n_blocks(n_units); block++)
     for (int first = 0; first < 4; first += TILE_VECTORS)
       for (i64 row = 0; row < n_rows; row++)
-        for (int gate = first; gate < first + TILE_VECTORS; gate++) {
-          i64 unit = block * LANES;
-          f((row * 4 + gate) * n_units + unit, n_units - unit < LANES ? n_units - unit : LANES);
+        for (int gate = first; gate < first + TILE_VECTORS; gate++, out += LANES) {
+          const i64 unit = block * LANES, n = n_units - unit;
+          const float *from = W + (row * 4 + gate) * n_units + unit;
+          if (n >= LANES) {
+            store(out, load(from));
+          } else {
+            store(out, (vf){});
+            memcpy(out, from, n * sizeof(float));
+          }
         }
-}
-
-// (n_rows, 4 n_units) with columns i f g o, as in a cell.
-static void pack_gates(const float *W, i64 n_rows, i64 n_units, float *out) {
-  in_packed_order(n_rows, n_units, [&](i64 at, i64 n) {
-    if (n == LANES) {
-      store(out, load(W + at));
-    } else {
-      store(out, (vf){});
-      memcpy(out, W + at, n * sizeof(float));
-    }
-    out += LANES;
-  });
-}
-
-// Whether `pack_gates` would give the same bits.
-static bool is_packed(const float *W, i64 n_rows, i64 n_units, const float *packed) {
-  vi different = {};
-  bool same = true;
-  in_packed_order(n_rows, n_units, [&](i64 at, i64 n) {
-    if (n == LANES)
-      different |= (vi)load(W + at) ^ (vi)load(packed);
-    else
-      same = same && !memcmp(W + at, packed, n * sizeof(float));
-    packed += LANES;
-  });
-  for (int i = 0; i < LANES; i++) same = same && !different[i];
-  return same;
 }
 
 INLINE i64 back_panels(i64 n_units) {
