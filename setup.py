@@ -1,7 +1,7 @@
 """Builds the compiled kernels; everything else about the package is in setup.cfg.
 
-They are optional: without a compiler, the package installs without them, and computes the
-same with NumPy. `python -m spacy lstm-ner info` says whether they are in use.
+They are optional: without a compiler, the package installs without them, and computes
+the same with NumPy. `python -m spacy lstm-ner info` says whether they are in use.
 """
 
 import os

@@ -30,6 +30,7 @@ ROLES = {
     "data": "files to documents",
     "tags": "spans and tag schemes",
     "layers": "LSTM, CRF, embeddings",
+    "kernels": "the same, compiled",
 }
 
 

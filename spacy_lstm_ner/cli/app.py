@@ -12,6 +12,7 @@ from .errors import errors_cli
 from .evaluate import evaluate_cli
 from .export import export_cli
 from .gates import gates_cli
+from .info import info_cli
 from .pick import pick_cli
 from .report import report_cli
 from .visualize import visualize_cli
@@ -28,6 +29,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "report": report_cli,
     "gates": gates_cli,
     "visualize": visualize_cli,
+    "info": info_cli,
 }
 
 lstm_ner_cli = typer.Typer(
@@ -37,4 +39,5 @@ lstm_ner_cli = typer.Typer(
     rich_markup_mode=None,
 )
 for name, function in COMMANDS.items():
-    lstm_ner_cli.command(name, no_args_is_help=True)(function)
+    # `info` has no arguments.
+    lstm_ner_cli.command(name, no_args_is_help=name != "info")(function)

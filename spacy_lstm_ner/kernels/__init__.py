@@ -1,9 +1,9 @@
 """Compiled kernels for CPUs: what `layers` computes with NumPy, in C++.
 
-They are optional. Without them, or for arrays that are not float32 on the CPU, the NumPy
-form runs; it gives the same results up to rounding, and is what they are tested against.
-The environment variable `SPACY_LSTM_NER_KERNELS` chooses: "off", or the name of an
-instruction set; by default it is the best one that the processor has.
+They are optional. Without them, or for arrays that are not float32 on the CPU, the
+NumPy form runs; it gives the same results up to rounding, and is what they are tested
+against. The environment variable `SPACY_LSTM_NER_KERNELS` chooses: "off", or the name
+of an instruction set; by default it is the best one that the processor has.
 """
 
 import multiprocessing
@@ -91,6 +91,22 @@ def instruction_set() -> str | None:
 def use(name: str) -> None:
     """Use another instruction set, or none: see `_choose`. For tests and benchmarks."""
     _choose(name)
+
+
+def description() -> list[tuple[str, str]]:
+    """What is in use, as names and values, for people to read."""
+    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
+    rows = [("BLAS of NumPy", f"{blas['name']} {blas['version']}")]
+    if not _enabled:
+        return [*rows, ("compiled kernels", f"no: {reason}")]
+    others = [name for name in _native.instruction_sets() if name != instruction_set()]
+    also = f" (this processor also has {', '.join(others)})" if others else ""
+    return [
+        *rows,
+        ("compiled kernels", "yes"),
+        ("instruction set", f"{instruction_set()}{also}"),
+        ("threads", f"at most {num_threads()}"),
+    ]
 
 
 def num_threads() -> int:

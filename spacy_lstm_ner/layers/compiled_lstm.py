@@ -11,6 +11,7 @@ are recorded. The numbers are the same, up to rounding.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from thinc.api import Model
@@ -22,7 +23,7 @@ from .packing import Packing
 from .recording import active_recorder
 
 _PARAMS = ("Wx", "Wh", "b")
-# The number of multiplications of a layer from which on two threads are faster than one.
+# The number of multiplications of a layer from which on two threads are faster.
 _TWO_THREADS = 3_000_000
 
 
@@ -33,11 +34,7 @@ def run_layer(
     those of `fused_lstm.run_layer`."""
     params = [tuple(cell.get_param(name) for name in _PARAMS) for cell in cells]
     native = kernels.kernels_for(*(array for group in params for array in group))
-    if (
-        native is None
-        or type(X) is not np.ndarray
-        or active_recorder() is not None
-    ):
+    if native is None or type(X) is not np.ndarray or active_recorder() is not None:
         return fused_lstm.run_layer(cells, X, packing, is_train)
     # In the order in which the kernels read them. A copy from an earlier call could be
     # used again if it were compared with the parameters, which optimizers and users
@@ -50,17 +47,13 @@ def run_layer(
     if D > 1 and n_rows * (X.shape[1] + nH) * 4 * nH * D >= _TWO_THREADS:
         threads = native.num_threads()
     Y = np.empty((n_rows, D * nH), dtype="float32")
-    H_prev = np.empty_like(Y) if is_train else None
-    cache = native.lstm_forward(
-        packed, X, sizes, packing.orders, Y, H_prev, threads
-    )
+    H_prev: Any = np.empty_like(Y) if is_train else None
+    cache = native.lstm_forward(packed, X, sizes, packing.orders, Y, H_prev, threads)
 
     def backprop(dY: Floats2d) -> Floats2d:
         dA = np.empty((n_rows, D, 4 * nH), dtype="float32")
         dY = np.ascontiguousarray(dY, dtype="float32")
-        native.lstm_backward(
-            packed, cache, dY, sizes, packing.orders, dA, threads
-        )
+        native.lstm_backward(packed, cache, dY, sizes, packing.orders, dA, threads)
         dX = np.zeros_like(X)
         for k, cell in enumerate(cells):
             da, h_prev = dA[:, k], H_prev[:, k * nH : (k + 1) * nH]

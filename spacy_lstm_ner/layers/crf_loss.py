@@ -85,9 +85,7 @@ def crf_loss(
     sign = np.repeat((1.0, -1.0), len(lengths))  # (2 B,)
     scores = ConstrainedScores(crf, gold.constraints, tags=tags)
     try:
-        counts = expected_counts(
-            both, np.concatenate((lengths, lengths)), scores, sign
-        )
+        counts = expected_counts(both, np.concatenate((lengths, lengths)), scores, sign)
     except ValueError:
         raise ValueError(
             "No legal path of tags agrees with the gold annotation of a text; or "

@@ -236,10 +236,10 @@ def _compiled_hash_forward(
         else 1.0
         for table in model.layers
     ]
-    masks = np.empty((n, n_tables, nO // n_tables), dtype="float32")
+    masks = np.empty((n, nO), dtype="float32")
+    by_table = masks.reshape((n, n_tables, nO // n_tables))
     for k, keep in enumerate(_keep_masks(model, n, is_train)):
-        masks[:, k] = keep * drop[k]
-    masks = masks.reshape((n, nO))
+        by_table[:, k] = keep * drop[k]
     Y *= masks
 
     def backprop(dYr: Ragged) -> Ragged:
@@ -274,7 +274,9 @@ def hash_vectors(
     """
     tables = tuple(table.get_param("E") for table in model.layers)
     seeds = tuple(table.attrs["seed"] for table in model.layers)
-    native.hash_embed(codes, lengths, model.attrs["longest"], tables, seeds, Y, column, keys)
+    native.hash_embed(
+        codes, lengths, model.attrs["longest"], tables, seeds, Y, column, keys
+    )
 
 
 def codes_and_lengths(texts: Ragged) -> tuple[np.ndarray, np.ndarray]:

@@ -323,9 +323,7 @@ class LexiconForward:
         native.find_words(codes, lengths, known[1], found)
         return found
 
-    def _profile_vectors(
-        self, model: Model[Ragged, Ragged], E: Floats2d
-    ) -> Floats2d:
+    def _profile_vectors(self, model: Model[Ragged, Ragged], E: Floats2d) -> Floats2d:
         """The part of the vector of each character that its profile determines.
 
         E: (profile width, nO), the part of the parameter for profiles.
@@ -386,7 +384,8 @@ def _unpack(model: Model[Ragged, Ragged], found: np.ndarray) -> np.ndarray:
 def profiles_of(model: Model[Ragged, Ragged], codes: np.ndarray) -> np.ndarray:
     """The profiles (N, width) of characters (N,): see `_profiles`."""
     profiles: np.ndarray = model.attrs["profiles"]
-    return profiles[_profile_rows(model, codes)]
+    found: np.ndarray = profiles[_profile_rows(model, codes)]
+    return found
 
 
 def _profile_rows(model: Model[Ragged, Ragged], codes: np.ndarray) -> Ints1d:

@@ -46,7 +46,8 @@ def compiled_scores(model: Model, texts: Sequence[str]) -> Floats2d | None:
         if layer.name == "hash_char_embed":
             hash_vectors(native, layer, codes, lengths, X, column)
         else:
-            layer._func.vectors(native, layer, codes, lengths, X, column)
+            forward: Any = layer._func  # a LexiconForward
+            forward.vectors(native, layer, codes, lengths, X, column)
         column += layer.get_dim("nO")
     packing = pack_on_cpu(lengths, len(codes))
     for lstm in layers.encoder:
@@ -67,24 +68,19 @@ class _Layers(NamedTuple):
     output: Model
 
     def params(self) -> list[Any]:
-        """Their parameters, but for those of LSTM cells, which are checked when they
-        run."""
+        """Their parameters, None before they are initialized, but for those of LSTM
+        cells, which are checked when they run."""
         nodes = [self.output]
         for layer in self.embeddings:
             nodes += layer.layers or [layer]
         return [
-            node.get_param(name)
-            for node in nodes
-            for name in node.param_names
-            if node.has_param(name)
+            node.maybe_get_param(name) for node in nodes for name in node.param_names
         ]
 
 
 def _known_layers(model: Model) -> _Layers | None:
-    """Find the layers of a model. None: it has others than
-
-    characters>>embedding>>ragged2list >> list2ragged>>LSTM>>ragged2list >> linear >> crf
-    """
+    """Find the layers of a model. None: it has others than those of the default model,
+    an embedding of characters, an encoder of LSTM layers, and the output layer."""
     try:
         tok2vec, with_linear, crf = model.layers
         embed, encode = tok2vec.layers

@@ -1,14 +1,13 @@
 """One short document, decoded without batches and windows.
 
 An application that calls ``nlp(text)`` for one text after the other waits for each, and
-for a short text the steps of batch.py and decoding.py take longer than the kernels. This
-is the same computation for the frequent case, as far as it goes.
+for a short text the steps of batch.py and decoding.py take longer than the kernels.
+This is the same computation for the frequent case, as far as it goes.
 """
 
+import numpy as np
 from spacy.tokens import Doc
 from thinc.types import Ragged
-
-import numpy as np
 
 from ..layers.marginals import segment_marginals
 from ..layers.viterbi import best_paths

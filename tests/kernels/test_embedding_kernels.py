@@ -115,8 +115,10 @@ def test_sizes_are_checked(instruction_set):
         (codes, lengths, 2, (table,), (0,), X),
         (codes, lengths, 4, (table,) * 10, (0,) * 10, X),
         (codes, lengths, 1, (table,), (0,), X[:, :3].copy()),
-        (codes, lengths, 1, (table,), (0,), X, np.zeros((2, 2, 4), "uint32")),
+        (codes, lengths, 1, (table,), (0,), X, 0, np.zeros((2, 2, 4), "uint32")),
         (codes, lengths, 1, (table[:0],), (0,), X),
+        (codes, lengths, 1, (table,), (0,), X, 1),
+        (codes, lengths, 1, (table,), (0,), X, -1),
     ):
         with pytest.raises(ValueError):
             native.hash_embed(*args)

@@ -211,7 +211,9 @@ def test_sizes_are_checked(instruction_set):
             native.lstm_forward(*args)
     with pytest.raises(ValueError):
         native.PackedCell(
-            np.zeros((3, 8), "float32"), np.zeros((2, 4), "float32"), np.zeros(8, "float32")
+            np.zeros((3, 8), "float32"),
+            np.zeros((2, 4), "float32"),
+            np.zeros(8, "float32"),
         )
 
 
