@@ -16,6 +16,8 @@ import nox
 nox.needs_version = ">=2024.4.15"
 
 ROOT = Path(__file__).parent
+#: The package without compiled kernels, which take time to build.
+NO_KERNELS = {"SPACY_LSTM_NER_KERNELS": "off"}
 #: The command in README.md that installs the package and runs its tests.
 README_TESTS = re.compile(r"^(pip install .+) && (python -m pytest)$", re.MULTILINE)
 
@@ -45,7 +47,7 @@ def test_without_torch(session: nox.Session, *install_options: str):
 @nox.session
 def lint(session):
     """Check style and format (ruff) and the direction of imports (import-linter)."""
-    session.install("-e", ".[lint]")
+    session.install("-e", ".[lint]", env=NO_KERNELS)
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("lint-imports")
@@ -54,7 +56,7 @@ def lint(session):
 @nox.session
 def types(session):
     """Check types (mypy, strict)."""
-    session.install("-e", ".[lint]")
+    session.install("-e", ".[lint]", env=NO_KERNELS)
     session.run("mypy", *session.posargs)
 
 
@@ -78,7 +80,8 @@ def no_torch(session):
 
 @nox.session(default=False)
 def lowest(session):
-    """Run the tests with the lowest versions in setup.cfg, without PyTorch."""
+    """Run the tests with the lowest versions in setup.cfg, no PyTorch, no kernels."""
+    session.env.update(NO_KERNELS)
     script = "scripts/lowest_versions.py"
     versions = session.run("python", script, "project", "tests", silent=True)
     constraints = Path(session.create_tmp(), "lowest.txt")
@@ -90,7 +93,7 @@ def lowest(session):
 def docs(session):
     """Build the documentation into site/, and test it; a broken link is an error."""
     # Other sessions skip the tests of the site.
-    session.install("-e", ".[docs]", "pytest", "playwright")
+    session.install("-e", ".[docs]", "pytest", "playwright", env=NO_KERNELS)
     session.run("mkdocs", "build", "--strict", *session.posargs)
     session.run("python", "-m", "pytest", "tests/docs/test_site.py")
 

@@ -1,14 +1,15 @@
 """The command `python -m benchmarks`."""
 
+import os
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from . import growth, layers, memory, pipelines, summary
-from .process import ROOT
-from .records import Record, load, machine, save, select
+from . import growth, layers, memory, pipelines, summary, tables
+from .process import ROOT, VARIABLES_AVX2
+from .records import Record, load, machine, machine_facts, save, select
 
 PARTS = {
     "layers": layers,
@@ -32,7 +33,13 @@ QUICK: dict[str, dict[str, Any]] = {
     "layers": {"units": (128,), "directions": (2,), "batches": (32,), "repeats": 1},
     "memory": {"batches": (32,)},
     "growth": {"steps": (1_000,), "sequences": (8,), "repeats": 1},
-    "pipelines": {"max_steps": 100, "texts": 60, "sentences": 100, "repeats": 2},
+    "pipelines": {
+        "max_steps": 100,
+        "texts": 60,
+        "sentences": 100,
+        "repeats": 2,
+        "many_texts": 1_000,
+    },
 }
 
 app = typer.Typer(
@@ -74,6 +81,13 @@ def main(
     quick: Annotated[
         bool, typer.Option("--quick", help="Fewer sizes and repeats, for a first look")
     ] = False,
+    avx2: Annotated[
+        bool,
+        typer.Option(
+            "--avx2",
+            help="Hold everything to AVX2: the kernels, NumPy, its BLAS, and PyTorch",
+        ),
+    ] = False,
     results: Annotated[
         Path | None,
         typer.Option("--from", help="Only print and draw the results in this file"),
@@ -86,7 +100,8 @@ def main(
                matrix products alone
     memory     peak memory of one call of each, on two threads
     growth     speed and memory by length and number of sequences, on two threads
-    pipelines  the configs lstm_ner and fast, and spaCy's ner, trained on the same data
+    pipelines  the configs lstm_ner and fast, and spaCy's ner, trained on the same data;
+               nlp.pipe in one process and in two
 
     Prints tables, and writes results.json, which `python -m pyperf show` can read, and
     a chart for each part. All figures are medians. The candidates are measured in
@@ -99,9 +114,12 @@ def main(
     python -m benchmarks
     python -m benchmarks layers memory --quick
     python -m benchmarks pipelines --data-dir my/data
+    python -m benchmarks --avx2 -o benchmarks/results/avx2
     python -m benchmarks --from benchmarks/results/results.json
     """
     output.mkdir(parents=True, exist_ok=True)
+    if avx2:
+        os.environ.update(VARIABLES_AVX2)
     if results is None:
         results = output / "results.json"
         options = {"data_dir": data_dir, "max_steps": max_steps, "retrain": retrain}
@@ -136,12 +154,13 @@ def measure(
 def report(results: Path, folder: Path) -> None:
     """Print the tables and draw the charts of the results."""
     records = load(results)
+    facts = machine_facts(results)
+    tables.machine = machine(facts)
     for name, part in PARTS.items():
         if found := select(records, part=name):
             part.show(found)
             part.draw(found, folder)
-    summary.show(records)
-    print(f"Measured on: {machine(results)}")
+    summary.show(records, facts.get("instruction_set", ""))
     print("Written:", *sorted(folder.glob("*.svg")), results, sep="\n")
 
 

@@ -7,6 +7,7 @@ Thinc, so only the processes that measure import it.
 
 from collections.abc import Callable
 from functools import partial
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -149,12 +150,64 @@ def matrix_products(case: Case) -> Call:
     return multiply
 
 
-CANDIDATES: dict[str, Callable[[Case], Call]] = {
+def onnx_runtime(case: Case) -> Call | None:
+    """ONNX Runtime on a padded batch with lengths; None for training, or if it is not
+    installed (`pip install onnxruntime onnx`)."""
+    if case.task != "inference" or not (find_spec("onnxruntime") and find_spec("onnx")):
+        return None
+    import onnxruntime
+    from onnx import TensorProto, helper
+
+    D, nI, nH = case.directions, case.inputs, case.units
+    rng = np.random.default_rng(0)
+
+    def tensor(name: str, *shape: int) -> Any:
+        values = rng.standard_normal(shape, dtype="float32") * 0.1
+        return helper.make_tensor(name, TensorProto.FLOAT, shape, values.ravel())
+
+    node = helper.make_node(
+        "LSTM",
+        ["X", "W", "R", "B", "lengths"],
+        ["Y"],
+        hidden_size=nH,
+        direction="bidirectional" if D == 2 else "forward",
+    )
+    graph = helper.make_graph(
+        [node],
+        "lstm",
+        [
+            helper.make_tensor_value_info("X", TensorProto.FLOAT, [None, None, nI]),
+            helper.make_tensor_value_info("lengths", TensorProto.INT32, [None]),
+        ],
+        [helper.make_tensor_value_info("Y", TensorProto.FLOAT, None)],
+        [
+            tensor("W", D, 4 * nH, nI),
+            tensor("R", D, 4 * nH, nH),
+            tensor("B", D, 8 * nH),
+        ],
+    )
+    opset = [helper.make_opsetid("", 14)]
+    model = helper.make_model(graph, opset_imports=opset, ir_version=8)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = thread_limit() or 0
+    options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    rows = arrays(case, nI)
+    X = pad_sequence([torch.from_numpy(array) for array in rows]).numpy()
+    inputs = {"X": X, "lengths": np.array([len(a) for a in rows], dtype="int32")}
+    return partial(session.run, None, inputs)
+
+
+#: Each makes a call for a case, or returns None if it cannot.
+CANDIDATES: dict[str, Callable[[Case], Call | None]] = {
     "LSTM": partial(thinc_call, lstm),
     "TorchLSTM": partial(thinc_call, torch_lstm),
     "with_padded(thinc LSTM)": partial(thinc_call, thinc_lstm),
     "with_padded(torch.nn.LSTM)": partial(thinc_call, wrapped_torch),
     "torch.nn.LSTM packed": torch_packed,
     "torch.nn.LSTM padded": torch_padded,
+    "ONNX Runtime": onnx_runtime,
     "matrix products": matrix_products,
 }

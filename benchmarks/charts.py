@@ -34,6 +34,7 @@ STYLES = {
     "with_padded(torch.nn.LSTM)": ("#CC79A7", "v"),
     "torch.nn.LSTM packed": ("#D55E00", "D"),
     "torch.nn.LSTM padded": ("#56B4E9", "P"),
+    "ONNX Runtime": ("#000000", "*"),
     "matrix products": ("#777777", "x"),
 }
 

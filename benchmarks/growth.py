@@ -50,9 +50,11 @@ def _time(points: list[Point], repeats: int) -> list[Record]:
 
     records = []
     for point in tqdm(points, "growth, speed"):
-        calls = {
-            (name, task): CANDIDATES[name](point.case(task)) for name, task in CALLS
-        }
+        calls = {}
+        for name, task in CALLS:
+            call = CANDIDATES[name](point.case(task))
+            assert call is not None
+            calls[name, task] = call
         for (name, task), values in time_in_turns(calls, repeats).items():
             records.append(Record(_facts(point, name, task), values))
     return records

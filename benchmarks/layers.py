@@ -41,7 +41,8 @@ def _measure(threads: int, cases: list[tuple[str, Case]], repeats: int) -> list[
 
     records = []
     for batch, case in tqdm(cases, f"layers, {plural(threads, 'thread')}"):
-        calls = {name: make_call(case) for name, make_call in CANDIDATES.items()}
+        made = {name: make_call(case) for name, make_call in CANDIDATES.items()}
+        calls = {name: call for name, call in made.items() if call is not None}
         is_quoted = case.units == 128 and case.directions == 2 and batch in QUOTED
         n = 3 * repeats if is_quoted else repeats
         for name, values in time_in_turns(calls, n).items():
@@ -71,9 +72,10 @@ def show(records: list[Record]) -> None:
 
 
 def _cell(records: list[Record], name: str) -> str:
-    (ours,), (record,) = (select(records, candidate=c) for c in ("LSTM", name))
-    return (
+    (ours,), found = (select(records, candidate=c) for c in ("LSTM", name))
+    return ", ".join(
         f"{record.speed:,.0f} ±{record.spread:.0%} ({record.median / ours.median:.2f})"
+        for record in found
     )
 
 

@@ -40,10 +40,11 @@ def peak(name: str, case: Case) -> float:
     """
     from .candidates import CANDIDATES
 
-    make_call = CANDIDATES[name]
     # Not counted: what the libraries load and set up at their first call.
-    make_call(case._replace(lengths=(5,)))()
-    call = make_call(case)
+    first = CANDIDATES[name](case._replace(lengths=(5,)))
+    call = CANDIDATES[name](case)
+    assert first is not None and call is not None
+    first()
     _reset_peak()
     before = _peak_memory()
     call()

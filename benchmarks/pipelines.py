@@ -29,6 +29,8 @@ CACHE = ROOT / "training" / "benchmarks"
 PIPE = "nlp.pipe"
 ONE_BY_ONE = "nlp(text)"
 TRAINING = "training"
+MANY = "nlp.pipe, many texts"
+ONE_PROCESS, TWO_PROCESSES = "lstm_ner, 1 process", "lstm_ner, 2 processes"
 
 
 def measure(
@@ -38,6 +40,7 @@ def measure(
     texts: int = 0,
     sentences: int = 400,
     repeats: int = 5,
+    many_texts: int = 20_000,
 ) -> list[Record]:
     """Train the pipelines, unless they are cached, and time them.
 
@@ -46,18 +49,22 @@ def measure(
     retrain: Train them again even if they are cached.
     texts: Number of texts of the test file to process; 0 for all.
     sentences: Number of sentences on which training is timed.
+    many_texts: Number of texts that are processed in one process and in two.
     """
     paths = {
         name: in_new_process(1, _trained, name, data_dir, max_steps, retrain)
         for name in CANDIDATES
     }
-    return [
+    records = [
         record
         for threads in THREADS
         for record in in_new_process(
             threads, _measure, threads, paths, data_dir, texts, sentences, repeats
         )
     ]
+    return records + in_new_process(
+        1, _measure_processes, paths["lstm_ner"], data_dir, many_texts, repeats
+    )
 
 
 def _config(name: str, data_dir: Path, max_steps: int) -> "Config":
@@ -139,8 +146,31 @@ def _measure(
     return records
 
 
-def _pipe(nlp: "Language", texts: list[str]) -> None:
-    for _ in nlp.pipe(texts):
+def _measure_processes(
+    path: Path, data_dir: Path, n_texts: int, repeats: int
+) -> list[Record]:
+    """The same texts in one process and in two, with the start of the processes."""
+    import spacy
+
+    from spacy_lstm_ner.data.corpus import BIOCorpus
+
+    nlp = spacy.load(path)
+    test = BIOCorpus(data_dir / "resume" / "test.char.bmes")(spacy.blank("zh"))
+    texts = list(islice(cycle([eg.text for eg in test]), n_texts))
+    calls: dict[str, Callable[[], None]] = {
+        ONE_PROCESS: partial(_pipe, nlp, texts),
+        TWO_PROCESSES: partial(_pipe, nlp, texts, n_process=2),
+    }
+    facts = {"part": "pipelines", "task": MANY, "threads": 1, "texts": len(texts)}
+    facts["items"] = sum(map(len, texts))
+    return [
+        Record({**facts, "candidate": name}, values)
+        for name, values in time_in_turns(calls, min(repeats, 3)).items()
+    ]
+
+
+def _pipe(nlp: "Language", texts: list[str], n_process: int = 1) -> None:
+    for _ in nlp.pipe(texts, n_process=n_process):
         pass
 
 
@@ -193,7 +223,8 @@ def show(records: list[Record]) -> None:
         table = select(records, threads=threads)
         rows = []
         for record in table:
-            (ner,) = select(table, task=record.facts["task"], candidate="ner")
+            ner = select(table, task=record.facts["task"], candidate="ner")
+            f1 = record.facts.get("ents_f")
             milliseconds = 1000 * record.median / record.facts["texts"]
             rows.append(
                 (
@@ -201,8 +232,8 @@ def show(records: list[Record]) -> None:
                     record.facts["candidate"],
                     f"{record.speed:,.0f} ±{record.spread:.0%}",
                     f"{milliseconds:.2f}",
-                    f"{ner.median / record.median:.2f}",
-                    f"{record.facts['ents_f']:.1%}",
+                    f"{ner[0].median / record.median:.2f}" if ner else "",
+                    "" if f1 is None else f"{f1:.1%}",
                 )
             )
         header = ("", "", "characters per second", "ms per text", "× ner", "F1 on dev")

@@ -15,6 +15,15 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 ROOT = Path(__file__).parents[1]
+#: What holds the kernels, NumPy, OpenBLAS and MKL, and PyTorch to AVX2.
+VARIABLES_AVX2 = {
+    "SPACY_LSTM_NER_KERNELS": "avx2",
+    "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",
+    "OPENBLAS_CORETYPE": "Haswell",
+    "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+    "ATEN_CPU_CAPABILITY": "avx2",
+    "ONEDNN_MAX_CPU_ISA": "AVX2",
+}
 VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 

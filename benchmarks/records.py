@@ -2,6 +2,7 @@
 
 import math
 import random
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -14,10 +15,20 @@ import pyperf
 
 from spacy_lstm_ner.util.atomic import atomic_write
 
-from .process import thread_limit
+from .process import ROOT, in_new_process, thread_limit
 
 #: Facts about the machine that are saved. Its name, which pyperf knows, is not.
-MACHINE = ("cpu_model_name", "cpu_count", "platform", "python_version", "date")
+MACHINE = (
+    "cpu_model_name",
+    "cpu_count",
+    "instruction_set",
+    "blas",
+    "load_avg_1min",
+    "commit",
+    "platform",
+    "python_version",
+    "date",
+)
 
 Name = TypeVar("Name")
 
@@ -45,6 +56,26 @@ class Record(NamedTuple):
     def speed(self) -> float:
         """Steps or characters per second."""
         return float(self.facts["items"]) / self.median
+
+
+def software() -> dict[str, str]:
+    """The instruction set of the kernels, the BLAS of NumPy, and the commit."""
+    import threadpoolctl
+
+    from spacy_lstm_ner import kernels
+
+    found = [
+        f"{library['internal_api']} {library['version']} {library['architecture']}"
+        for library in threadpoolctl.threadpool_info()
+        if library["internal_api"] in ("openblas", "mkl", "blis")
+    ]
+    command = ("git", "describe", "--always", "--dirty")
+    commit = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    return {
+        "instruction_set": kernels.instruction_set() or "no kernels",
+        "blas": ", ".join(found) or "unknown BLAS",
+        "commit": commit.stdout.strip() or "unknown commit",
+    }
 
 
 def select(records: list[Record], **facts: Any) -> list[Record]:
@@ -95,7 +126,7 @@ def time_in_turns(
 
 def save(records: list[Record], path: Path) -> None:
     """Write a file that `python -m pyperf` and `load` can read."""
-    everything = pyperf.Run([1.0]).get_metadata()
+    everything = {**pyperf.Run([1.0]).get_metadata(), **in_new_process(1, software)}
     machine = {key: everything[key] for key in MACHINE if key in everything}
     benchmarks = []
     for record in records:
@@ -120,7 +151,13 @@ def load(path: Path) -> list[Record]:
     return records
 
 
-def machine(path: Path) -> str:
-    """A description of the machine on which a file was measured."""
+def machine_facts(path: Path) -> dict[str, Any]:
+    """The facts about the machine on which a file was measured."""
     facts = pyperf.BenchmarkSuite.load(str(path)).get_metadata()
-    return ", ".join(str(facts[key]) for key in MACHINE if key in facts)
+    return {key: facts[key] for key in MACHINE if key in facts}
+
+
+def machine(facts: dict[str, Any]) -> str:
+    """A description of the machine from its facts."""
+    names = {"cpu_count": "{} cores", "load_avg_1min": "load {}", "commit": "commit {}"}
+    return ", ".join(names.get(key, "{}").format(fact) for key, fact in facts.items())

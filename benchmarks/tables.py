@@ -5,6 +5,9 @@ from typing import Literal
 
 from wasabi import table
 
+#: The machine on which the results were measured, for the heading of each table.
+machine = ""
+
 
 def print_table(
     title: str, header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1
@@ -13,6 +16,8 @@ def print_table(
     aligns: list[Literal["l", "r"]] = ["r"] * len(header)
     aligns[:left] = ["l"] * left
     print(f"\n{title}")
+    if machine:
+        print(machine)
     print(table(rows, header=header, aligns=aligns, divider=True))
 
 

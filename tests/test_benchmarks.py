@@ -11,7 +11,7 @@ pytestmark = pytest.mark.torch
 from typer.testing import CliRunner  # noqa: E402
 
 from benchmarks import __main__ as command  # noqa: E402
-from benchmarks import growth, memory  # noqa: E402
+from benchmarks import growth, memory, summary  # noqa: E402
 from benchmarks.cases import Case, ragged_lengths  # noqa: E402
 from benchmarks.records import Record, load, save  # noqa: E402
 from benchmarks.summary import GOALS  # noqa: E402
@@ -34,6 +34,7 @@ def run(tmp_path_factory):
 def test_layers_are_measured_on_one_thread_and_two(run):
     records = load(run[1] / "results.json")
     cases = 2 * 2 + 1  # batches and tasks; one short sequence
+    records = [r for r in records if r.facts["candidate"] != "ONNX Runtime"]
     assert len(records) == 2 * 7 * cases
     assert {record.facts["threads"] for record in records} == {1, 2}
     assert all(len(record.values) == 1 for record in records)
@@ -43,6 +44,10 @@ def test_layers_are_printed_and_drawn(run):
     printed, folder = run
     assert "training, 2 threads, 4 units per direction, 2 directions" in printed
     assert "torch.nn.LSTM packed" in printed
+    # Each table names the machine, the instruction set and the BLAS.
+    facts = command.machine_facts(folder / "results.json")
+    assert {"instruction_set", "blas", "commit"} <= facts.keys()
+    assert printed.count(command.machine(facts)) >= 2 * 2
     root = ElementTree.parse(folder / "layers.svg").getroot()
     assert root.tag.endswith("svg")
 
@@ -84,6 +89,16 @@ def test_a_goal_is_a_ratio_to_the_fastest_other():
     ]
     assert goal.ratio(records, threads=1) == 3
     assert goal.ratio(records, threads=2) is None
+
+
+def test_goals_depend_on_the_instruction_set(capsys):
+    records = [
+        Record({**GOALS[0].facts, "candidate": name, "threads": 1}, [seconds])
+        for name, seconds in {"LSTM": 1.0, "torch.nn.LSTM packed": 1.9}.items()
+    ]
+    for name, met in {"avx2": "yes", "avx512": "no"}.items():
+        summary.show(records, name)
+        assert capsys.readouterr().out.rstrip().endswith(met)
 
 
 def test_records_come_back_from_a_file(tmp_path):

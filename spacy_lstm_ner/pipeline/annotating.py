@@ -24,6 +24,10 @@ from spacy.tokens import Doc, Span, SpanGroup
 
 from ..model.units import UNITS, Units, in_characters
 from ..tags import ScoredSpan
+from ..util.msgpack_registries import cache_registries
+
+# Docs are serialized with the span groups that are written here.
+cache_registries()
 
 #: The default of the setting `spans_key`.
 SPANS_KEY = "lstm_ner"

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ..helpers.kernels import available
@@ -67,6 +68,54 @@ def test_a_source_distribution_has_the_sources(checkout, tmp_path):
     sources = REPOSITORY / "spacy_lstm_ner" / "kernels"
     for path in (*sources.glob("*.pyx"), *sources.glob("src/*")):
         assert (folder / path.relative_to(REPOSITORY)).is_file(), path
+
+
+# LANES, TILE_ROWS and TILE_VECTORS of avx2.cpp, avx512.cpp and neon.cpp.
+WIDTHS = {"avx2": (8, 6, 2), "avx512": (16, 6, 4), "neon": (4, 6, 4)}
+
+
+def results_of_width(name, folder, compiler="g++", emulator=()):
+    """What every_width.cpp prints: a list of names and arrays."""
+    source = Path(__file__).with_name("every_width.cpp")
+    kernels = REPOSITORY / "spacy_lstm_ner" / "kernels" / "src"
+    definitions = zip(("LANES", "ROWS", "VECTORS"), WIDTHS[name], strict=True)
+    program = folder / f"{name}-{compiler}"
+    run(
+        *(compiler, "-std=c++17", "-O2", "-static", f"-I{kernels}", source),
+        *(f"-DTEST_{key}={value}" for key, value in definitions),
+        *("-o", program),
+        cwd=folder,
+    )
+    lines = run(*emulator, program, cwd=folder).splitlines()
+    parsed = (line.split() for line in lines)
+    return [(key, np.array(values, dtype="float64")) for key, *values in parsed]
+
+
+def test_the_sources_have_these_widths():
+    for name, widths in WIDTHS.items():
+        path = REPOSITORY / "spacy_lstm_ner" / "kernels" / "src" / f"{name}.cpp"
+        names = ("LANES", "TILE_ROWS", "TILE_VECTORS")
+        pairs = zip(names, widths, strict=True)
+        expected = ", ".join(f"{key} = {value}" for key, value in pairs)
+        assert f"constexpr int {expected};" in path.read_text("utf8")
+
+
+@pytest.mark.parametrize("name", ["avx512", "neon", "neon on ARM"])
+def test_every_width_of_vectors(name, tmp_path):
+    """The instruction sets that this processor lacks: the same code, with vectors of
+    the same width in other instructions, or in an emulator."""
+    name, _, system = name.partition(" on ")
+    tools = ["aarch64-linux-gnu-g++", "qemu-aarch64"] if system else ["g++"]
+    if not all(map(shutil.which, tools)):
+        pytest.skip(f"needs {' and '.join(tools)}")
+    expected = results_of_width("avx2", tmp_path)
+    found = results_of_width(name, tmp_path, tools[0], tools[1:])
+    assert [key for key, _ in found] == [key for key, _ in expected]
+    for (key, one), (_, other) in zip(found, expected, strict=True):
+        is_float = key in ("inference", "training", "before", "gradients", "linear")
+        scale = np.abs(other).max(initial=1)
+        tolerance = 2e-6 if is_float else 1e-7 if key == "embeddings" else 1e-8
+        np.testing.assert_allclose(one, other, rtol=0, atol=tolerance * scale)
 
 
 def compiler_library(name):
