@@ -109,6 +109,11 @@ def description() -> list[tuple[str, str]]:
     ]
 
 
+def missing() -> str:
+    """Why there are no kernels, unless they are in use or have been turned off."""
+    return "" if _enabled or reason.endswith(f"is {OFF!r}") else reason
+
+
 def num_threads() -> int:
     """The number of threads that the kernels may use."""
     return _native.num_threads() if _enabled else 1

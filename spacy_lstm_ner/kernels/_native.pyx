@@ -18,6 +18,7 @@ cdef extern from "src/kernels.h" namespace "lstm_ner" nogil:
         int64_t n_inputs, n_units, n_steps
         const int64_t *sizes
         const int64_t *order
+        cbool is_packed
         const float *Wx
         const float *Wh
         const float *b
@@ -148,24 +149,37 @@ cdef _check(bint is_right, str what):
 # LSTM ---------------------------------------------------------------------------------
 
 
+# Up to this number of rows, packing the parameters takes longer than it saves.
+cdef int64_t FEW_ROWS = 24
+
+
 cdef class PackedCell:
-    """The parameters of an LSTM cell, in the order in which the kernels read them."""
+    """The parameters of an LSTM cell, in the order in which the kernels read them. For
+    a few rows they are not copied: then they must not change before the kernel has
+    run."""
 
     cdef const InstructionSet *set
     cdef readonly int64_t n_inputs
     cdef readonly int64_t n_units
-    cdef Buffer[float] Wx, Wh, b, Wh_back
+    cdef readonly bint is_packed
+    cdef Buffer[float] packed_Wx, packed_Wh, packed_b, Wh_back
+    cdef const float *Wx
+    cdef const float *Wh
+    cdef const float *b
     cdef bint has_back
+    cdef object arrays  # keeps the memory alive
 
     def __init__(
         self,
         const float[:, ::1] Wx,
         const float[:, ::1] Wh,
         const float[::1] b,
+        int64_t n_rows=FEW_ROWS + 1,
         bint for_training=False,
     ):
         """
         Wx (n_inputs, 4 n_units), Wh (n_units, 4 n_units), b (4 n_units,): Float32.
+        n_rows: The number of rows that it will be used for.
         for_training: Pack what the backward pass needs, too.
         """
         cdef int64_t n_inputs = Wx.shape[0], n_units = Wh.shape[0]
@@ -176,17 +190,28 @@ cdef class PackedCell:
         )
         self.set = current
         self.n_inputs, self.n_units = n_inputs, n_units
-        self.Wx.allocate(current.packed_gates_size(n_inputs, n_units))
-        self.Wh.allocate(current.packed_gates_size(n_units, n_units))
-        self.b.allocate(current.packed_gates_size(1, n_units))
+        self.has_back = for_training
+        self.is_packed = n_rows > FEW_ROWS or n_units % current.lanes
         if for_training:
             self.Wh_back.allocate(current.packed_back_size(n_units))
-        self.has_back = for_training
+        if not self.is_packed:
+            self.arrays = Wx, Wh, b
+            self.Wx = &Wx[0, 0] if n_inputs else NULL
+            self.Wh, self.b = &Wh[0, 0], &b[0]
+        else:
+            self.packed_Wx.allocate(current.packed_gates_size(n_inputs, n_units))
+            self.packed_Wh.allocate(current.packed_gates_size(n_units, n_units))
+            self.packed_b.allocate(current.packed_gates_size(1, n_units))
+            self.Wx, self.Wh = self.packed_Wx.data(), self.packed_Wh.data()
+            self.b = self.packed_b.data()
         with nogil:
-            if n_inputs:
-                self.set.pack_gates(&Wx[0, 0], n_inputs, n_units, self.Wx.data())
-            self.set.pack_gates(&Wh[0, 0], n_units, n_units, self.Wh.data())
-            self.set.pack_gates(&b[0], 1, n_units, self.b.data())
+            if self.is_packed:
+                if n_inputs:
+                    self.set.pack_gates(
+                        &Wx[0, 0], n_inputs, n_units, self.packed_Wx.data()
+                    )
+                self.set.pack_gates(&Wh[0, 0], n_units, n_units, self.packed_Wh.data())
+                self.set.pack_gates(&b[0], 1, n_units, self.packed_b.data())
             if self.has_back:
                 self.set.pack_back(&Wh[0, 0], n_units, self.Wh_back.data())
 
@@ -263,9 +288,10 @@ def lstm_forward(
         directions[k].n_steps = T
         directions[k].sizes = &sizes[0]
         directions[k].order = &orders[k, 0]
-        directions[k].Wx = cell.Wx.data()
-        directions[k].Wh = cell.Wh.data()
-        directions[k].b = cell.b.data()
+        directions[k].is_packed = cell.is_packed
+        directions[k].Wx = cell.Wx
+        directions[k].Wh = cell.Wh
+        directions[k].b = cell.b
         directions[k].X = &X[0, 0] if X.shape[1] else NULL
         directions[k].x_stride = X.shape[1]
         directions[k].Y = &Y[0, k * n_units]

@@ -24,7 +24,7 @@ from .recording import active_recorder
 
 _PARAMS = ("Wx", "Wh", "b")
 # The number of multiplications of a layer from which on two threads are faster.
-_TWO_THREADS = 3_000_000
+_TWO_THREADS = 8_000_000
 
 
 def run_layer(
@@ -39,7 +39,7 @@ def run_layer(
     # In the order in which the kernels read them. A copy from an earlier call could be
     # used again if it were compared with the parameters, which optimizers and users
     # change in place; but that takes as long.
-    packed = tuple(native.PackedCell(*group, is_train) for group in params)
+    packed = tuple(native.PackedCell(*group, len(X), is_train) for group in params)
     X = np.ascontiguousarray(X)
     n_rows, nH, D = len(X), cells[0].get_dim("nO"), len(cells)
     sizes = np.array(packing.sizes, dtype="int64")

@@ -1,10 +1,11 @@
 """The steps of `lstm_cell.py` for all cells of one layer and all steps of a batch.
 
 The numbers are those of `lstm_step`, up to rounding; the tests compare the outputs and
-all gradients. This form exists only for its speed. With the sizes of the default
-config, on one CPU thread, calling the cell for each step (unrolled.py) takes about 2
-times as long in inference and 1.6 times as long in training for 32 sequences of 5 to
-119 steps, and 4 to 7 times as long for a single sequence of 50 steps. The differences:
+all gradients. This form exists only for its speed, where there are no compiled kernels.
+With the sizes of the default config, on one CPU thread, calling the cell for each step
+(unrolled.py) takes 1.7 times as long in inference and 1.4 times as long in training for
+32 sequences of 5 to 119 steps, and 3 to 6 times as long for a single sequence of 50
+steps. The differences:
 
 - The cells of all D directions of a layer run in one loop, and arrays have an axis for
   the gates and one for the directions: gates (4, D, n, nH), states (D, n, nH).

@@ -11,8 +11,10 @@ from spacy.training import Example, validate_examples, validate_get_examples
 from thinc.api import Optimizer, set_dropout_rate
 from thinc.types import Floats2d
 
+from .. import kernels
 from ..model.pretraining import PendingPretraining, Pretraining
 from ..tags import TagSet
+from ..util.progress import print_line
 from . import initialization, settings
 from .batch import DocsToScores, listens, require_initialized
 from .default_model import default_token_model
@@ -244,6 +246,11 @@ class TrainableRecognizer(SerializablePipe):
         if self.has_default_token_model and config is not None:
             config["model"] = dict(default_token_model())
         initialization.initialize_model(self.name, self.model, self.state, docs)
+        if kernels.missing():
+            print_line(
+                f"[{self.name}] There are no compiled kernels, which would make training "
+                f"faster: {kernels.missing()}."
+            )
         if pretrain_steps:
             texts = [eg.predicted.text for eg in get_examples()]
             if raw_text is not None:

@@ -33,7 +33,7 @@ template <class F> static void print(const char *name, const F *numbers, i64 n) 
   printf("\n");
 }
 
-static void lstm(const InstructionSet &set, i64 n_inputs, i64 n_units) {
+static void lstm(const InstructionSet &set, i64 n_inputs, i64 n_units, bool is_packed) {
   const std::vector<i64> sizes = {9, 9, 7, 3, 1, 1};
   const i64 N = 30;
   std::vector<i64> order(N);
@@ -56,7 +56,10 @@ static void lstm(const InstructionSet &set, i64 n_inputs, i64 n_units) {
   Direction d = {};
   d.n_inputs = n_inputs, d.n_units = n_units, d.n_steps = (i64)sizes.size();
   d.sizes = sizes.data(), d.order = order.data();
-  d.Wx = packed_x.data(), d.Wh = packed_h.data(), d.b = packed_b.data();
+  d.is_packed = is_packed;
+  d.Wx = is_packed ? packed_x.data() : Wx.data();
+  d.Wh = is_packed ? packed_h.data() : Wh.data();
+  d.b = is_packed ? packed_b.data() : b.data();
   d.Wh_back = packed_back.data();
   d.X = X.data(), d.x_stride = n_inputs, d.Y = Y.data(), d.y_stride = n_units;
   d.scratch = scratch.data();
@@ -127,7 +130,8 @@ static void embeddings(const InstructionSet &set, i64 width) {
 
 int main() {
   const InstructionSet &set = this_width::table;
-  for (i64 n_units : {1, 3, 16, 37, 64}) lstm(set, 20, n_units);
+  for (i64 n_units : {1, 3, 16, 37, 64}) lstm(set, 20, n_units, true);
+  for (i64 n_units : {16, 64}) lstm(set, 20, n_units, false);
   for (i64 T : {1, 5, 33}) crf(set, T);
   linear(set, 13, 20, 33);
   linear(set, 1, 3, 70);

@@ -27,7 +27,9 @@ struct Direction {
   i64 n_inputs, n_units, n_steps;
   const i64 *sizes;  // (T,) rows of each step, never increasing
   const i64 *order;  // (N,) the row of the batch of each time-major row
-  // Packed by `pack_gates` and `pack_back`.
+  // Wx, Wh and b are packed by `pack_gates`, or as the cell has them; then n_units has to
+  // be a multiple of the lanes. Wh_back is packed by `pack_back`.
+  bool is_packed;
   const float *Wx, *Wh, *b, *Wh_back;
   // (N, n_inputs) and (N, n_units); strides are numbers of floats between rows.
   const float *X;

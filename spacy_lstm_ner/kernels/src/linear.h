@@ -24,7 +24,7 @@ static void linear(i64 N, i64 n_inputs, i64 n_outputs, const float *X, const flo
     constexpr int M = decltype(number)::value;
     const float *x[M];
     for (int m = 0; m < M; m++) x[m] = X + (row + m) * n_inputs;
-    multiply_panels<M>(x, packed, panels, n_inputs, bias, 0, sums, width);
+    multiply_panels<M>(x, packed_panels(packed, n_inputs), panels, bias, 0, sums, width);
     for (int m = 0; m < M; m++)
       memcpy(Y + (row + m) * n_outputs, sums + m * width, sizeof(float) * n_outputs);
   });

@@ -4,7 +4,9 @@
 // The hidden units are divided into blocks of LANES. The arguments of the gates of a row
 // are stored as [block][gate i f g o][LANES], and the parameters in panels, such that
 // `multiply` reads them in the order of memory: [panel][row][TILE_VECTORS][LANES], where
-// a panel is one of the 4 / TILE_VECTORS parts of the four gates of a block.
+// a panel is one of the 4 / TILE_VECTORS parts of the four gates of a block. For a few
+// rows, packing the parameters takes longer than it saves: then the order is that of the
+// cell, [gate][block][LANES].
 
 INLINE i64 n_blocks(i64 n_units) { return (n_units + LANES - 1) / LANES; }
 
@@ -58,15 +60,17 @@ static i64 forward_scratch(i64 n_units, i64 n_sequences) {
 
 // The gates, and the states after the step, of one row.
 template <bool TRAIN>
-static __attribute__((noinline)) void activate(i64 blocks, const float *a, float *c,
-                                               float *h, float *cache) {
-  for (i64 block = 0; block < blocks; block++, a += 4 * LANES, c += LANES, h += LANES) {
+static __attribute__((noinline)) void activate(i64 blocks, bool is_packed, const float *a,
+                                               float *c, float *h, float *cache) {
+  const i64 next = is_packed ? 4 * LANES : LANES;
+  const i64 gate = is_packed ? LANES : blocks * LANES;
+  for (i64 block = 0; block < blocks; block++, a += next, c += LANES, h += LANES) {
     // σ(a) = 1 / (1 + exp(-a)) and tanh(a) = (exp(2a) - 1) / (exp(2a) + 1); beyond these
     // bounds both are constant in float.
     vf ei = exp_small(clamp(-load(a), 40.f));
-    vf ef = exp_small(clamp(-load(a + LANES), 40.f));
-    vf eg = exp_small(clamp(2.f * load(a + 2 * LANES), 20.f));
-    vf eo = exp_small(clamp(-load(a + 3 * LANES), 40.f));
+    vf ef = exp_small(clamp(-load(a + gate), 40.f));
+    vf eg = exp_small(clamp(2.f * load(a + 2 * gate), 20.f));
+    vf eo = exp_small(clamp(-load(a + 3 * gate), 40.f));
     vf c_next, h_next;
     if (!TRAIN) {
       // With common denominators there are fewer divisions, which are slow.
@@ -97,6 +101,11 @@ static void forward(const Direction &d) {
   const i64 blocks = n_blocks(d.n_units), width = blocks * LANES;
   const i64 panels = blocks * 4 / TILE_VECTORS;
   const i64 n_sequences = d.n_steps ? d.sizes[0] : 0;
+  const i64 panel_width = TILE_VECTORS * LANES;
+  const Panels Wx = d.is_packed ? packed_panels(d.Wx, d.n_inputs)
+                                : Panels{d.Wx, d.n_inputs, 4 * width, panel_width};
+  const Panels Wh = d.is_packed ? packed_panels(d.Wh, d.n_units)
+                                : Panels{d.Wh, d.n_units, 4 * width, panel_width};
   float *h = d.scratch, *h_next = h + n_sequences * width;
   float *c = h_next + n_sequences * width, *gates = c + n_sequences * width;
   float *projection = gates + n_sequences * 4 * width;
@@ -111,8 +120,7 @@ static void forward(const Direction &d) {
       constexpr int M = decltype(number)::value;
       const float *x[M];
       for (int m = 0; m < M; m++) x[m] = d.X + d.order[first + row + m] * d.x_stride;
-      multiply_panels<M>(x, d.Wx, panels, d.n_inputs, d.b, 0, projection + row * 4 * width,
-                         4 * width);
+      multiply_panels<M>(x, Wx, panels, d.b, 0, projection + row * 4 * width, 4 * width);
     });
     const float *a = projection;
     for (; step < end; step++) {
@@ -125,14 +133,14 @@ static void forward(const Direction &d) {
         constexpr int M = decltype(number)::value;
         const float *h_rows[M];
         for (int m = 0; m < M; m++) h_rows[m] = h + (row + m) * width;
-        multiply_panels<M>(h_rows, d.Wh, panels, d.n_units, a + row * 4 * width, 4 * width,
+        multiply_panels<M>(h_rows, Wh, panels, a + row * 4 * width, 4 * width,
                            gates + row * 4 * width, 4 * width);
         for (i64 m = row; m < row + M; m++) {
           if (d.cache)
-            activate<true>(blocks, gates + m * 4 * width, c + m * width, h_next + m * width,
+            activate<true>(blocks, d.is_packed, gates + m * 4 * width, c + m * width, h_next + m * width,
                            d.cache + (first + m) * 6 * width);
           else
-            activate<false>(blocks, gates + m * 4 * width, c + m * width,
+            activate<false>(blocks, d.is_packed, gates + m * 4 * width, c + m * width,
                             h_next + m * width, nullptr);
           memcpy(d.Y + order[m] * d.y_stride, h_next + m * width,
                  sizeof(float) * d.n_units);
@@ -206,8 +214,8 @@ static void backward(const Direction &d) {
       constexpr int M = decltype(number)::value;
       const float *dA[M];
       for (int m = 0; m < M; m++) dA[m] = d.dA + order[row + m] * d.da_stride;
-      multiply_panels<M>(dA, d.Wh_back, panels, 4 * n_units, nullptr, 0, dh + row * stride,
-                         stride);
+      multiply_panels<M>(dA, packed_panels(d.Wh_back, 4 * n_units), panels, nullptr, 0,
+                         dh + row * stride, stride);
     });
     // Sequences that end at the step before have no gradient from later steps.
     memset(dh + n * stride, 0, sizeof(float) * (n_before - n) * stride);

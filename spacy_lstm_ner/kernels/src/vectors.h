@@ -74,19 +74,32 @@ INLINE double exp_negative(double x) {
   return x < -700 ? 0.0 : p;
 }
 
-// acc[m] += a[m] · W for M rows a of K numbers, and K rows W of S · TILE_VECTORS
-// vectors: S panels of TILE_VECTORS vectors each. Each sum adds its products in the order of K, however
-// many rows there are: so a row gives the same result in any batch.
+// A matrix of K rows in panels: groups of TILE_VECTORS · LANES columns. In a packed
+// matrix, the rows of a panel follow each other, and then those of the next panel. A
+// matrix as NumPy has it can be read, too, which is slower but saves packing it.
+struct Panels {
+  const float *data;
+  i64 K;
+  i64 row;    // floats between the rows of a panel
+  i64 panel;  // floats between panels
+};
+
+INLINE Panels packed_panels(const float *data, i64 K) {
+  return {data, K, TILE_VECTORS * LANES, K * TILE_VECTORS * LANES};
+}
+
+// acc[m] += a[m] · W for M rows a of K numbers, and S panels of a matrix W. Each sum adds
+// its products in the order of K, however many rows there are: so a row gives the same
+// result in any batch.
 template <int M, int S>
 INLINE void multiply(vf (&acc)[M][S * TILE_VECTORS], const float *const (&a)[M],
-                     const float *const (&panels)[S], i64 K) {
+                     const float *const (&panels)[S], i64 K, i64 row) {
   constexpr int V = S * TILE_VECTORS;
   for (i64 k = 0; k < K; k++) {
     vf w[V];
 #pragma GCC unroll 16
     for (int v = 0; v < V; v++)
-      w[v] = *(const vf *)(panels[v / TILE_VECTORS] +
-                           (k * TILE_VECTORS + v % TILE_VECTORS) * LANES);
+      w[v] = load(panels[v / TILE_VECTORS] + k * row + v % TILE_VECTORS * LANES);
 #pragma GCC unroll 8
     for (int m = 0; m < M; m++) {
       vf x = splat(a[m][k]);
@@ -129,8 +142,8 @@ constexpr int panels_at_once(int M, int at_most) {
 // with these strides; `initial` may be null.
 template <int M>
 static __attribute__((noinline)) void multiply_panels(
-    const float *const (&a)[M], const float *panels, i64 count, i64 K,
-    const float *initial, i64 initial_stride, float *out, i64 out_stride) {
+    const float *const (&a)[M], const Panels &panels, i64 count, const float *initial,
+    i64 initial_stride, float *out, i64 out_stride) {
   constexpr int width = TILE_VECTORS * LANES;
   constexpr int S = panels_at_once(M, 4);
   i64 panel = 0;
@@ -138,12 +151,12 @@ static __attribute__((noinline)) void multiply_panels(
     constexpr int s = decltype(number)::value;
     vf acc[M][s * TILE_VECTORS];
     const float *w[s];
-    for (int i = 0; i < s; i++) w[i] = panels + (panel + i) * K * width;
+    for (int i = 0; i < s; i++) w[i] = panels.data + (panel + i) * panels.panel;
     for (int m = 0; m < M; m++)
       for (int v = 0; v < s * TILE_VECTORS; v++)
         acc[m][v] = initial ? load(initial + m * initial_stride + panel * width + v * LANES)
                             : (vf){};
-    multiply<M, s>(acc, a, w, K);
+    multiply<M, s>(acc, a, w, panels.K, panels.row);
     for (int m = 0; m < M; m++)
       for (int v = 0; v < s * TILE_VECTORS; v++)
         store(out + m * out_stride + panel * width + v * LANES, acc[m][v]);
