@@ -74,7 +74,7 @@ def main(
     ] = ROOT / "assets",
     max_steps: Annotated[
         int, typer.Option(help="pipelines: number of training steps", min=1)
-    ] = 1_500,
+    ] = 500,
     retrain: Annotated[
         bool, typer.Option("--retrain", help="pipelines: train them again")
     ] = False,

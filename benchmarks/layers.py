@@ -18,8 +18,8 @@ QUOTED = ("32", SHORT)
 
 
 def measure(
-    units: tuple[int, ...] = (128, 256),
-    directions: tuple[int, ...] = (1, 2),
+    units: tuple[int, ...] = (128,),
+    directions: tuple[int, ...] = (2,),
     batches: tuple[int, ...] = (1, 8, 32, 128),
     repeats: int = 5,
 ) -> list[Record]:

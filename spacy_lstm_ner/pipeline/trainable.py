@@ -248,8 +248,8 @@ class TrainableRecognizer(SerializablePipe):
         initialization.initialize_model(self.name, self.model, self.state, docs)
         if kernels.missing():
             print_line(
-                f"[{self.name}] There are no compiled kernels, which would make training "
-                f"faster: {kernels.missing()}."
+                f"[{self.name}] There are no compiled kernels, which would make "
+                f"training faster: {kernels.missing()}."
             )
         if pretrain_steps:
             texts = [eg.predicted.text for eg in get_examples()]
