@@ -32,7 +32,6 @@ from thinc.types import Floats1d, Floats2d, Ints1d, Ragged
 
 from .. import kernels
 
-_PARAMS = ("starts", "transitions", "ends")
 SeqT = TypeVar("SeqT", Ragged, list[Floats2d])
 
 
@@ -151,12 +150,13 @@ def constrained_scores(
 ) -> ConstrainedScores:
     """`ConstrainedScores` in float64, for inference: cached by the values of the
     parameters, since preparing them takes longer than to search a short text."""
-    params = (to_numpy(crf.get_param(name)) for name in _PARAMS)
     key = (
-        *(array.tobytes() for array in params),
+        to_numpy(crf.get_param("starts")).tobytes(),
+        to_numpy(crf.get_param("transitions")).tobytes(),
+        to_numpy(crf.get_param("ends")).tobytes(),
         id(constraints),
-        float(temperature),
-        kernels.instruction_set(),
+        temperature,
+        kernels.kernels() is None,
     )
     found = _cached.get(key)
     # The cached object keeps its constraints, so that no other ones have their id.

@@ -391,6 +391,7 @@ def profiles_of(model: Model[Ragged, Ragged], codes: np.ndarray) -> np.ndarray:
 def _profile_rows(model: Model[Ragged, Ragged], codes: np.ndarray) -> Ints1d:
     """The rows (N,) of the profiles of characters (N,)."""
     profiled: np.ndarray = model.attrs["profiled"]
-    place = np.minimum(np.searchsorted(profiled, codes), len(profiled) - 1)
-    rows: Ints1d = np.where(profiled[place] == codes, place, len(profiled))
+    rows: Ints1d = profiled.searchsorted(codes)
+    rows[rows == len(profiled)] = 0
+    rows[profiled[rows] != codes] = len(profiled)
     return rows

@@ -15,6 +15,7 @@ are ``b2 a1 c0 | b1 a0 | b0``: the sizes are the same.
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -23,6 +24,8 @@ from thinc.api import NumpyOps, Ops, get_array_module, to_numpy
 from thinc.types import ArrayXd, Ints1d, Ints2d
 
 _CPU = NumpyOps()
+# The orders of single sequences up to this length are cached.
+_SHORT = 200
 
 
 class Packing(NamedTuple):
@@ -98,9 +101,9 @@ def pack(ops: Ops, lengths: Ints1d, n_rows: int) -> Packing:
     if total != n_rows:
         raise ValueError(f"The lengths sum to {total}, but there are {n_rows} rows.")
     if len(lengths) == 1:  # a frequent case, and much simpler
-        rows = np.arange(total)
-        orders = ops.asarray(np.stack((rows, rows[::-1])))
-        return Packing([1] * total, orders, orders[0][:-1], orders[0][-1:])
+        if ops is _CPU and total <= _SHORT:
+            return _cached_packing(total)
+        return _pack_one(ops, total)
     longest = int(lengths.max()) if len(lengths) else 0
     # The rank of each sequence by length. The sort is stable, so that results do not
     # depend on the platform.
@@ -127,6 +130,20 @@ def pack(ops: Ops, lengths: Ints1d, n_rows: int) -> Packing:
         previous=ops.asarray(previous),
         last=ops.asarray(last),
     )
+
+
+def _pack_one(ops: Ops, length: int) -> Packing:
+    """The order of a single sequence."""
+    rows = np.arange(length)
+    orders = ops.asarray(np.stack((rows, rows[::-1])))
+    return Packing([1] * length, orders, orders[0][:-1], orders[0][-1:])
+
+
+@lru_cache(maxsize=_SHORT + 1)
+def _cached_packing(length: int) -> Packing:
+    packing = _pack_one(_CPU, length)
+    packing.orders.flags.writeable = False
+    return packing
 
 
 def pack_on_cpu(lengths: Ints1d, n_rows: int) -> Packing:

@@ -12,7 +12,6 @@ from itertools import accumulate
 
 from spacy.tokens import Doc
 from thinc.api import (
-    Linear,
     Model,
     chain,
     list2ragged,
@@ -33,6 +32,7 @@ from ..layers import (
     TorchLSTM,
 )
 from ..layers.embed import Kind, side_by_side
+from ..layers.linear import Linear
 from .compiled_scores import compiled_scores
 from .units import Characters
 

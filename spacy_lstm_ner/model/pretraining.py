@@ -25,9 +25,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
-from thinc.api import Adam, Linear, Model, Ops, set_dropout_rate, to_numpy
+from thinc.api import Adam, Model, Ops, set_dropout_rate, to_numpy
 from thinc.types import Floats2d, Ints1d
 
+from ..layers.linear import Linear
 from ..util.progress import duration, print_line, with_progress
 from .units import code_points, reads_characters
 
