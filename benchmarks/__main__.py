@@ -143,12 +143,13 @@ def measure(
             f"the part pipelines needs {data}, which does not exist. Download it with "
             f"`python -m spacy project assets`, or choose other parts: {others}."
         )
+    load_before = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     records: list[Record] = []
     for name in names:
         settings = options if name == "pipelines" else {}
         settings = {**settings, **(QUICK[name] if quick else {})}
         records += PARTS[name].measure(**settings)
-        save(records, results)
+        save(records, results, load_before)
 
 
 def report(results: Path, folder: Path) -> None:

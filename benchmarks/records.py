@@ -23,7 +23,7 @@ MACHINE = (
     "cpu_count",
     "instruction_set",
     "blas",
-    "load_avg_1min",
+    "load_before",
     "commit",
     "platform",
     "python_version",
@@ -124,9 +124,14 @@ def time_in_turns(
     return seconds
 
 
-def save(records: list[Record], path: Path) -> None:
-    """Write a file that `python -m pyperf` and `load` can read."""
+def save(records: list[Record], path: Path, load_before: float | None = None) -> None:
+    """Write a file that `python -m pyperf` and `load` can read.
+
+    load_before: The load of the machine before the measurements.
+    """
     everything = {**pyperf.Run([1.0]).get_metadata(), **in_new_process(1, software)}
+    if load_before is not None:
+        everything["load_before"] = f"{load_before:.2f}"
     machine = {key: everything[key] for key in MACHINE if key in everything}
     benchmarks = []
     for record in records:
@@ -159,5 +164,9 @@ def machine_facts(path: Path) -> dict[str, Any]:
 
 def machine(facts: dict[str, Any]) -> str:
     """A description of the machine from its facts."""
-    names = {"cpu_count": "{} cores", "load_avg_1min": "load {}", "commit": "commit {}"}
+    names = {
+        "cpu_count": "{} cores",
+        "load_before": "load before {}",
+        "commit": "commit {}",
+    }
     return ", ".join(names.get(key, "{}").format(fact) for key, fact in facts.items())
