@@ -166,7 +166,7 @@ def HashCharEmbed(
     ]
     return Model(
         "hash_char_embed",
-        _hash_forward,
+        hash_forward,
         init=_init_layers,
         dims={"nO": width * len(tables)},
         layers=tables,
@@ -194,7 +194,7 @@ def _init_layers(
         layer.initialize()
 
 
-def _hash_forward(
+def hash_forward(
     model: Model[Ragged, Ragged], Xr: Ragged, is_train: bool
 ) -> tuple[Ragged, Callable[[Ragged], Ragged]]:
     xp, lengths = model.ops.xp, Xr.lengths
@@ -229,7 +229,7 @@ def _compiled_hash_forward(
     hash_vectors(native, model, *codes_and_lengths(Xr), Y, keys=keys)
     if not is_train:
         return Ragged(Y, Xr.lengths), lambda dYr: Xr
-    # In the order in which the tables and `_hash_forward` draw them.
+    # In the order in which the tables and `hash_forward` draw them.
     drop = [
         model.ops.get_dropout_mask((nO // n_tables,), table.attrs["dropout_rate"] or 0)
         if table.attrs.get("dropout_rate")
@@ -303,14 +303,14 @@ def side_by_side(*layers: Model[Ragged, Ragged]) -> Model[Ragged, Ragged]:
     widths = [layer.maybe_get_dim("nO") or 0 for layer in layers]
     return Model(
         "side_by_side",
-        _side_by_side_forward,
+        side_by_side_forward,
         init=_init_layers,
         dims={"nO": sum(widths)},
         layers=layers,
     )
 
 
-def _side_by_side_forward(
+def side_by_side_forward(
     model: Model[Ragged, Ragged], Xr: Ragged, is_train: bool
 ) -> tuple[Ragged, Callable[[Ragged], Ragged]]:
     outputs = [layer(Xr, is_train) for layer in model.layers]

@@ -92,7 +92,7 @@ def _compiled_marginals(
         counts = np.array([len(starts)])
     found = np.empty(len(starts))
     done = native.segment_marginals(
-        data.astype("float64") / temperature,
+        np.ascontiguousarray(data, dtype="float64") / temperature,
         lengths,
         scores.for_sums,
         counts,
@@ -169,6 +169,8 @@ def tag_marginals(
     RAISES (ValueError): If a sequence has no legal path.
     """
     data = float64_scores(emissions) / temperature
+    if not len(data):
+        return data, np.zeros(len(emissions.lengths))
     scores = constrained_scores(crf, constraints, temperature=temperature)
     counts = expected_counts(data, to_numpy(emissions.lengths), scores)
     return counts.tags, counts.log_z

@@ -64,7 +64,7 @@ def _compiled_search(
     """`best_paths` by a kernel. None: there is none, or it cannot decide."""
     native = kernels.kernels()
     data = to_numpy(emissions.dataXd)
-    if native is None or data.dtype not in (np.float32, np.float64):
+    if native is None or not len(data) or data.dtype not in (np.float32, np.float64):
         return None
     if allowed is not None:
         data = np.where(allowed, data, data.dtype.type(-np.inf))
@@ -167,7 +167,11 @@ def _compiled_n_best(
     paths = np.empty((n, len(data)), dtype="int64")
     path_scores = np.zeros((len(lengths), n))
     done = native.n_best_paths(
-        data, lengths.astype("int64"), scores.for_search, paths, path_scores
+        np.ascontiguousarray(data),
+        lengths.astype("int64"),
+        scores.for_search,
+        paths,
+        path_scores,
     )
     return (paths, path_scores) if done else None
 

@@ -11,15 +11,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from thinc.api import Model
+from thinc.layers.chain import forward as chain_forward
+from thinc.layers.list2ragged import forward as list2ragged_forward
+from thinc.layers.ragged2list import forward as ragged2list_forward
+from thinc.layers.with_array import forward as with_array_forward
 from thinc.types import Floats2d
 
 from .. import kernels
 from ..layers import compiled_lstm
-from ..layers.embed import hash_vectors
+from ..layers.crf import forward as crf_forward
+from ..layers.embed import hash_forward, hash_vectors, side_by_side_forward
+from ..layers.lexicon import LexiconForward
+from ..layers.linear import forward as linear_forward
 from ..layers.packing import pack_on_cpu
-from .units import code_points
-
-_EMBEDDINGS = ("hash_char_embed", "lexicon_embed")
+from .units import characters_forward, code_points
 
 
 def compiled_scores(model: Model, texts: Sequence[str]) -> Floats2d | None:
@@ -29,7 +34,7 @@ def compiled_scores(model: Model, texts: Sequence[str]) -> Floats2d | None:
     texts: B texts with N characters in total.
     RETURNS: (N, T). None: there are no kernels for this model, or no characters.
     """
-    layers = _known_layers(model)
+    layers = _known_layers(model) if kernels.kernels() is not None else None
     if layers is None:
         return None
     native = kernels.kernels_for(*layers.params())
@@ -43,7 +48,7 @@ def compiled_scores(model: Model, texts: Sequence[str]) -> Floats2d | None:
     X = np.empty((len(codes), width), dtype="float32")
     column = 0
     for layer in layers.embeddings:
-        if layer.name == "hash_char_embed":
+        if layer._func is hash_forward:
             hash_vectors(native, layer, codes, lengths, X, column)
         else:
             forward: Any = layer._func  # a LexiconForward
@@ -82,30 +87,40 @@ def _known_layers(model: Model) -> _Layers | None:
     """Find the layers of a model. None: it has others than those of the default model,
     an embedding of characters, an encoder of LSTM layers, and the output layer."""
     try:
-        tok2vec, with_linear, crf = model.layers
+        tok2vec, with_output, crf = model.layers
         embed, encode = tok2vec.layers
         characters, vectors, to_list = embed.layers
         to_ragged, *encoder, back_to_list = encode.layers
-        (output,) = with_linear.layers
+        (output,) = with_output.layers
     except ValueError:
         return None
-    names = (characters, to_list, to_ragged, back_to_list, with_linear, output, crf)
-    if tuple(layer.name for layer in names) != (
-        "characters",
-        "ragged2list",
-        "list2ragged",
-        "ragged2list",
-        "with_array(linear)",
-        "linear",
-        "crf",
-    ):
+    # By their functions, since another layer may have any name.
+    functions = (
+        *((layer, chain_forward) for layer in (tok2vec, embed, encode)),
+        *((layer, ragged2list_forward) for layer in (to_list, back_to_list)),
+        (to_ragged, list2ragged_forward),
+        (characters, characters_forward),
+        (with_output, with_array_forward),
+        (output, linear_forward),
+        (crf, crf_forward),
+    )
+    if not all(layer._func is function for layer, function in functions):
         return None
-    embeddings = vectors.layers if vectors.name == "side_by_side" else [vectors]
-    if not all(layer.name in _EMBEDDINGS for layer in embeddings):
+    is_joined = vectors._func is side_by_side_forward
+    embeddings = vectors.layers if is_joined else [vectors]
+    if not all(map(_is_known_embedding, embeddings)):
         return None
-    for layer in encoder:
-        # TorchLSTM has the same name.
-        run: Any = getattr(layer._func, "args", (None,))[0]
-        if layer.name != "lstm" or run is not compiled_lstm.run_layer:
-            return None
+    if not all(map(_is_lstm, encoder)):
+        return None
     return _Layers(embeddings, encoder, output)
+
+
+def _is_known_embedding(layer: Model) -> bool:
+    is_lexicon = isinstance(layer._func, LexiconForward)
+    return is_lexicon or layer._func is hash_forward
+
+
+def _is_lstm(layer: Model) -> bool:
+    """Return whether this is an `LSTM`, and not a `TorchLSTM`, which has its name."""
+    args = getattr(layer._func, "args", ())
+    return layer.name == "lstm" and args[:1] == (compiled_lstm.run_layer,)

@@ -43,10 +43,10 @@ def Characters() -> Model[list[Doc], Ragged]:
     RETURNS: Code points (N, 1), one row per character of ``doc.text``, including
         spaces.
     """
-    return Model("characters", _characters_forward)
+    return Model("characters", characters_forward)
 
 
-def _characters_forward(
+def characters_forward(
     model: Model[list[Doc], Ragged], docs: list[Doc], is_train: bool
 ) -> tuple[Ragged, Callable[[Ragged], list[Doc]]]:
     texts = [doc.text for doc in docs]

@@ -8,7 +8,6 @@ one that is added to a `DocBin`. That is longer than `lstm_ner` needs to process
 result changes only if something is registered.
 """
 
-from functools import partial
 from typing import Any
 
 import catalogue
@@ -27,15 +26,26 @@ def cache_registries() -> None:
         ):
             continue
         # On the object, since others have references to it.
-        vars(registry)["get_all"] = partial(_get_all, registry, {})
+        vars(registry)["get_all"] = _CachedLookUp(registry)
 
 
-def _get_all(registry: catalogue.Registry, cache: dict[int, Any]) -> dict[str, Any]:
-    """`Registry.get_all`, unless nothing has been registered since the last call."""
-    n_registered = len(catalogue.REGISTRY)
-    found = cache.get(n_registered)
-    if found is None:
-        found = catalogue.Registry.get_all(registry)
-        cache.clear()
-        cache[n_registered] = found
-    return dict(found)
+class _CachedLookUp:
+    """`Registry.get_all`, cached until something is registered."""
+
+    def __init__(self, registry: catalogue.Registry):
+        self.registry = registry
+        self.found: dict[str, Any] = {}
+        # What was registered then: the number of all functions, and those found.
+        self.n_registered = -1
+        self.registered: list[tuple[tuple[str, ...], Any]] = []
+
+    def __call__(self) -> dict[str, Any]:
+        registered = catalogue.REGISTRY
+        if self.n_registered != len(registered) or not all(
+            registered.get(key) is function for key, function in self.registered
+        ):
+            self.found = catalogue.Registry.get_all(self.registry)
+            keys = ((*self.registry.namespace, name) for name in self.found)
+            self.registered = [(key, registered.get(key)) for key in keys]
+            self.n_registered = len(registered)
+        return dict(self.found)

@@ -344,3 +344,20 @@ def test_counts_with_factors(instruction_set):
     for one, other in zip(counts, expected, strict=True):
         assert_close(one, other)
     np.testing.assert_allclose(counts.tags.sum(axis=1), [2] * 5 + [-1] * 3)
+
+
+def test_scores_in_any_order(instruction_set):
+    crf, tags, emissions = make([5, 3], 2, dtype="float64")
+    fortran = Ragged(np.asfortranarray(emissions.dataXd), emissions.lengths)
+    segments = tags.segments([(1, 3, "L0"), (6, 7, "L1")])
+    for function, *args in (
+        (best_paths,),
+        (tag_marginals,),
+        (n_best_paths, 3),
+        (segment_marginals, segments),
+    ):
+        results = [
+            function(crf, e, tags.constraints, *args) for e in (emissions, fortran)
+        ]
+        for one, other in zip(*results, strict=True):
+            np.testing.assert_array_equal(one, other)

@@ -1,12 +1,14 @@
 """Pipelines find the same entities with kernels and without."""
 
+from contextlib import nullcontext
+
 import pytest
 import spacy
 
 from spacy_lstm_ner.data.corpus import BIOCorpus
 
 from ..helpers.kernels import available, numpy_form
-from ..helpers.pipelines import found
+from ..helpers.pipelines import found, loaded_again
 
 pytestmark = pytest.mark.skipif(not available(), reason="there are no kernels")
 TEXTS = [
@@ -58,16 +60,13 @@ def test_preset_entities_are_kept(trained):
     assert found(docs[0])[0][-1] == "TITLE"
 
 
-def test_a_threshold_and_overwriting(trained):
-    pipe = trained.get_pipe("lstm_ner")
-    doc = trained.make_doc(TEXTS[2])
+def test_a_threshold(trained):
+    nlp = loaded_again(trained)
+    pipe = nlp.get_pipe("lstm_ner")
+    doc = nlp.make_doc(TEXTS[2])
     (all_found,) = pipe.predict([doc])
-    lowest = min(span.score for span in all_found)
-    pipe.threshold = lowest + 1e-9
-    try:
-        (some,) = pipe.predict([doc])
-    finally:
-        pipe.threshold = 0.0
+    pipe.threshold = min(span.score for span in all_found) + 1e-9
+    (some,) = pipe.predict([doc])
     assert len(some) < len(all_found)
 
 
@@ -76,3 +75,14 @@ def test_a_threshold_and_overwriting(trained):
 def test_same_entities_on_real_data(trained, real_data, name):
     corpus = BIOCorpus(real_data / name, limit=3_000)
     assert_same(trained, [eg.text for eg in corpus(spacy.blank("zh"))])
+
+
+def test_empty_texts_need_no_weights():
+    nlp = spacy.blank("zh")
+    pipe = nlp.add_pipe("lstm_ner")
+    pipe.add_label("A")
+    for form in (nullcontext, numpy_form):
+        with form():
+            assert [doc.ents for doc in nlp.pipe(["", ""])] == [(), ()]
+            assert pipe.predict([nlp.make_doc("")]) == [[]]
+            assert pipe.uncertainty([nlp.make_doc("")])[0].length == 0

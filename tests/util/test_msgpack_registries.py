@@ -50,6 +50,9 @@ def test_new_encoders_are_found():
     srsly.msgpack_encoders.register(name, func=encode)
     try:
         assert srsly.msgpack_loads(srsly.msgpack_dumps(Point())) == {"__point__": 1}
+        # Another function of the same name.
+        srsly.msgpack_encoders.register(name, func=lambda value, chain=None: "other")
+        assert srsly.msgpack_loads(srsly.msgpack_dumps(Point())) == "other"
     finally:
         del catalogue.REGISTRY["srsly", "msgpack_encoders", name]
     assert name not in srsly.msgpack_encoders.get_all()
