@@ -231,9 +231,7 @@ def _compiled_hash_forward(
         return Ragged(Y, Xr.lengths), lambda dYr: Xr
     # In the order in which the tables and `hash_forward` draw them.
     drop = [
-        model.ops.get_dropout_mask((nO // n_tables,), table.attrs["dropout_rate"] or 0)
-        if table.attrs.get("dropout_rate")
-        else 1.0
+        model.ops.get_dropout_mask((nO // n_tables,), table.attrs.get("dropout_rate"))
         for table in model.layers
     ]
     masks = np.empty((n, nO), dtype="float32")
