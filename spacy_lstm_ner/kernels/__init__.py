@@ -18,17 +18,17 @@ OFF = "off"
 # The instruction sets for which there are kernels.
 INSTRUCTION_SETS = ("avx512", "avx2", "neon")
 
-#: Why there are no kernels, or "".
-reason = ""
+_not_installed = ""
 try:
     _native: Any = import_module("._native", __name__)
 except ImportError as error:
     _native = None
-    reason = f"the package was installed without them ({error})"
+    _not_installed = f"the package was installed without them ({error})"
 
 
-def _choose(name: str) -> None:
-    """Use the kernels for an instruction set, or none of them.
+def use(name: str) -> None:
+    """Use the kernels for an instruction set, or none of them. Called at import with
+    the environment variable; and by tests.
 
     name: "", "off" or one of `INSTRUCTION_SETS`.
     RAISES (ValueError): If there is no such instruction set, or not on this processor.
@@ -43,7 +43,7 @@ def _choose(name: str) -> None:
         _enabled, reason = False, f"the environment variable {VARIABLE} is {OFF!r}"
         return
     if _native is None:
-        _enabled = False
+        _enabled, reason = False, _not_installed
         return
     available = _native.instruction_sets()
     if name and name not in available:
@@ -60,7 +60,9 @@ def _choose(name: str) -> None:
 
 
 _enabled = False
-_choose(os.environ.get(VARIABLE, ""))
+#: Why there are no kernels, or "".
+reason = ""
+use(os.environ.get(VARIABLE, ""))
 
 
 def kernels_for(*arrays: Any) -> Any:
@@ -86,11 +88,6 @@ def kernels() -> Any:
 def instruction_set() -> str | None:
     """The name of the instruction set in use; None without kernels."""
     return _native.instruction_set() if _enabled else None
-
-
-def use(name: str) -> None:
-    """Use another instruction set, or none: see `_choose`. For tests and benchmarks."""
-    _choose(name)
 
 
 def description() -> list[tuple[str, str]]:
