@@ -34,12 +34,12 @@ cdef extern from "src/kernels.h" namespace "lstm_ner" nogil:
         int64_t dy_stride, da_stride
         float *scratch
 
-    cdef cppclass Tables[F]:
+    cdef cppclass Tables:
         int64_t T, W
-        const F *starts
-        const F *transitions
-        const F *transposed
-        const F *ends
+        const double *starts
+        const double *transitions
+        const double *transposed
+        const double *ends
 
     cdef cppclass Texts:
         int64_t B, N
@@ -71,18 +71,16 @@ cdef extern from "src/kernels.h" namespace "lstm_ner" nogil:
         int64_t linear_scratch(int64_t, int64_t)
         void linear(int64_t, int64_t, int64_t, const float *, const float *,
                     const float *, float *, float *)
-        cbool best_paths(int64_t, const int64_t *, const float *,
-                         const Tables[float] &, float *, int64_t *)
-        cbool best_paths_double(int64_t, const int64_t *, const double *,
-                                const Tables[double] &, double *, int64_t *)
+        cbool best_paths(int64_t, const int64_t *, const double *, const Tables &,
+                         double *, int64_t *)
         cbool n_best_paths(int64_t, const int64_t *, const double *,
-                           const Tables[double] &, int64_t, double *, int32_t *,
+                           const Tables &, int64_t, double *, int32_t *,
                            int64_t *, double *)
         cbool expected_counts(int64_t, const int64_t *, const double *,
-                              const Tables[double] &, const double *, double *,
+                              const Tables &, const double *, double *,
                               double *, double *, double *)
         cbool segment_marginals(int64_t, const int64_t *, const double *,
-                                const Tables[double] &, const int64_t *,
+                                const Tables &, const int64_t *,
                                 const int64_t *, const int64_t *, const int64_t *,
                                 const int64_t *, double *, double *)
         void hash_embed(const Texts &, int, const HashTable *, int64_t, float *,
@@ -389,7 +387,7 @@ def linear(const float[:, ::1] X, const float[:, ::1] W, const float[::1] b,
 # CRF ----------------------------------------------------------------------------------
 
 
-cdef int _fill(Tables[double] *tables, Buffer[double] *memory, const double[:] starts,
+cdef int _fill(Tables *tables, Buffer[double] *memory, const double[:] starts,
                const double[:, :] transitions, const double[:] ends,
                bint as_exp) except -1:
     """Allocate the tables of a CRF and fill them with scores, or with exp(scores)."""
@@ -423,30 +421,19 @@ cdef class PathScores:
     for those that are not legal, for the search of best paths."""
 
     cdef Buffer[double] memory
-    cdef Tables[double] tables
-    cdef Buffer[float] memory32
-    cdef Tables[float] tables32
+    cdef Tables tables
 
     def __init__(self, const double[:] starts, const double[:, :] transitions,
                  const double[:] ends):
         """starts (T,), transitions (T, T; from row to column), ends (T,): Float64."""
         _fill(&self.tables, &self.memory, starts, transitions, ends, False)
-        cdef int64_t T = self.tables.T, W = self.tables.W, j
-        self.memory32.allocate((2 + 2 * T) * W)
-        cdef float *rows = self.memory32.data()
-        for j in range((2 + 2 * T) * W):
-            rows[j] = <float>self.memory.data()[j]
-        self.tables32.T, self.tables32.W = T, W
-        self.tables32.starts, self.tables32.ends = rows, rows + W
-        self.tables32.transitions = rows + 2 * W
-        self.tables32.transposed = rows + (2 + T) * W
 
 
 cdef class PathWeights:
     """exp(scores), for sums over paths."""
 
     cdef Buffer[double] memory
-    cdef Tables[double] tables
+    cdef Tables tables
 
     def __init__(self, const double[:] starts, const double[:, :] transitions,
                  const double[:] ends):
@@ -465,7 +452,7 @@ cdef int64_t _longest(const int64_t[::1] lengths, int64_t N) except -1:
     return longest
 
 
-def best_paths(const float[:, ::1] emissions, const int64_t[::1] lengths,
+def best_paths(const double[:, ::1] emissions, const int64_t[::1] lengths,
                PathScores scores, int64_t[::1] paths):
     """The legal path with the highest score, for each of B sequences.
 
@@ -481,31 +468,10 @@ def best_paths(const float[:, ::1] emissions, const int64_t[::1] lengths,
     )
     if not emissions.shape[0]:
         return True
-    cdef Buffer[float] scratch
-    scratch.allocate(longest * scores.tables32.W)
-    with nogil:
-        done = current.best_paths(
-            lengths.shape[0], &lengths[0], &emissions[0, 0], scores.tables32,
-            scratch.data(), &paths[0]
-        )
-    return True if done else None
-
-
-def best_paths_double(const double[:, ::1] emissions, const int64_t[::1] lengths,
-                      PathScores scores, int64_t[::1] paths):
-    """`best_paths` for float64."""
-    cdef cbool done
-    cdef int64_t longest = _longest(lengths, emissions.shape[0])
-    _check(
-        paths.shape[0] == emissions.shape[0] and emissions.shape[1] == scores.tables.T,
-        "the sizes of the arrays do not fit together",
-    )
-    if not emissions.shape[0]:
-        return True
     cdef Buffer[double] scratch
     scratch.allocate(longest * scores.tables.W)
     with nogil:
-        done = current.best_paths_double(
+        done = current.best_paths(
             lengths.shape[0], &lengths[0], &emissions[0, 0], scores.tables,
             scratch.data(), &paths[0]
         )

@@ -26,7 +26,6 @@ from functools import cached_property
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
-from numpy.typing import DTypeLike
 from thinc.api import Model, to_numpy
 from thinc.types import Floats1d, Floats2d, Ints1d, Ragged
 
@@ -85,8 +84,8 @@ def init(
 
 
 class ConstrainedScores:
-    """The parameters of a `CRF` layer, minus infinity where the constraints forbid a
-    start, a transition or an end."""
+    """The parameters of a `CRF` layer in float64, minus infinity where the constraints
+    forbid a start, a transition or an end."""
 
     starts: Floats1d  # (T,)
     transitions: Floats2d  # (T, T)
@@ -97,26 +96,24 @@ class ConstrainedScores:
         crf: Model,
         constraints: TransitionConstraints,
         *,
-        dtype: DTypeLike = "float64",
         tags: Ints1d | None = None,
         temperature: float = 1.0,
     ):
         """
         crf: A `CRF` layer.
         constraints: For the T tags, or for `tags`.
-        dtype: Data type of the arrays.
         tags: Select these tags; one may be repeated.
         temperature: All scores are divided by it.
         RAISES (ValueError): If a parameter has a score that is not finite.
         """
 
         def masked(name: str, legal: np.ndarray) -> np.ndarray:
-            scores = finite_param(crf, name).astype(dtype)
+            scores = finite_param(crf, name).astype("float64")
             if temperature != 1.0:
                 scores /= temperature
             if tags is not None:
                 scores = scores[np.ix_(*[tags] * scores.ndim)]
-            return np.where(legal, scores, scores.dtype.type(-np.inf))
+            return np.where(legal, scores, -np.inf)
 
         self.starts = masked("starts", constraints.starts)
         self.transitions = masked("transitions", constraints.transitions)
@@ -138,7 +135,7 @@ class ConstrainedScores:
             return None
         arrays = (self.starts, self.transitions, self.ends)
         tables = getattr(native, name)
-        return tables(*(array.astype("float64", copy=False) for array in arrays))
+        return tables(*arrays)
 
 
 _cached: dict[tuple[Any, ...], tuple[TransitionConstraints, ConstrainedScores]] = {}
@@ -148,7 +145,7 @@ _MAX_CACHED = 16
 def constrained_scores(
     crf: Model, constraints: TransitionConstraints, *, temperature: float = 1.0
 ) -> ConstrainedScores:
-    """`ConstrainedScores` in float64, for inference: cached by the values of the
+    """`ConstrainedScores` for inference: cached by the values of the
     parameters, since preparing them takes longer than to search a short text."""
     key = (
         to_numpy(crf.get_param("starts")).tobytes(),

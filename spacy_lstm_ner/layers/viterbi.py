@@ -46,56 +46,45 @@ def best_paths(
     RETURNS: (N,) tag ids, sequences end to end.
     RAISES (ValueError): If a sequence has no legal path.
     """
-    found = _compiled_search(crf, emissions, constraints, allowed)
+    # In float64: over a long text, float32 loses the digits that distinguish paths.
+    data = float64_scores(emissions)
+    if not len(data):
+        return np.zeros(0, dtype="int64")
+    if allowed is not None:
+        data[~allowed] = -np.inf
+    lengths = to_numpy(emissions.lengths).astype("int64", copy=False)
+    constrained = constrained_scores(crf, constraints)
+    found = _compiled_search(data, lengths, constrained)
     if found is not None:
         return found
-    paths, scores = _search(crf, emissions, constraints, allowed)
+    paths, scores = _search(data, lengths, constrained)
     if np.isneginf(scores).any():
         raise ValueError("A sequence has no legal path of tags.")
     return paths
 
 
 def _compiled_search(
-    crf: Model,
-    emissions: Ragged,
-    constraints: TransitionConstraints,
-    allowed: np.ndarray | None,
+    data: Floats2d, lengths: Ints1d, scores: ConstrainedScores
 ) -> Ints1d | None:
-    """`best_paths` by a kernel. None: there is none, or it cannot decide."""
+    """The best paths (N,) by a kernel. None: there is none, or it cannot decide."""
     native = kernels.kernels()
-    data = to_numpy(emissions.dataXd)
-    if native is None or not len(data) or data.dtype not in (np.float32, np.float64):
+    if native is None or scores.for_search is None:
         return None
-    if allowed is not None:
-        data = np.where(allowed, data, data.dtype.type(-np.inf))
-    scores = constrained_scores(crf, constraints)
-    if scores.for_search is None:
-        return None
-    is_double = data.dtype == np.float64
-    search = native.best_paths_double if is_double else native.best_paths
     paths = np.empty(len(data), dtype="int64")
-    lengths = to_numpy(emissions.lengths).astype("int64", copy=False)
-    done = search(np.ascontiguousarray(data), lengths, scores.for_search, paths)
+    done = native.best_paths(
+        np.ascontiguousarray(data), lengths, scores.for_search, paths
+    )
     return paths if done else None
 
 
 def _search(
-    crf: Model,
-    emissions: Ragged,
-    constraints: TransitionConstraints,
-    allowed: np.ndarray | None,
+    data: Floats2d, lengths: Ints1d, scores: ConstrainedScores
 ) -> tuple[Ints1d, Floats1d]:
-    """The best paths (N,), as in `best_paths`; and the score of each sequence that is
-    not empty, the longest first: minus infinity if it has no legal path."""
-    data = to_numpy(emissions.dataXd)
-    if not len(data):
-        return np.zeros(0, dtype="int64"), np.zeros(0)
-    if allowed is not None:
-        data = np.where(allowed, data, data.dtype.type(-np.inf))
-    packing = pack_on_cpu(emissions.lengths, len(data))
+    """The best paths (N,) with NumPy; and the score of each sequence that is not empty,
+    the longest first: minus infinity if it has no legal path."""
+    packing = pack_on_cpu(lengths, len(data))
     # Tags first, since NumPy is fast if the last axis is the long one.
     data = np.ascontiguousarray(data[packing.forwards].T)  # (T, N)
-    scores = ConstrainedScores(crf, constraints, dtype=data.dtype)
     steps = packing.steps()
     delta = np.empty_like(data)  # (T, N)
     transitions = scores.transitions[:, :, None]  # (T, T, 1)
@@ -265,6 +254,7 @@ def best_paths_without_segments(
         legal path contains the segment.
     """
     data = float64_scores(emissions)
+    transition_scores = constrained_scores(crf, constraints)
     n, n_tags = data.shape
     paths = np.zeros((len(segments.starts), n), dtype="int64")
     scores = np.full(len(paths), -np.inf)
@@ -280,9 +270,8 @@ def best_paths_without_segments(
         if end < n:
             allowed[-1, end, np.arange(n_tags) != continuation] = False
         batch = Ragged(np.tile(data, (searches, 1)), np.full(searches, n))
-        found, best_scores = _search(
-            crf, batch, constraints, allowed.reshape((-1, n_tags))
-        )
+        constrained = np.where(allowed.reshape((-1, n_tags)), batch.dataXd, -np.inf)
+        found, best_scores = _search(constrained, batch.lengths, transition_scores)
         legal = np.isfinite(best_scores)
         if legal.any():
             found_scores = np.where(legal, path_scores(crf, batch, found), -np.inf)

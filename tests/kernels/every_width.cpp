@@ -88,13 +88,13 @@ static void crf(const InstructionSet &set, i64 T) {
   }
   for (i64 i = 0; i < (2 + 2 * T) * W; i++) weights.data()[i] = std::exp(rows[i]);
   const auto tables = [&](const double *r) {
-    return Tables<double>{T, W, r, r + 2 * W, r + (2 + T) * W, r + W};
+    return Tables{T, W, r, r + 2 * W, r + (2 + T) * W, r + W};
   };
   auto emissions = random_numbers<double>(N * T);
   std::vector<double> factors = {1, 1, 2}, counts(N * T), pairs(T * T), log_z(3);
   Buffer<double> scratch((4 * 12 + T) * W);
   std::vector<i64> paths(N);
-  set.best_paths_double(3, lengths.data(), emissions.data(), tables(rows), scratch.data(),
+  set.best_paths(3, lengths.data(), emissions.data(), tables(rows), scratch.data(),
                         paths.data());
   print("paths", paths.data(), N);
   set.expected_counts(3, lengths.data(), emissions.data(), tables(weights.data()),

@@ -312,7 +312,7 @@ def test_sizes_are_checked(instruction_set):
     crf, tags, emissions = make([5, 3], 2)
     scores = ConstrainedScores(crf, tags.constraints)
     lengths, paths = np.array([5, 3]), np.zeros(8, "int64")
-    data = emissions.dataXd
+    data = emissions.dataXd.astype("float64")
     assert native.best_paths(data, lengths, scores.for_search, paths)
     for args in (
         (data[:, :5].copy(), lengths, scores.for_search, paths),
@@ -322,7 +322,6 @@ def test_sizes_are_checked(instruction_set):
     ):
         with pytest.raises(ValueError):
             native.best_paths(*args)
-    data = data.astype("float64")
     good = [np.array([1, 0]), [1], [3], [0, 0], [1]]
     for i, bad in ((0, [2, 0]), (1, [-1]), (2, [6]), (3, [0, 99]), (4, [99]), (3, [0])):
         arrays = [np.array(a) for a in good]
@@ -361,3 +360,20 @@ def test_scores_in_any_order(instruction_set):
         ]
         for one, other in zip(*results, strict=True):
             np.testing.assert_array_equal(one, other)
+
+
+def test_digits_are_not_lost_in_a_long_text(instruction_set):
+    """The scores of a path grow with the text, and paths that differ in one unit must
+    still be told apart: in float32, they were not."""
+    crf, tags, _ = make([], 1)
+    for name in crf.param_names:
+        crf.get_param(name)[...] = 0
+    single = tags.names.index("S-L0")
+    data = np.full((30_000, len(tags)), -20, dtype="float32")
+    # The better tag of each unit, by a margin of 1e-4, far from 0.
+    expected = np.random.default_rng(0).choice([0, single], len(data))
+    data[:, [0, single]] = 10
+    data[np.arange(len(data)), expected] = np.float32(10.0001)
+    emissions = Ragged(data, np.array([len(data)]))
+    for paths in both_forms(best_paths, crf, emissions, tags.constraints):
+        np.testing.assert_array_equal(paths, expected)

@@ -2,69 +2,58 @@
 // lattice.py and marginals.py, one sequence after the other. Included inside of the
 // namespace of an instruction set, after vectors.h.
 
-template <class F> struct VectorOf;
-template <> struct VectorOf<float> {
-  typedef vf type;
-};
-template <> struct VectorOf<double> {
-  typedef vd type;
-};
-
-// Whether a score is finite or minus infinity.
-template <class F> INLINE bool all_below_infinity(const F *scores, i64 n) {
+// Whether scores are finite or minus infinity.
+INLINE bool all_below_infinity(const double *scores, i64 n) {
   bool bad = false;
-  for (i64 i = 0; i < n; i++) bad |= !(scores[i] <= (F)3e38);
+  for (i64 i = 0; i < n; i++) bad |= !(scores[i] <= 1e300);
   return !bad;
 }
 
-template <class F> INLINE i64 argmax(const F *a, const F *b, i64 n, F *most) {
+INLINE i64 argmax(const double *a, const double *b, i64 n, double *most) {
   i64 at = 0;
   *most = -INFINITY;
   for (i64 i = 0; i < n; i++) {
-    F x = a[i] + b[i];
+    const double x = a[i] + b[i];
     if (x > *most) *most = x, at = i;
   }
   return at;
 }
 
 // out[j] = max_i (before[i] + A[i, j]), W columns.
-template <class F>
-INLINE void best_before(const F *before, const Tables<F> &s, F *out) {
-  typedef typename VectorOf<F>::type V;
-  constexpr int lanes = sizeof(V) / sizeof(F), n = TAG_PAD / lanes;
+INLINE void best_before(const double *before, const Tables &s, double *out) {
+  constexpr int n = TAG_PAD / DOUBLES;
   for (i64 column = 0; column < s.W; column += TAG_PAD) {
-    const F *A = s.transitions + column;
-    V best[n];
-    for (int v = 0; v < n; v++) best[v] = splat(before[0]) + load(A + v * lanes);
+    const double *A = s.transitions + column;
+    vd best[n];
+    for (int v = 0; v < n; v++) best[v] = splat(before[0]) + load(A + v * DOUBLES);
     for (i64 i = 1; i < s.T; i++) {
       A += s.W;
-      V x = splat(before[i]);
+      const vd x = splat(before[i]);
       for (int v = 0; v < n; v++) {
-        V candidate = x + load(A + v * lanes);
+        const vd candidate = x + load(A + v * DOUBLES);
         best[v] = candidate > best[v] ? candidate : best[v];
       }
     }
-    for (int v = 0; v < n; v++) store(out + column + v * lanes, best[v]);
+    for (int v = 0; v < n; v++) store(out + column + v * DOUBLES, best[v]);
   }
 }
 
 // Scratch: (longest, W).
-template <class F>
-INLINE bool viterbi(i64 B, const i64 *lengths, const F *emissions, const Tables<F> &s,
-                    F *scratch, i64 *paths) {
+static bool best_paths(i64 B, const i64 *lengths, const double *emissions, const Tables &s,
+                       double *scratch, i64 *paths) {
   for (i64 b = 0; b < B; b++) {
     const i64 n = lengths[b];
     if (!n) continue;
     if (!all_below_infinity(emissions, n * s.T)) return false;
     for (i64 t = 0; t < n; t++) {
-      F *delta = scratch + t * s.W;
+      double *delta = scratch + t * s.W;
       if (t)
         best_before(delta - s.W, s, delta);
       else
-        memcpy(delta, s.starts, sizeof(F) * s.W);
+        memcpy(delta, s.starts, sizeof(double) * s.W);
       for (i64 j = 0; j < s.T; j++) delta[j] += emissions[t * s.T + j];
     }
-    F most;
+    double most;
     paths[n - 1] = argmax(scratch + (n - 1) * s.W, s.ends, s.T, &most);
     if (!(most > -INFINITY)) return false;
     for (i64 t = n - 2; t >= 0; t--)
@@ -75,21 +64,11 @@ INLINE bool viterbi(i64 B, const i64 *lengths, const F *emissions, const Tables<
   return true;
 }
 
-static bool best_paths(i64 B, const i64 *lengths, const float *emissions,
-                       const Tables<float> &scores, float *scratch, i64 *paths) {
-  return viterbi(B, lengths, emissions, scores, scratch, paths);
-}
-
-static bool best_paths_double(i64 B, const i64 *lengths, const double *emissions,
-                              const Tables<double> &scores, double *scratch, i64 *paths) {
-  return viterbi(B, lengths, emissions, scores, scratch, paths);
-}
-
 // The n best paths to each tag: delta and before are (N of the sequence, T, n), sorted;
 // before is tag · n + rank of the predecessor. Scratch: (longest, T, n) + (2, n).
 // paths (n, N), path_scores (B, n).
 static bool n_best_paths(i64 B, const i64 *lengths, const double *emissions,
-                         const Tables<double> &s, i64 n, double *scratch,
+                         const Tables &s, i64 n, double *scratch,
                          int32_t *before, i64 *paths, double *path_scores) {
   const i64 T = s.T, size = T * n;
   i64 N = 0;
@@ -172,7 +151,7 @@ constexpr double TINY = 1e-250;
 // The scaled sums of one sequence, as in lattice.py: alpha, beta and incoming (n, W).
 // `w.transitions`, `w.starts`, `w.ends` are exp(scores). Only tags that a path reaches
 // are considered, so no weight can overflow.
-static bool sums(i64 n, const double *emissions, const Tables<double> &w, double *weights,
+static bool sums(i64 n, const double *emissions, const Tables &w, double *weights,
                  double *alpha, double *beta, double *incoming, double *log_z) {
   const i64 T = w.T, W = w.W;
   *log_z = 0;
@@ -233,7 +212,7 @@ static bool sums(i64 n, const double *emissions, const Tables<double> &w, double
 // a factor for each sequence; and log Z (B,). transition_counts is added to, and lacks
 // the factor exp(transitions). Scratch: (4, longest, W) + (T, W).
 static bool expected_counts(i64 B, const i64 *lengths, const double *emissions,
-                            const Tables<double> &w, const double *factors, double *scratch,
+                            const Tables &w, const double *factors, double *scratch,
                             double *tag_counts, double *transition_counts, double *log_z) {
   const i64 T = w.T, W = w.W;
   double *pairs = scratch, *room = scratch + T * W;
@@ -272,7 +251,7 @@ static bool expected_counts(i64 B, const i64 *lengths, const double *emissions,
 // The probabilities of segments, see marginals.py. counts (B,) segments of each sequence;
 // starts and ends are rows of their sequence. Scratch: (4, longest, W).
 static bool segment_marginals(i64 B, const i64 *lengths, const double *emissions,
-                              const Tables<double> &w, const i64 *counts,
+                              const Tables &w, const i64 *counts,
                               const i64 *starts, const i64 *ends, const i64 *tags,
                               const i64 *continuation, double *scratch, double *out) {
   const i64 T = w.T, W = w.W;

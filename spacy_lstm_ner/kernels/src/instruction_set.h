@@ -21,7 +21,6 @@ static const InstructionSet table = {
     linear_scratch,
     linear,
     best_paths,
-    best_paths_double,
     n_best_paths,
     expected_counts,
     segment_marginals,

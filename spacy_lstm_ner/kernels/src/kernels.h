@@ -49,12 +49,12 @@ struct Direction {
 
 // The scores of a CRF over T tags: rows of W = padded T elements; elements beyond T are
 // those of impossible tags.
-template <class F> struct Tables {
+struct Tables {
   i64 T, W;
-  const F *starts;          // (W,)
-  const F *transitions;     // (T, W) from row to column
-  const F *transposed;      // (T, W)
-  const F *ends;            // (W,)
+  const double *starts;       // (W,)
+  const double *transitions;  // (T, W) from row to column
+  const double *transposed;   // (T, W)
+  const double *ends;         // (W,)
 };
 
 struct Texts {  // B texts, end to end, N characters in total
@@ -99,19 +99,17 @@ struct InstructionSet {
 
   // CRF: crf.h. Kernels return false if a sequence has no legal path, or scores are not
   // finite, or sums lose precision: the caller has to decide which.
-  bool (*best_paths)(i64 B, const i64 *lengths, const float *emissions,
-                     const Tables<float> &scores, float *scratch, i64 *paths);
-  bool (*best_paths_double)(i64 B, const i64 *lengths, const double *emissions,
-                            const Tables<double> &scores, double *scratch, i64 *paths);
+  bool (*best_paths)(i64 B, const i64 *lengths, const double *emissions,
+                     const Tables &scores, double *scratch, i64 *paths);
   bool (*n_best_paths)(i64 B, const i64 *lengths, const double *emissions,
-                       const Tables<double> &scores, i64 n, double *scratch,
+                       const Tables &scores, i64 n, double *scratch,
                        int32_t *before, i64 *paths, double *path_scores);
   bool (*expected_counts)(i64 B, const i64 *lengths, const double *emissions,
-                          const Tables<double> &weights, const double *factors,
+                          const Tables &weights, const double *factors,
                           double *scratch, double *tag_counts,
                           double *transition_counts, double *log_z);
   bool (*segment_marginals)(i64 B, const i64 *lengths, const double *emissions,
-                            const Tables<double> &weights, const i64 *counts,
+                            const Tables &weights, const i64 *counts,
                             const i64 *starts, const i64 *ends, const i64 *tags,
                             const i64 *continuation, double *scratch, double *out);
 
