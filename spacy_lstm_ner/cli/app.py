@@ -14,6 +14,7 @@ from .export import export_cli
 from .gates import gates_cli
 from .info import info_cli
 from .pick import pick_cli
+from .predict import predict_cli
 from .report import report_cli
 from .visualize import visualize_cli
 
@@ -22,6 +23,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "convert": convert_cli,
     "check": check_cli,
     "export": export_cli,
+    "predict": predict_cli,
     "evaluate": evaluate_cli,
     "calibrate": calibrate_cli,
     "errors": errors_cli,

@@ -39,7 +39,7 @@ def read_texts(path: str | Path, problems: ProblemLog) -> Iterator[tuple[int, st
     container = detect_container(source)
     lines: Iterator[tuple[int, str]]
     if container is None:
-        _check_lines(source)
+        check_untagged(source)
         lines = source.lines(report)
     else:
         values = read_values(source, container, report)
@@ -54,7 +54,7 @@ def read_texts(path: str | Path, problems: ProblemLog) -> Iterator[tuple[int, st
         raise DataError("\n".join([f"{path}: no texts", *problems.messages()]))
 
 
-def _check_lines(source: TextSource) -> None:
+def check_untagged(source: TextSource) -> None:
     """RAISES (DataError): If the lines of a file are not texts but tagged units."""
     lines = [line for _, line in islice(source.first_lines(), _PEEK_LINES)]
     lines = [line.rstrip() for line in lines if line.strip()]

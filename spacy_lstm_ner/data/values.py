@@ -324,7 +324,7 @@ def is_parquet(path: Path) -> bool:
 
 
 def _read_parquet(path: Path, progress: Progress | None) -> Iterator[tuple[int, Any]]:
-    parquet = _open_parquet(path)
+    parquet = open_parquet(path)
     number = 0
     size = path.stat().st_size
     done = 0
@@ -360,7 +360,7 @@ def features_in_parquet(path: Path) -> Any:
     path: The Parquet file.
     RETURNS: The features by column; None if the file has none.
     """
-    metadata = _open_parquet(path).schema_arrow.metadata or {}
+    metadata = open_parquet(path).schema_arrow.metadata or {}
     try:
         info = json.loads(metadata.get(b"huggingface", b"{}"))
         return info.get("info", {}).get("features")
@@ -368,7 +368,7 @@ def features_in_parquet(path: Path) -> Any:
         return None
 
 
-def _open_parquet(path: Path) -> Any:
+def open_parquet(path: Path) -> Any:
     try:
         from pyarrow.lib import ArrowException
         from pyarrow.parquet import ParquetFile

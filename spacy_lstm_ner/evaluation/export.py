@@ -26,8 +26,8 @@ from ..data.writers import (
     write_texts,
 )
 from ..exceptions import DataError
-from ..pipeline import entity_scores, recognizers
-from ..tags import ScoredSpan, Span
+from ..pipeline import predicted_entities, recognizers
+from ..tags import Span
 from ..util.atomic import check_writable
 from ..util.progress import with_progress
 from .inputs import as_pipeline, require_files
@@ -173,8 +173,8 @@ def predicted_texts(
     while batch := list(islice(rest, _BATCH_SIZE)):
         with nlp.memory_zone():
             for doc in nlp.pipe(batch):
-                found = [*_scored_entities(doc, keys), *_scored_group(doc, spans_key)]
-                yield ExportedText(doc.text, _sorted(found), doc)
+                found = predicted_entities(doc, keys, spans_key)
+                yield ExportedText(doc.text, found, doc)
 
 
 def read_inputs(path: Path, nlp: Language, problems: ProblemLog) -> Iterator[str]:
@@ -199,39 +199,12 @@ def read_inputs(path: Path, nlp: Language, problems: ProblemLog) -> Iterator[str
         yield text
 
 
-def _scored_entities(doc: Doc, keys: list[str | None]) -> Iterator[Entity]:
-    """The entities in `doc.ents`, each with its probability from the component that
-    predicted it.
-
-    keys: The setting `spans_key` of each component `lstm_ner`.
-    """
-    by_key = [entity_scores(doc, key) for key in keys]
-    for i, ent in enumerate(doc.ents):
-        known = (scores[i] for scores in by_key if scores[i] is not None)
-        yield _with_score(_span(ent), next(known, None))
-
-
-def _scored_group(doc: Doc, spans_key: str) -> Iterator[Entity]:
-    """The spans of a group, with their probabilities as spaCy's `spancat` stores
-    them."""
-    group = _group(doc, spans_key)
-    scores = list(doc.spans[spans_key].attrs.get("scores", ())) if group else []
-    if len(scores) != len(group):
-        scores = [None] * len(group)
-    for span, score in zip(group, scores, strict=True):
-        yield _with_score(_span(span), score)
-
-
 def _group(doc: Doc, spans_key: str) -> list[DocSpan]:
     return list(doc.spans[spans_key]) if spans_key in doc.spans else []
 
 
 def _span(span: DocSpan) -> Span:
     return Span(span.start_char, span.end_char, span.label_)
-
-
-def _with_score(span: Span, score: float | None) -> Entity:
-    return span if score is None else ScoredSpan(*span, float(score))
 
 
 def _sorted(entities: Iterable[Entity]) -> list[Entity]:

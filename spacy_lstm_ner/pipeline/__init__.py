@@ -1,6 +1,6 @@
 """The component `lstm_ner`."""
 
-from .annotating import entity_scores
+from .annotating import entity_scores, predicted_entities
 from .component import LSTMEntityRecognizer, recognizers
 from .decoding import Analysis, Decoding
 from .uncertainty import Uncertainty
@@ -11,5 +11,6 @@ __all__ = [
     "LSTMEntityRecognizer",
     "Uncertainty",
     "entity_scores",
+    "predicted_entities",
     "recognizers",
 ]

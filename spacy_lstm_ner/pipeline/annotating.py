@@ -24,6 +24,7 @@ from spacy.tokens import Doc, Span, SpanGroup
 
 from ..model.units import UNITS, Units, in_characters
 from ..tags import ScoredSpan
+from ..tags import Span as CharSpan
 from ..util.msgpack_registries import cache_registries
 
 # Docs are serialized with the span groups that are written here.
@@ -57,6 +58,41 @@ def entity_scores(doc: Doc, spans_key: str | None = SPANS_KEY) -> list[float | N
     except (TypeError, ValueError, AttributeError):
         scores = {}  # another component has changed the attrs
     return [scores.get((e.start_char, e.end_char, e.label_)) for e in doc.ents]
+
+
+def predicted_entities(
+    doc: Doc, keys: Sequence[str | None], spans_key: str | None = "sc"
+) -> list[CharSpan | ScoredSpan]:
+    """The entities that a pipeline has predicted: those in ``doc.ents``, and those in a
+    span group, as spaCy's `spancat` writes it.
+
+    doc: The document.
+    keys: The setting `spans_key` of each component `lstm_ner` of the pipeline: an
+        entity has its probability from the component that predicted it.
+    spans_key: The span group. None: only ``doc.ents``.
+    RETURNS: The entities by character offsets, each of them once, in the order of the
+        text; those with a known probability as `ScoredSpan`.
+    """
+    by_key = [entity_scores(doc, key) for key in keys]
+    found = []
+    for i, ent in enumerate(doc.ents):
+        known = (scores[i] for scores in by_key if scores[i] is not None)
+        found.append(_in_characters(ent, next(known, None)))
+    group = doc.spans.get(spans_key) if spans_key is not None else None
+    if group:
+        scores = list(group.attrs.get("scores", ()))
+        if len(scores) != len(group):
+            scores = [None] * len(group)
+        found += map(_in_characters, group, scores)
+    first: dict[tuple[int, int, str], CharSpan | ScoredSpan] = {}
+    for entity in found:
+        first.setdefault(entity[:3], entity)
+    return sorted(first.values(), key=lambda entity: entity[:2])
+
+
+def _in_characters(span: Span, score: float | None) -> "CharSpan | ScoredSpan":
+    offsets = span.start_char, span.end_char, span.label_
+    return CharSpan(*offsets) if score is None else ScoredSpan(*offsets, float(score))
 
 
 def _scores(doc: Doc, spans_key: str) -> Iterator[tuple[tuple[int, int, str], float]]:

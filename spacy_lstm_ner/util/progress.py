@@ -2,10 +2,10 @@
 for example in log files, an occasional line."""
 
 import sys
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from time import monotonic
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from tqdm import tqdm
 
@@ -26,6 +26,9 @@ class Counter(Protocol):
 
         n: Number of steps done since the last call.
         """
+
+    def restart(self) -> None:
+        """Measure the speed from now on: what was done so far took no time."""
 
 
 def with_progress(
@@ -56,7 +59,12 @@ def _counted(
 
 
 def progress_counter(
-    title: str, total: int | None, *, shown: bool = True, in_bytes: bool = False
+    title: str,
+    total: int | None,
+    *,
+    shown: bool = True,
+    in_bytes: bool = False,
+    rate: Callable[[float], str] | None = None,
 ) -> AbstractContextManager[Counter]:
     """Show progress on stderr: in a terminal a bar, after 2 seconds; otherwise a line
     after 5 seconds, and further ones at intervals that grow to a minute.
@@ -65,13 +73,16 @@ def progress_counter(
     total: Total number of steps, if it is known.
     shown: Whether to show it.
     in_bytes: Whether the steps are bytes.
+    rate: Returns the speed as text, given the number of seconds. None: that of the
+        steps.
     RETURNS: A context manager that returns the counter to update.
     """
     if not shown:
         return nullcontext(_Silent())
     # stderr may be None, or an object without this method.
     if getattr(sys.stderr, "isatty", lambda: False)():
-        bar: AbstractContextManager[Counter] = tqdm(
+        return _Bar(
+            rate,
             desc=title,
             total=total,
             unit="B" if in_bytes else "",
@@ -79,27 +90,57 @@ def progress_counter(
             leave=False,
             delay=_BAR_DELAY,
         )
-        return bar
-    return _lines(title, total, in_bytes)
+    return _lines(title, total, in_bytes, rate)
 
 
 class _Silent:
     def update(self, n: int) -> None:
         pass
 
+    def restart(self) -> None:
+        pass
+
+
+class _Bar(tqdm):
+    """A progress bar."""
+
+    def __init__(self, rate: Callable[[float], str] | None, **options: Any):
+        self._rate = rate
+        self._started = monotonic()
+        super().__init__(**options)
+
+    def update(self, n: float | None = 1) -> bool | None:
+        if self._rate is not None:
+            seconds = monotonic() - self._started
+            self.set_postfix_str(self._rate(seconds), refresh=False)
+        return super().update(n)
+
+    def restart(self) -> None:
+        self.initial = self.n
+        self.start_t = self._time()
+        self._started = monotonic()
+
 
 @contextmanager
-def _lines(title: str, total: int | None, in_bytes: bool) -> Iterator[Counter]:
-    yield _Lines(title, total, in_bytes)
+def _lines(
+    title: str, total: int | None, in_bytes: bool, rate: Callable[[float], str] | None
+) -> Iterator[Counter]:
+    yield _Lines(title, total, in_bytes, rate)
 
 
 class _Lines:
     """Prints progress occasionally, as a line."""
 
-    def __init__(self, title: str, total: int | None, in_bytes: bool):
-        self._title, self._total = title, total
+    def __init__(
+        self,
+        title: str,
+        total: int | None,
+        in_bytes: bool,
+        rate: Callable[[float], str] | None,
+    ):
+        self._title, self._total, self._rate = title, total, rate
         self._size, self._unit = (1e6, " MB") if in_bytes else (1.0, "")
-        self._done = 0
+        self._done = self._initial = 0
         self._start = monotonic()
         self._interval = _FIRST_LINE
         self._next = self._start + self._interval
@@ -112,15 +153,22 @@ class _Lines:
             self._interval = min(2 * self._interval, _MAX_INTERVAL)
             self._next = now + self._interval
 
+    def restart(self) -> None:
+        self._initial = self._done
+        self._start = monotonic()
+
     def _line(self, seconds: float) -> str:
-        done, rate = self._done, self._done / seconds
+        done, rate = self._done, (self._done - self._initial) / seconds
         parts = [f"{self._amount(done)}{self._unit}"]
         if self._total:
             share = f"({done / self._total:.0%})"
             parts = [f"{self._amount(done)} of {self._amount(self._total)}"]
             parts[0] += f"{self._unit} {share}"
-        parts.append(f"{self._amount(rate, rate=True)}{self._unit} a second")
-        if self._total and done:
+        if self._rate is not None:
+            parts.append(self._rate(seconds))
+        else:
+            parts.append(f"{self._amount(rate, rate=True)}{self._unit} a second")
+        if self._total and rate:
             left = max(self._total - done, 0) / rate
             parts.append(f"about {duration(left)} left")
         else:
