@@ -66,11 +66,9 @@ class Chunk:
         """
         removed = [self.rejection(i, why) for i, why in enumerate(reasons) if why]
         stays = [not why for why in reasons]
-        self.characters -= sum(
-            len(self.texts[i]) for i, why in enumerate(reasons) if why
-        )
         self.places = list(compress(self.places, stays))
         self.texts = list(compress(self.texts, stays))
+        self.characters = sum(map(len, self.texts))
         if self.fields is not None:
             self.fields = list(compress(self.fields, stays))
         if self.table is not None:

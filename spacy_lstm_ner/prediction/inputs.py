@@ -379,7 +379,8 @@ def _read_stdin(
         raise DataError(
             f"standard input cannot be read as {options.format}: use a file"
         )
-    stream: IO[bytes] = getattr(sys.stdin, "buffer", sys.stdin)
+    stream: Any = sys.stdin
+    stream = getattr(stream, "buffer", stream)
     lines = _decoded(stream, report, progress)
     format = options.format
     if format == "auto":
@@ -468,11 +469,8 @@ def check_columns(names: Sequence[str], schema: Any, options: InputOptions) -> N
         )
     kind = schema.field(options.text_field).type
     value = kind.value_type if types.is_dictionary(kind) else kind
-    if not (
-        types.is_string(value)
-        or types.is_large_string(value)
-        or types.is_string_view(value)
-    ):
+    # `is_string_view` is newer than the lowest version of pyarrow.
+    if str(value) not in ("string", "large_string", "string_view"):
         raise DataError(f"the column {options.text_field!r} holds {kind}, not texts")
 
 

@@ -180,7 +180,8 @@ class StandardOutput:
     @contextmanager
     def part(self, number: int) -> Iterator[Part]:
         """Write to standard output."""
-        stream = getattr(sys.stdout, "buffer", sys.stdout)
+        stream: Any = sys.stdout
+        stream = getattr(stream, "buffer", stream)
         part = Part(JsonWriter(stream, self._field), lambda item: print_line(str(item)))
         yield part
         part.close()

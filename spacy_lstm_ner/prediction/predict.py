@@ -237,8 +237,8 @@ def write_parts(predicted: Iterable[Predicted], to: Output, run: PredictionRun) 
 def _find_format(output: Path, format: str) -> str:
     """Return the format of the output.
 
-    RAISES (DataError): If it is unknown, or contradicts the suffix, or the file would be
-        in another format.
+    RAISES (DataError): If it is unknown or contradicts the suffix, or pyarrow is not
+        installed.
     """
     by_suffix = next(
         (key for key, end in FORMATS.items() if output.suffix == end), None
@@ -251,8 +251,8 @@ def _find_format(output: Path, format: str) -> str:
         raise DataError(f"{output} does not end in {FORMATS[format]}")
     if by_suffix is None and output.suffix and not output.is_dir():
         raise DataError(
-            f"{output}: a single file ends in {' or '.join(FORMATS.values())}; a folder "
-            f"has no suffix"
+            f"{output}: a single file ends in {' or '.join(FORMATS.values())}, and a "
+            f"folder has no suffix"
         )
     if str(output) == str(STDIN) and format != "jsonl":
         raise DataError("standard output can only be JSON lines")
@@ -261,7 +261,8 @@ def _find_format(output: Path, format: str) -> str:
             import pyarrow  # noqa: F401
         except ImportError:
             raise DataError(
-                f'{output}: Parquet needs pyarrow: pip install "spacy-lstm-ner[parquet]"'
+                f"{output}: Parquet needs pyarrow: pip install "
+                f'"spacy-lstm-ner[parquet]"'
             ) from None
     return format
 

@@ -150,8 +150,8 @@ def _find_schema(chunks: list[Chunk]) -> "pa.Schema":
             kind = pa.array([row.get(name) for row in rows]).type
         except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
             raise DataError(
-                f"the field {name!r} cannot be a column of Parquet: {error}: write JSON "
-                f"lines"
+                f"the field {name!r} cannot be a column of Parquet: {error}: write "
+                f"JSON lines"
             ) from None
         columns.append(pa.field(name, pa.string() if pa.types.is_null(kind) else kind))
     return pa.schema(columns)

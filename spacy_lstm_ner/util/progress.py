@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from time import monotonic
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
 from tqdm import tqdm
 
@@ -101,7 +101,7 @@ class _Silent:
         pass
 
 
-class _Bar(tqdm):
+class _Bar(tqdm):  # type: ignore[misc]
     """A progress bar."""
 
     def __init__(self, rate: Callable[[float], str] | None, **options: Any):
@@ -113,7 +113,7 @@ class _Bar(tqdm):
         if self._rate is not None:
             seconds = monotonic() - self._started
             self.set_postfix_str(self._rate(seconds), refresh=False)
-        return super().update(n)
+        return cast("bool | None", super().update(n))
 
     def restart(self) -> None:
         self.initial = self.n
