@@ -12,7 +12,7 @@ from .options import Arg, GpuId, Model, Opt, Quiet
 from .output import print_lines, print_written
 
 if TYPE_CHECKING:
-    from ..prediction.predict import PredictionRun
+    from ..prediction.run import PredictionRun
 
 
 @exit_on_error()
@@ -61,9 +61,15 @@ def predict_cli(
         ),
     ] = "auto",
     n_process: Annotated[
-        int,
-        Opt("--n-process", "-n", help="Processes; with --ray, workers", min=1),
-    ] = 1,
+        Optional[int],
+        Opt(
+            "--n-process",
+            "-n",
+            help="Processes, default: 1; with --ray, workers, default: one for each "
+            "CPU",
+            min=1,
+        ),
+    ] = None,
     part_size: Annotated[
         int, Opt("--part-size", help="Records in a part of the output folder", min=1)
     ] = 50_000,

@@ -83,6 +83,7 @@ def read_chunks(
     options: InputOptions,
     *,
     part_size: int | None = None,
+    part: int = 0,
     is_finished: Callable[[int], bool] = lambda part: False,
 ) -> Iterator[Chunk]:
     """Put records together into chunks.
@@ -91,12 +92,13 @@ def read_chunks(
         only rejected files do not.
     options: How they are read.
     part_size: Number of records in a part. None: all are in one part.
+    part: The number of the first part.
     is_finished: Whether a part is finished: its records are skipped.
     YIELDS: Chunks in the order of the records. The last chunk of each part says so; it
         may have no records.
     RAISES (DataError): If there are no records, or the first ones cannot be used.
     """
-    cutter = _Cutter(options, part_size, is_finished)
+    cutter = _Cutter(options, part_size, part, is_finished)
     n_rejected, has_records = 0, False
     first: Rejected | None = None
     for item in items:
@@ -126,6 +128,7 @@ class _Cutter:
         self,
         options: InputOptions,
         part_size: int | None,
+        part: int,
         is_finished: Callable[[int], bool],
     ):
         self._options = options
@@ -133,8 +136,8 @@ class _Cutter:
         self._is_finished = is_finished
         self._position = 0  # of the next record
         self._open = False  # whether the current part has records
-        self._chunk = Chunk(0)
-        self._skips = is_finished(0)
+        self._chunk = Chunk(part)
+        self._skips = is_finished(part)
 
     def add(self, item: Record | Rejected | Rows) -> Iterator[Chunk]:
         if isinstance(item, Rows):

@@ -8,7 +8,7 @@ import csv
 import glob
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
@@ -51,7 +51,7 @@ _SEPARATORS = ",\t;|"
 # whole file into memory.
 _MAX_FIELD = 1 << 26
 # Rows of a Parquet file that are read at once.
-_ROWS = 1024
+_ROWS = 1000
 _MAX_EXAMPLES = 3
 
 
@@ -426,7 +426,7 @@ def read_rows(
     from pyarrow.lib import ArrowException
 
     parquet = open_parquet(path)
-    check_columns(parquet.schema_arrow.names, parquet.schema_arrow, options)
+    check_columns(parquet.schema_arrow, options, path)
     metadata = parquet.metadata
     size, total = path.stat().st_size, max(1, metadata.num_rows)
     last = metadata.num_rows if last is None else last
@@ -454,24 +454,27 @@ def read_rows(
         start = end
 
 
-def check_columns(names: Sequence[str], schema: Any, options: InputOptions) -> None:
-    """RAISES (DataError): If the columns do not fit the options."""
-    import pyarrow.types as types
+def check_columns(schema: "pa.Schema", options: InputOptions, path: Path) -> None:
+    """RAISES (DataError): If the columns of a file do not fit the options."""
+    from pyarrow import types
 
-    if options.text_field not in names:
+    if options.text_field not in schema.names:
         raise DataError(
-            f"no column {options.text_field!r}, only {list(names)}: set --text-field"
+            f"{path}: no column {options.text_field!r}, only {schema.names}: set "
+            f"--text-field"
         )
-    if options.entities_field in names:
+    if options.entities_field in schema.names:
         raise DataError(
-            f"there is a column {options.entities_field!r} already: set "
+            f"{path}: there is a column {options.entities_field!r} already: set "
             f"--entities-field"
         )
     kind = schema.field(options.text_field).type
     value = kind.value_type if types.is_dictionary(kind) else kind
     # `is_string_view` is newer than the lowest version of pyarrow.
     if str(value) not in ("string", "large_string", "string_view"):
-        raise DataError(f"the column {options.text_field!r} holds {kind}, not texts")
+        raise DataError(
+            f"{path}: the column {options.text_field!r} holds {kind}, not texts"
+        )
 
 
 def _usable_rows(

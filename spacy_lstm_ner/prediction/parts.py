@@ -218,7 +218,8 @@ class OutputFolder:
         self.part_size = part_size
         self.errors = path / _ERRORS
         self._field = entities_field
-        self._schema: pa.Schema | None = None
+        #: For Parquet, the columns without the entities: the same in all parts.
+        self.schema: pa.Schema | None = None
         if path.is_dir() and any(path.iterdir()):
             self._check(settings, resume)
         self._settings = settings
@@ -262,6 +263,13 @@ class OutputFolder:
         """The file of the records of a part that were set aside."""
         return self.errors / f"part-{part:05d}.jsonl"
 
+    def begin(self) -> None:
+        """Write what is needed to resume, before the first part."""
+        if not (self.path / _MANIFEST).exists():
+            with atomic_write(self.path / _MANIFEST) as new:
+                settings = json.dumps(self._settings, indent=1, ensure_ascii=False)
+                new.write_text(settings, "utf8")
+
     def is_finished(self, part: int) -> bool:
         """Return whether a part is there already."""
         return part in self._finished
@@ -274,19 +282,15 @@ class OutputFolder:
     @contextmanager
     def part(self, number: int) -> Iterator[Part]:
         """Write a part."""
-        if not (self.path / _MANIFEST).exists():
-            with atomic_write(self.path / _MANIFEST) as new:
-                settings = json.dumps(self._settings, indent=1, ensure_ascii=False)
-                new.write_text(settings, "utf8")
-        if self.format == "parquet" and self._schema is None:
-            # The same columns in all parts.
-            self._schema = first_schema(sorted(self.path.glob("part-*")), self._field)
+        self.begin()
+        if self.format == "parquet" and self.schema is None:
+            self.schema = first_schema(sorted(self.path.glob("part-*")), self._field)
         with write_part(
             self.file(number),
             self.errors_file(number),
             format=self.format,
             entities_field=self._field,
-            schema=self._schema,
+            schema=self.schema,
         ) as part:
             yield part
 

@@ -1,8 +1,6 @@
 """Predict the entities of files of texts: the function behind the command `predict`."""
 
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 from time import monotonic
@@ -20,53 +18,11 @@ from .inputs import (
     find_files,
     read_records,
 )
-from .parts import FORMATS, Output, OutputFile, OutputFolder, Part, StandardOutput
+from .parts import FORMATS, Output, OutputFile, OutputFolder, StandardOutput
 from .predictor import EntityPredictor
 from .processes import Predicted, predict_here, predict_in_processes
 from .rows import ENTITIES_FIELD, TEXT_FIELD, Rejected
-
-# Records that were set aside of which the summary says why.
-_MAX_EXAMPLES = 5
-
-
-@dataclass
-class PredictionRun:
-    """The result of `predict`.
-
-    path: The file or folder that was written.
-    format: "jsonl" or "parquet".
-    records: Number of records that were written.
-    characters: Number of characters in their texts.
-    entities: Number of their entities.
-    rejected: Number of records that were set aside.
-    errors: The file or folder with them.
-    parts: Number of parts that were written.
-    finished_before: Number of parts that were there already.
-    seconds: Time after the pipeline was loaded.
-    examples: The first few records that were set aside, as text.
-    repairs: What was repaired in the input.
-    """
-
-    path: Path
-    format: str
-    errors: Path
-    records: int = 0
-    characters: int = 0
-    entities: int = 0
-    rejected: int = 0
-    parts: int = 0
-    finished_before: int = 0
-    seconds: float = 0.0
-    examples: list[str] = field(default_factory=list)
-    repairs: Repairs = field(default_factory=Repairs)
-
-    def add(self, part: Part) -> None:
-        """Add what was written of a part."""
-        self.records += part.records
-        self.entities += part.entities
-        self.rejected += part.rejected
-        self.parts += 1
-        self.examples += part.examples[: _MAX_EXAMPLES - len(self.examples)]
+from .run import PredictionRun, write_parts
 
 
 def predict(
@@ -79,7 +35,7 @@ def predict(
     spans_key: str = "sc",
     input_format: str = "auto",
     format: str = "auto",
-    n_process: int = 1,
+    n_process: int | None = None,
     part_size: int = 50_000,
     resume: bool = False,
     ray: str | None = None,
@@ -105,7 +61,8 @@ def predict(
         otherwise by the content.
     format: The format of the output, "jsonl" or "parquet"; "auto": by its suffix,
         otherwise "jsonl".
-    n_process: Number of processes; with `ray`, of workers.
+    n_process: Number of processes; None: 1. With `ray`, number of workers; None: one
+        for each CPU of the cluster.
     part_size: Number of records in a part.
     resume: Go on with an output folder: parts that are there are not written again.
     ray: The address of a Ray cluster, "auto" or "local": see `on_ray`.
@@ -154,9 +111,20 @@ def predict(
     if ray is not None:
         from .on_ray import predict_on_ray
 
-        predict_on_ray(run, predictor, files, options, to, ray, n_process, progress)
+        if not isinstance(to, OutputFolder):
+            raise DataError(f"{output}: with Ray, the output is a folder of parts")
+        predict_on_ray(
+            run,
+            predictor,
+            files,
+            options,
+            to,
+            address=ray,
+            n_workers=n_process,
+            progress=progress,
+        )
     else:
-        _predict(run, predictor, files, options, to, n_process, progress)
+        _predict(run, predictor, files, options, to, n_process or 1, progress)
     to.finish()
     return run
 
@@ -204,7 +172,6 @@ def _from_first(
             start = monotonic()
             counter.restart()
         yield item
-        run.characters += item[0].characters
         run.seconds = monotonic() - start
 
 
@@ -213,25 +180,6 @@ def _read_all(
 ) -> Iterator[Record | Rejected | Rows]:
     for file in files:
         yield from read_records(file, options, repairs, counter.update)
-
-
-def write_parts(predicted: Iterable[Predicted], to: Output, run: PredictionRun) -> None:
-    """Write predicted chunks to the parts that they belong to.
-
-    predicted: The chunks, in order, with the predictions for their records.
-    to: The output.
-    run: What was written is added to it.
-    """
-    with ExitStack() as stack:
-        part: Part | None = None
-        for chunk, predictions in predicted:
-            if part is None:
-                part = stack.enter_context(to.part(chunk.part))
-            part.write(chunk, predictions)
-            if chunk.ends_part:
-                stack.close()
-                run.add(part)
-                part = None
 
 
 def _find_format(output: Path, format: str) -> str:
@@ -267,12 +215,12 @@ def _find_format(output: Path, format: str) -> str:
     return format
 
 
-def _check_numbers(n_process: int, part_size: int, gpu_id: int) -> None:
+def _check_numbers(n_process: int | None, part_size: int, gpu_id: int) -> None:
     """RAISES (DataError): If a number is not valid."""
     for name, value in (("n_process", n_process), ("part_size", part_size)):
-        if value < 1:
+        if value is not None and value < 1:
             raise DataError(f"{name} = {value} is less than 1")
-    if gpu_id >= 0 and n_process > 1:
+    if gpu_id >= 0 and (n_process or 1) > 1:
         raise DataError("a GPU is used by one process: leave n_process at 1")
 
 
