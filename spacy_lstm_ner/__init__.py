@@ -61,6 +61,10 @@ if TYPE_CHECKING:
     from .pipeline import LSTMEntityRecognizer as LSTMEntityRecognizer
     from .pipeline import Uncertainty as Uncertainty
     from .pipeline.annotating import entity_scores as entity_scores
+    from .prediction import EntityPredictor as EntityPredictor
+    from .prediction.predict import predict as predict
+    from .prediction.predictor import Prediction as Prediction
+    from .prediction.run import PredictionRun as PredictionRun
     from .tags import ScoredSpan as ScoredSpan
     from .tags import Span as Span
 
@@ -87,6 +91,11 @@ _MODULES = {
     "check": "data.check",
     "CheckResult": "data.check",
     "Finding": "data.check",
+    # Prediction
+    "predict": "prediction.predict",
+    "PredictionRun": "prediction.run",
+    "EntityPredictor": "prediction",
+    "Prediction": "prediction.predictor",
     # Evaluation
     "evaluate": "evaluation.evaluate",
     "calibrate": "evaluation.calibrate",

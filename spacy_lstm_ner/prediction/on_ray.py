@@ -8,6 +8,7 @@ node was lost, is the same file with the same content.
 
 import json
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import chain
@@ -20,7 +21,7 @@ from .chunks import read_chunks
 from .inputs import InputOptions, check_columns, is_table, read_rows
 from .parts import OutputFolder
 from .predictor import EntityPredictor
-from .processes import ONE_THREAD, freeze
+from .processes import ONE_THREAD, predict_here, predict_in_processes
 from .run import PredictionRun, write_parts
 
 if TYPE_CHECKING:
@@ -29,9 +30,10 @@ if TYPE_CHECKING:
 #: Consecutive rows of a file: its path, the index of the first row, and after the last.
 Slice = tuple[str, int, int]
 
-# How often a part is computed again after its worker was lost. A text that ends each
-# worker must not be tried forever.
-_MAX_RETRIES = 5
+# After so many attempts to write a part, in each of which the worker or its node was
+# lost, it is predicted in a process of its own, which finds the text that ends it. Ray
+# would try forever.
+_MAX_ATTEMPTS = 2
 
 
 def predict_on_ray(
@@ -94,11 +96,9 @@ def predict_on_ray(
                 "schema": schema,
             },
             batch_size=1,
-            concurrency=min(n_workers, len(rows)),
+            compute=ray.data.ActorPoolStrategy(size=min(n_workers, len(rows))),
             num_cpus=1,
             runtime_env={"env_vars": ONE_THREAD},
-            max_restarts=-1,
-            max_task_retries=_MAX_RETRIES,
         )
         for row in dataset.iter_rows():
             run.merge(json.loads(row["run"]))
@@ -119,7 +119,7 @@ class _PartWorker:
         self._options = options
         self._folder = folder
         self._folder.schema = schema
-        freeze(predictor)
+        predictor.nlp  # noqa: B018
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[Any]]:
         """Write the parts of a batch.
@@ -127,17 +127,20 @@ class _PartWorker:
         RETURNS: Their numbers, and what was written, as JSON.
         """
         runs = []
-        for number, slices in zip(batch["part"], batch["slices"], strict=True):
+        for part, slices in zip(batch["part"], batch["slices"], strict=True):
+            number = int(part)
             items = chain.from_iterable(
                 read_rows(Path(path), self._options, first=first, last=last)
                 for path, first, last in json.loads(slices)
             )
-            chunks = read_chunks(items, self._options, part=int(number))
+            chunks = read_chunks(items, self._options, part=number)
             run = PredictionRun(self._folder.path, self._folder.format, Path())
-            predicted = (
-                (chunk, self._predictor.predict(chunk.texts)) for chunk in chunks
-            )
-            write_parts(predicted, self._folder, run)
+            with self._folder.attempt(number) as attempt:
+                if attempt > _MAX_ATTEMPTS:
+                    predicted = predict_in_processes(self._predictor, chunks, 1)
+                else:
+                    predicted = predict_here(self._predictor, chunks)
+                write_parts(predicted, self._folder, run)
             runs.append(json.dumps(run.counts()))
         return {"part": batch["part"], "run": runs}
 
@@ -210,6 +213,11 @@ def _cluster(address: str) -> Iterator[Any]:
     was_connected = ray.is_initialized()
     context = ray.data.DataContext.get_current()
     bars, context.enable_progress_bars = context.enable_progress_bars, False
+    # What goes wrong is raised.
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    logger = logging.getLogger("ray.data")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
     try:
         if not was_connected:
             ray.init(
@@ -227,6 +235,7 @@ def _cluster(address: str) -> Iterator[Any]:
         ) from error
     finally:
         context.enable_progress_bars = bars
+        logger.setLevel(level)
         if not was_connected:
             with suppress(Exception):
                 ray.shutdown()

@@ -12,6 +12,7 @@ pyarrow, ignore names that begin with "_".
 """
 
 import json
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
 FORMATS = {"jsonl": ".jsonl", "parquet": ".parquet"}
 # Messages that are kept of records that were set aside.
 _MAX_EXAMPLES = 5
-_MANIFEST, _SUCCESS, _ERRORS = "_predict.json", "_SUCCESS", "_errors"
+_MANIFEST, _SUCCESS = "_predict.json", "_SUCCESS"
+_ERRORS, _ATTEMPTS = "_errors", "_attempts"
 
 
 class Part:
@@ -294,8 +296,22 @@ class OutputFolder:
         ) as part:
             yield part
 
+    @contextmanager
+    def attempt(self, part: int) -> Iterator[int]:
+        """Count the attempts to write a part, also those of processes that were killed.
+
+        YIELDS: The number of this attempt, from 1.
+        """
+        file = self.path / _ATTEMPTS / f"part-{part:05d}"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("ab") as stream:
+            stream.write(b"x")
+        yield file.stat().st_size
+        file.unlink(missing_ok=True)
+
     def finish(self) -> None:
         """Mark the output as complete."""
+        shutil.rmtree(self.path / _ATTEMPTS, ignore_errors=True)
         with atomic_write(self.path / _SUCCESS) as new:
             new.touch()
 

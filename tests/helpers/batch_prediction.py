@@ -1,0 +1,49 @@
+"""Input and output of `predict`."""
+
+import json
+from hashlib import sha256
+from itertools import cycle, islice
+from pathlib import Path
+
+from .paths import SAMPLE
+
+#: Sentences of the sample.
+SENTENCES = [
+    json.loads(line)["text"]
+    for line in (SAMPLE / "resume.json").read_text("utf8").splitlines()[:200]
+]
+
+
+def write_lines(path: Path, records) -> Path:
+    """Write JSON lines."""
+    lines = (json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+    path.write_text("".join(lines), "utf8")
+    return path
+
+
+def numbered(n: int) -> list[dict]:
+    """Return n records with a text and a number."""
+    texts = islice(cycle(SENTENCES), n)
+    return [{"id": i, "text": f"{text}{i}"} for i, text in enumerate(texts)]
+
+
+def write_parquet(folder: Path, n: int) -> Path:
+    """Write n rows in two Parquet files of several row groups. One text is null."""
+    import pyarrow as pa
+    from pyarrow.parquet import write_table
+
+    rows = numbered(n)
+    rows[n // 2]["text"] = None
+    table = pa.Table.from_pylist(rows)
+    write_table(table.slice(0, n // 3), folder / "a.parquet", row_group_size=700)
+    write_table(table.slice(n // 3), folder / "b.parquet", row_group_size=1700)
+    return folder
+
+
+def part_contents(folder: Path) -> dict[str, str]:
+    """Return the hash of each part of an output folder, and of its errors, by name."""
+    files = [*folder.glob("part-*"), *folder.glob("_errors/*")]
+    return {
+        str(file.relative_to(folder)): sha256(file.read_bytes()).hexdigest()
+        for file in sorted(files)
+    }
