@@ -8,7 +8,7 @@ import csv
 import glob
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
@@ -18,7 +18,7 @@ from ..data.encoding import repair_offsets
 from ..data.literals import parse_json
 from ..data.problems import ACTIONS
 from ..data.records import AnnotatedText
-from ..data.sources import Progress, TextSource
+from ..data.sources import Progress, ReportProblem, TextSource
 from ..data.texts import check_untagged
 from ..data.values import (
     UNREADABLE,
@@ -91,7 +91,7 @@ class Repairs:
     counts: Counter[str] = field(default_factory=Counter)
     messages: list[str] = field(default_factory=list)
 
-    def of_file(self, path: str) -> Callable[[int, str, str], None]:
+    def of_file(self, path: str) -> ReportProblem:
         """Return a function to report the line, the kind and a message."""
 
         def report(line: int, kind: str, message: str) -> None:
@@ -201,7 +201,9 @@ def read_records(
         if is_table(path, options):
             yield from read_rows(path, options, progress)
         else:
-            yield from _checked(_read(path, options, repairs, progress), path, options)
+            report = repairs.of_file(str(path))
+            values = _read(path, options, report, progress)
+            yield from _checked(values, path, options, report)
     except (OSError, DataError) as error:
         reason = str(error).removeprefix(f"{path}: ")
         yield Rejected(str(path), 0, f"the rest of the file was not read: {reason}")
@@ -216,11 +218,13 @@ class _Value(NamedTuple):
 
 
 def _checked(
-    values: Iterator[_Value | Rejected], path: Path, options: InputOptions
+    values: Iterator[_Value | Rejected],
+    path: Path,
+    options: InputOptions,
+    report: ReportProblem,
 ) -> Iterator[Record | Rejected]:
     """Make records of values that have a text."""
     name = str(path)
-    ignore: Callable[[int, str, str], None] = lambda *problem: None  # noqa: E731
     for item in values:
         if isinstance(item, Rejected):
             yield item
@@ -239,7 +243,7 @@ def _checked(
             )
         else:
             # Surrogates, which spaCy cannot store.
-            repaired = repair_offsets(AnnotatedText(text, []), ignore).text
+            repaired = repair_offsets(AnnotatedText(text, [], line=line), report).text
             if repaired is not text:
                 value = {**value, options.text_field: repaired}
             yield Record(name, line, repaired, value)
@@ -248,10 +252,9 @@ def _checked(
 
 
 def _read(
-    path: Path, options: InputOptions, repairs: Repairs, progress: Progress
+    path: Path, options: InputOptions, report: ReportProblem, progress: Progress
 ) -> Iterator[_Value | Rejected]:
     """Read the values of a file that is not Parquet."""
-    report = repairs.of_file(str(path))
     format = options.format
     if path == STDIN:
         yield from _read_stdin(options, report, progress)
@@ -297,7 +300,7 @@ def _read_lines(
 def _read_array(
     source: TextSource,
     container: str,
-    report: Callable[[int, str, str], None],
+    report: ReportProblem,
     progress: Progress,
 ) -> Iterator[_Value | Rejected]:
     """Read values that may span lines."""
@@ -372,7 +375,7 @@ def _read_docs(path: Path, options: InputOptions) -> Iterator[_Value]:
 
 
 def _read_stdin(
-    options: InputOptions, report: Callable[[int, str, str], None], progress: Progress
+    options: InputOptions, report: ReportProblem, progress: Progress
 ) -> Iterator[_Value | Rejected]:
     """Read standard input, as UTF-8."""
     if sys.stdin is None or options.format in ("parquet", "spacy"):
@@ -391,7 +394,7 @@ def _read_stdin(
 
 
 def _decoded(
-    stream: IO[bytes], report: Callable[[int, str, str], None], progress: Progress
+    stream: IO[bytes], report: ReportProblem, progress: Progress
 ) -> Iterator[tuple[int, str]]:
     for number, raw in enumerate(stream, 1):
         progress(len(raw))

@@ -1,11 +1,17 @@
 """Input and output of `predict`."""
 
 import json
+import os
 from hashlib import sha256
 from itertools import cycle, islice
 from pathlib import Path
 
+from spacy_lstm_ner import EntityPredictor
+
 from .paths import SAMPLE
+
+#: Parts of texts that end a process or raise an error, see `FatalPredictor`.
+FATAL, ERROR = "FATAL", "ERROR"
 
 #: Sentences of the sample.
 SENTENCES = [
@@ -47,3 +53,15 @@ def part_contents(folder: Path) -> dict[str, str]:
         str(file.relative_to(folder)): sha256(file.read_bytes()).hexdigest()
         for file in sorted(files)
     }
+
+
+class FatalPredictor(EntityPredictor):
+    """Ends its process at a text that contains FATAL, and raises at one with ERROR."""
+
+    def _in_a_batch(self, texts):
+        for text in texts:
+            if FATAL in text:
+                os._exit(1)
+            if ERROR in text:
+                raise ValueError("this text cannot be predicted")
+        return super()._in_a_batch(texts)
