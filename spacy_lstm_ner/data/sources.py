@@ -101,8 +101,7 @@ class TextSource:
                 raise DataError(f"{path}: {advice}")
         if start[257:262] == b"ustar":
             raise DataError(f"{path}: a tar archive: unpack it first")
-        with self.open() as file:
-            sample = file.read(_SAMPLE)
+        sample = self._beginning(_SAMPLE)
         if sample[257:262] == b"ustar":
             raise DataError(f"{path}: a compressed tar archive: unpack it first")
         if encoding == "auto":
@@ -164,11 +163,26 @@ class TextSource:
     def first_lines(self) -> list[tuple[int, str]]:
         """Return the numbers and texts of the lines in the first megabyte, for
         detection. Problems are ignored: they are reported when the file is read."""
-        with self.open() as file:
-            start = file.read(_PEEK)
+        start = self._beginning(_PEEK)
         lines = list(self._lines(io.BytesIO(start), lambda *problem: None))
         # The last line is incomplete.
         return lines[:-1] if len(start) == _PEEK and len(lines) > 1 else lines
+
+    def _beginning(self, size: int) -> bytes:
+        """Return the first bytes of the file, for detection; of a damaged file, those
+        before the damage.
+
+        RAISES (DataError): If there are none.
+        """
+        start = b""
+        try:
+            with self.open() as file:
+                while len(start) < size and (block := file.read(_BLOCK)):
+                    start += block
+        except DataError:
+            if not start:
+                raise
+        return start[:size]
 
     def _lines(
         self, file: IO[bytes], report: ReportProblem
