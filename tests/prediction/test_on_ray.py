@@ -11,7 +11,14 @@ import pytest
 
 from spacy_lstm_ner import DataError, predict
 
-from ..helpers.batch_prediction import part_contents, write_parquet
+from ..helpers.batch_prediction import (
+    FATAL,
+    FatalPredictor,
+    numbered,
+    part_contents,
+    write_parquet,
+)
+from ..helpers.paths import REPOSITORY
 
 ray = pytest.importorskip("ray")
 pytest.importorskip("pandas")  # Ray Data needs it
@@ -148,3 +155,25 @@ def test_input_that_is_not_parquet_is_refused(model, tmp_path):
     with pytest.raises(DataError, match=r"texts\.txt is not Parquet"):
         predict(model, texts, tmp_path / "out", ray="local")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_text_that_ends_each_worker_is_set_aside(
+    model, cluster, tmp_path, monkeypatch
+):
+    import pyarrow as pa
+    from pyarrow.parquet import write_table
+
+    # Workers import the class by its module.
+    monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
+    monkeypatch.setattr(
+        "spacy_lstm_ner.prediction.predict.EntityPredictor", FatalPredictor
+    )
+    records = numbered(900)
+    records[450]["text"] += FATAL
+    write_table(pa.Table.from_pylist(records), tmp_path / "in.parquet")
+    out = tmp_path / "out"
+    found = run(model, tmp_path / "in.parquet", out, cluster)
+    assert found.records == 899 and found.parts == 3
+    (example,) = found.examples
+    assert "in.parquet:451: a worker process that predicted this text died" in example
+    assert not (out / "_attempts").exists()
