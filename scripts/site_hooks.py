@@ -32,6 +32,7 @@ PACKAGE = "spacy_lstm_ner"
 API_SECTIONS = {
     "pipeline": "Entities and their scores",
     "data": "Data",
+    "prediction": "Prediction",
     "evaluation": "Evaluation",
     "inspect": "Inspection",
     "exceptions": "Exceptions",
