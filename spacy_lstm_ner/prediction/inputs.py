@@ -129,14 +129,15 @@ class InputOptions:
             )
 
 
-def find_files(inputs: Iterable[str | Path]) -> list[Path]:
+def find_files(inputs: Iterable[str | Path], output: str | Path = "") -> list[Path]:
     """Find the input files.
 
     inputs: Files, folders, patterns such as "news/*.jsonl.gz" ("**" for folders at any
         depth), and "-" for standard input.
+    output: The output, which may be a folder in an input folder.
     RETURNS: The files in the order of the inputs; those of a folder or a pattern sorted
         by name. Of a folder, files with a suffix of `FORMATS`, at any depth, except in
-        files and folders whose names begin with "." or "_".
+        files and folders whose names begin with "." or "_", and in the output.
     RAISES (DataError): For an input without files, and standard input beside others.
     """
     files: list[Path] = []
@@ -146,7 +147,11 @@ def find_files(inputs: Iterable[str | Path]) -> list[Path]:
         if name == str(STDIN) or path.is_file():
             found = [path]
         elif path.is_dir():
-            found = sorted(file for file in path.rglob("*") if _is_data(file, path))
+            found = sorted(
+                file
+                for file in path.rglob("*")
+                if _is_data(file, path) and not _is_in(file, output, path)
+            )
             if not found:
                 listed = ", ".join(suffix for few in FORMATS.values() for suffix in few)
                 raise DataError(f"{name}: no file in this folder ends in {listed}")
@@ -161,6 +166,12 @@ def find_files(inputs: Iterable[str | Path]) -> list[Path]:
     if STDIN in files and len(files) > 1:
         raise DataError("standard input (-) can only be read alone")
     return files
+
+
+def _is_in(file: Path, output: str | Path, folder: Path) -> bool:
+    """Return whether a file of a folder belongs to an output inside of the folder."""
+    target = Path(output).resolve()
+    return folder.resolve() in target.parents and target in file.resolve().parents
 
 
 def _is_data(file: Path, folder: Path) -> bool:

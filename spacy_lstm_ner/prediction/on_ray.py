@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from ..exceptions import DataError
@@ -100,8 +101,10 @@ def predict_on_ray(
             num_cpus=1,
             runtime_env={"env_vars": ONE_THREAD},
         )
+        start = monotonic()
         for row in dataset.iter_rows():
             run.merge(json.loads(row["run"]))
+            run.seconds = monotonic() - start
             counter.update(sizes[row["part"]])
 
 

@@ -12,6 +12,8 @@ pyarrow, ignore names that begin with "_".
 """
 
 import json
+import os
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -225,10 +227,9 @@ class OutputFolder:
         if path.is_dir() and any(path.iterdir()):
             self._check(settings, resume)
         self._settings = settings
-        self._finished = {
-            int(file.stem.removeprefix("part-"))
-            for file in path.glob(f"part-*{FORMATS[format]}")
-        }
+        name = re.compile(rf"part-(\d+){re.escape(FORMATS[format])}")
+        found = map(name.fullmatch, os.listdir(path) if path.is_dir() else ())
+        self._finished = {int(match[1]) for match in found if match}
 
     def _check(self, settings: dict[str, Any], resume: bool) -> None:
         """RAISES (DataError): If the folder is not of a run with the same settings."""

@@ -61,8 +61,9 @@ def predict(
         otherwise by the content.
     format: The format of the output, "jsonl" or "parquet"; "auto": by its suffix,
         otherwise "jsonl".
-    n_process: Number of processes; None: 1. With `ray`, number of workers; None: one
-        for each CPU of the cluster.
+    n_process: Number of processes; None: 1. A script that sets it must begin its work
+        below ``if __name__ == "__main__":``, since each process imports it. With
+        `ray`, number of workers; None: one for each CPU of the cluster.
     part_size: Number of records in a part.
     resume: Go on with an output folder: parts that are there are not written again.
     ray: The address of a Ray cluster, "auto" or "local": see `on_ray`.
@@ -77,7 +78,7 @@ def predict(
     given = [inputs] if isinstance(inputs, str | Path) else list(inputs)
     _check_numbers(n_process, part_size, gpu_id)
     format = _find_format(Path(output), format)
-    files = find_files(given)
+    files = find_files(given, output)
     _check_not_an_input(Path(output), files)
     if resume and (files == [STDIN] or not _is_folder(Path(output), format)):
         raise DataError(
@@ -101,7 +102,7 @@ def predict(
     else:
         to = OutputFolder(
             Path(output),
-            _settings(predictor, files, options, part_size),
+            _settings(predictor, files, options, part_size, format),
             format=format,
             entities_field=entities_field,
             part_size=part_size,
@@ -241,7 +242,11 @@ def _check_not_an_input(output: Path, files: list[Path]) -> None:
 
 
 def _settings(
-    predictor: EntityPredictor, files: list[Path], options: InputOptions, part_size: int
+    predictor: EntityPredictor,
+    files: list[Path],
+    options: InputOptions,
+    part_size: int,
+    format: str,
 ) -> dict[str, Any]:
     """Return what determines the output."""
     return {
@@ -258,6 +263,7 @@ def _settings(
         "entities_field": options.entities_field,
         "spans_key": predictor.spans_key,
         "part_size": part_size,
+        "format": format,
     }
 
 

@@ -160,7 +160,8 @@ class _Pool:
             except BrokenProcessPool:
                 raise OSError(
                     f"the {self._n_process} worker processes die as soon as they have "
-                    f"started: try fewer"
+                    f"started: try fewer. (A script must begin its work below "
+                    f'if __name__ == "__main__":)'
                 ) from None
         return self.submit(texts).result()
 

@@ -3,6 +3,7 @@
 import gzip
 import json
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -276,6 +277,27 @@ def test_what_was_there_is_not_mixed_with_another_run(model, trained, tmp_path):
         predict(model, path, tmp_path / "full", resume=True)
 
 
+def test_an_output_inside_of_the_input_is_not_read(model, tmp_path):
+    write_lines(tmp_path / "in.jsonl", numbered(20))
+    for resume in (False, True):
+        run = predict(model, tmp_path, tmp_path / "out", part_size=10, resume=resume)
+        assert run.parts + run.finished_before == 2
+    assert run.parts == 0
+
+
+def test_entities_without_probabilities(tmp_path):
+    nlp = spacy.blank("zh")
+    ruler = nlp.add_pipe("entity_ruler")
+    ruler.add_patterns([{"label": "NAME", "pattern": "王芳"}])
+    nlp.to_disk(tmp_path / "model")
+    path = write_lines(tmp_path / "in.jsonl", [{"text": "王芳任教授。"}])
+    predict(tmp_path / "model", path, tmp_path / "out.jsonl")
+    (row,) = json_lines(tmp_path / "out.jsonl")
+    assert row["entities"] == [
+        {"start": 0, "end": 2, "label": "NAME", "text": "王芳", "score": None}
+    ]
+
+
 def test_a_damaged_file_among_others_does_not_end_the_run(model, tmp_path):
     folder = tmp_path / "in"
     folder.mkdir()
@@ -323,6 +345,23 @@ def test_the_command_from_and_to_the_terminal(model):
     rows = [json.loads(line) for line in result.stdout.decode().splitlines()]
     assert [row["text"] for row in rows] == ["王芳任北京大学教授。", "李明"]
     assert all(set(row) == {"text", "entities"} for row in rows)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_command_ends_at_a_signal(number, model, tmp_path):
+    path = write_lines(tmp_path / "in.jsonl", numbered(30_000))
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "spacy", "lstm-ner", "predict", str(model)]
+    command += [str(path), str(out), "--part-size", "200", "-n", "2", "-q"]
+    with subprocess.Popen(command, stdout=-1, stderr=-1) as process:
+        while not list(out.glob("part-*")):
+            time.sleep(0.01)
+        process.send_signal(number)
+        output, errors = process.communicate(timeout=10)
+    assert process.returncode == 128 + number
+    assert b"Traceback" not in output + errors
+    assert not [file for file in out.iterdir() if file.name.startswith(".")]
 
 
 def test_a_pipeline_that_does_not_exist(tmp_path):
