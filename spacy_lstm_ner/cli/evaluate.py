@@ -25,9 +25,14 @@ def evaluate_cli(
     """Evaluate a pipeline on annotated data, by entity and by tag.
 
     An entity is correct if its boundaries and its label are correct. Precision, recall
-    and F1 are given overall and by label, as `spacy evaluate` computes them. From
-    the BIO tags of all tokens, accuracy and macro-averaged precision, recall and
-    F1 are computed.
+    and F1 are given overall and by label, as `spacy evaluate` computes them, rounded to
+    what their intervals allow: 95% bootstrap intervals, that is, for other documents of
+    the same kind. The JSON file has all digits.
+
+    Partial matches are counted as in MUC, by four schemes: strict (boundaries and
+    label), exact (boundaries), partial (boundaries; an overlap is half correct) and
+    type (label, with an overlap). From the BIO tags of all tokens, accuracy and
+    macro-averaged precision, recall and F1 are computed.
 
     Example:
 

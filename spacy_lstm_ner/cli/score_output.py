@@ -17,22 +17,34 @@ def write_scores(scores: dict[str, Any], path: Path) -> None:
 
 
 def print_scores(scores: dict[str, Any], msg: Printer) -> None:
-    """Print scores as tables, in percent."""
+    """Print scores as tables, in percent, with as many decimals as their intervals
+    allow."""
     per_type = scores.get("ents_per_type") or {}
-    rows = [
-        (printable(name), *map(_percent, prf.values()))
-        for name, prf in per_type.items()
-    ]
-    overall = [_percent(scores.get(f"ents_{x}")) for x in "prf"]
+    intervals = scores.get("ents_intervals") or {}
+    of_type = intervals.get("per_type", {})
+    overall = {x: scores.get(f"ents_{x}") for x in "prf"}
     msg.table(
-        [*sorted(rows), ("all", *overall)],
-        header=("Entities", "P", "R", "F"),
-        aligns=("l", "r", "r", "r"),
+        [
+            *sorted(
+                (printable(label), *_score_cells(prf, of_type.get(label, {})))
+                for label, prf in per_type.items()
+            ),
+            ("all", *_score_cells(overall, intervals)),
+        ],
+        header=("Entities", "P", "R", "F", "95% interval of F"),
+        aligns=("l", "r", "r", "r", "r"),
         divider=True,
     )
+    if documents := intervals.get("documents"):
+        msg.text(
+            f"Intervals: bootstrap over {documents:,} documents. Trainings with other "
+            f"seeds may differ by more."
+        )
+    if muc := scores.get("ents_muc"):
+        _print_matches(muc, intervals, msg)
     if scores.get("ents_ece") is not None:
         msg.table(
-            [("all", _percent(scores["ents_ece"]))],
+            [("all", percent(scores["ents_ece"], 1))],
             header=("Probabilities", "Expected calibration error"),
             aligns=("l", "r"),
             divider=True,
@@ -40,12 +52,54 @@ def print_scores(scores: dict[str, Any], msg: Printer) -> None:
     if "bio_acc" in scores:
         names = {"acc": "Accuracy", "macro_p": "P", "macro_r": "R", "macro_f": "F"}
         msg.table(
-            [("all (macro)", *(_percent(scores[f"bio_{x}"]) for x in names))],
+            [("all (macro)", *(percent(scores[f"bio_{x}"], 1) for x in names))],
             header=("BIO tags", *names.values()),
             aligns=("l", "r", "r", "r", "r"),
             divider=True,
         )
 
 
-def _percent(score: float | None) -> str:
-    return "-" if score is None else f"{100 * score:.2f}"
+def _print_matches(
+    muc: dict[str, Any], intervals: dict[str, Any], msg: Printer
+) -> None:
+    """Print the counts of partial matches."""
+    names = ("correct", "incorrect", "partial", "missing", "spurious")
+    digits = _decimals(intervals.get("f"))
+    msg.table(
+        [
+            (
+                scheme,
+                *(f"{counts[name]:,}" for name in names),
+                percent(counts["f"], digits),
+            )
+            for scheme, counts in muc.items()
+        ],
+        header=("Matches", *map(str.capitalize, names), "F"),
+        aligns=("l", *("r" for _ in names), "r"),
+        divider=True,
+    )
+
+
+def _score_cells(prf: dict[str, Any], intervals: dict[str, Any]) -> list[str]:
+    """Precision, recall, F1 and the interval of F1."""
+    cells = [percent(prf[x], _decimals(intervals.get(x))) for x in "prf"]
+    return [*cells, interval_text(intervals.get("f"))]
+
+
+def interval_text(interval: list[float] | None) -> str:
+    """Format an interval in percent; "-" if it has no width."""
+    if interval is None or interval[0] == interval[1]:
+        return "-"
+    digits = _decimals(interval)
+    return " to ".join(percent(limit, digits) for limit in interval)
+
+
+def _decimals(interval: list[float] | None) -> int:
+    from ..evaluation.significance import Interval, decimals
+
+    return 2 if interval is None else decimals(Interval(*interval))
+
+
+def percent(score: float | None, digits: int) -> str:
+    """Format a score in percent."""
+    return "-" if score is None else f"{100 * score:.{digits}f}"

@@ -27,12 +27,20 @@ def test_evaluate_prints_and_writes_all_scores(trained, tmp_path):
     scores = spacy.load(tmp_path / "model").evaluate(list(Corpus(corpus)(trained)))
     for name in ("ents_p", "ents_r", "ents_f", "bio_acc", "bio_macro_f"):
         assert written[name] == pytest.approx(scores[name])
-        assert f"{100 * scores[name]:.2f}" in output
     for label, figures_of_label in scores["ents_per_type"].items():
         assert written["ents_per_type"][label] == pytest.approx(figures_of_label)
+    # Few documents: the interval is wide, and there are no decimals.
+    low, high = written["ents_intervals"]["f"]
+    assert low < scores["ents_f"] < high and high - low > 0.1
+    figures_of_all = " ".join(f"{100 * scores[f'ents_{x}']:.0f}" for x in "prf")
+    assert f"all {figures_of_all} {100 * low:.0f} to {100 * high:.0f}" in output
+    strict = written["ents_muc"]["strict"]
+    assert strict["f"] == pytest.approx(scores["ents_f"])
+    assert f"strict {strict['correct']} {strict['incorrect']} 0 " in output
+    assert f"all (macro) {100 * scores['bio_acc']:.1f} " in output
     assert "TITLE" in output
     assert (
-        f"Expected calibration error all {100 * written['ents_ece']:.2f}"
+        f"Expected calibration error all {100 * written['ents_ece']:.1f}"
         in " ".join(word for word in output.split() if set(word) != {"-"})
     )
     # Straight from the dataset file it is the same, and a limit makes it less.
