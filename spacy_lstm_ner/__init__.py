@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from .data.writers import Export as Export
     from .evaluation.calibrate import Calibration as Calibration
     from .evaluation.calibrate import calibrate as calibrate
+    from .evaluation.compare import Comparison as Comparison
+    from .evaluation.compare import compare as compare
     from .evaluation.error_analysis import ErrorAnalysis as ErrorAnalysis
     from .evaluation.error_analysis import find_errors as find_errors
     from .evaluation.evaluate import evaluate as evaluate
@@ -98,6 +100,8 @@ _MODULES = {
     "Prediction": "prediction.predictor",
     # Evaluation
     "evaluate": "evaluation.evaluate",
+    "compare": "evaluation.compare",
+    "Comparison": "evaluation.compare",
     "calibrate": "evaluation.calibrate",
     "Calibration": "evaluation.calibrate",
     "find_errors": "evaluation.error_analysis",

@@ -7,6 +7,7 @@ import typer
 
 from .calibrate import calibrate_cli
 from .check import check_cli
+from .compare import compare_cli
 from .convert import convert_cli
 from .errors import errors_cli
 from .evaluate import evaluate_cli
@@ -25,6 +26,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "export": export_cli,
     "predict": predict_cli,
     "evaluate": evaluate_cli,
+    "compare": compare_cli,
     "calibrate": calibrate_cli,
     "errors": errors_cli,
     "pick": pick_cli,

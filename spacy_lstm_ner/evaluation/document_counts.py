@@ -27,8 +27,10 @@ class DocumentCounts:
         """The counts of a label, or of all of them.
 
         label: The label. None: all.
-        RETURNS: (documents, 3)
+        RETURNS: (documents, 3); zeros for a label that does not occur.
         """
+        if label is not None and label not in self.labels:
+            return np.zeros((len(self.counts), 3), dtype="int64")
         if label is None:
             totals: NDArray[np.int64] = self.counts.sum(axis=1)
             return totals
