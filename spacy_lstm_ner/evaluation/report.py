@@ -11,7 +11,9 @@ from spacy.scorer import PRFScore
 from thinc.api import Config
 
 from ..pipeline.loading import load_pipeline
+from .document_counts import count_entities
 from .error_analysis import ErrorAnalysis, find_errors
+from .evaluate import intervals_by_label
 from .inputs import require_files
 from .matching import EntityError
 from .scorer import CalibrationBin, calibration_curve
@@ -135,6 +137,13 @@ def scores_by_type(analysis: ErrorAnalysis) -> dict[str, PRFScore]:
         label: PRFScore(tp=correct, fp=n_predicted - correct, fn=n_gold - correct)
         for label, (correct, n_predicted, n_gold) in counts.items()
     }
+
+
+def score_intervals(analysis: ErrorAnalysis) -> dict[str, Any]:
+    """Compute the intervals of precision, recall and F1, overall and by type: see
+    `evaluate.intervals_by_label`."""
+    documents = [(record.gold, record.predicted) for record in analysis.records]
+    return intervals_by_label(count_entities(documents))
 
 
 #: Rows and columns of `confusion_matrix` beside the labels: a column for entities that

@@ -3,6 +3,7 @@
 import html
 from collections.abc import Iterable, Sequence
 
+from ..evaluation.significance import Interval, decimals
 from ..util.text import code_point, is_control
 
 
@@ -70,9 +71,25 @@ def table_html(
     )
 
 
-def percent(score: float | None) -> str:
-    """Format a score in percent; "–" if there is none."""
-    return "–" if score is None else f"{100 * score:.2f}"
+def percent(score: float | None, interval: Sequence[float] | None = None) -> str:
+    """Format a score in percent; "–" if there is none.
+
+    score: The score.
+    interval: Its confidence interval, which decides how many decimals there are. None:
+        two.
+    """
+    if score is None:
+        return "–"
+    digits = 2 if interval is None else decimals(Interval(*interval))
+    return f"{100 * score:.{digits}f}"
+
+
+def interval_text(interval: Sequence[float] | None) -> str:
+    """Format a confidence interval in percent; "–" if there is none, or if it has no
+    width."""
+    if interval is None or interval[0] == interval[1]:
+        return "–"
+    return " to ".join(percent(limit, interval) for limit in interval)
 
 
 def chart_html(title: str, svg: str, legend: str, table: str) -> str:

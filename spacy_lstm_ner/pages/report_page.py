@@ -1,5 +1,6 @@
 """The page of a report: its sections, the summary and the config."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -7,13 +8,21 @@ from ..evaluation.report import (
     Report,
     entity_calibration,
     make_report,
+    score_intervals,
     scores_by_type,
 )
 from ..evaluation.scorer import expected_calibration_error
 from ..util.atomic import atomic_write
 from ..util.progress import duration
 from .charts import require_matplotlib
-from .elements import label_html, note_html, percent, table_html, text_html
+from .elements import (
+    interval_text,
+    label_html,
+    note_html,
+    percent,
+    table_html,
+    text_html,
+)
 from .page import asset, page
 from .report_curves import learning_curves
 from .report_errors import calibration, confident_errors, confusion, label_issues
@@ -79,9 +88,12 @@ def _summary(report: Report) -> str:
     analysis, log = report.analysis, report.log
     overall = scores_by_type(analysis)[""]
     data = text_html(Path(report.data).stem)
-    facts = {f"F1 on {data}": f"{percent(overall.fscore)}%"}
+    intervals = score_intervals(analysis)
+    facts = {f"F1 on {data}": _with_interval(overall.fscore, intervals["f"])}
     if report.test_scores:
-        facts["F1 on test"] = f"{percent(report.test_scores['ents_f'])}%"
+        # Scores of earlier versions have no intervals.
+        on_test = (report.test_scores.get("ents_intervals") or {}).get("f")
+        facts["F1 on test"] = _with_interval(report.test_scores["ents_f"], on_test)
     if curve := entity_calibration(analysis):
         error = expected_calibration_error(curve)
         facts["expected calibration error"] = f"{percent(error)}%"
@@ -102,14 +114,28 @@ def _summary(report: Report) -> str:
         f"Evaluated on {text_html(report.data)}: {len(analysis.records):,} records, "
         f"{analysis.gold.total():,} entities."
     )
-    return f'{evaluated}<dl class="facts">{listed}</dl>\n{_score_table(report)}'
+    table = _score_table(report, intervals)
+    return f'{evaluated}<dl class="facts">{listed}</dl>\n{table}'
 
 
-def _score_table(report: Report) -> str:
-    """Precision, recall and F1 by type, on the data and on test data."""
+def _with_interval(score: float, interval: Sequence[float] | None) -> str:
+    """A score in percent, and its interval if it has one."""
+    text = f"{percent(score, interval)}%"
+    if (limits := interval_text(interval)) != "–":
+        text += f" ({limits})"
+    return text
+
+
+def _score_table(report: Report, intervals: dict[str, Any]) -> str:
+    """Precision, recall and F1 by type, on the data and on test data, with as many
+    decimals as their intervals allow.
+
+    intervals: The intervals on the data.
+    """
     test_scores = report.test_scores or {}
     on_test = {**(test_scores.get("ents_per_type") or {})}
     on_test[""] = {x: test_scores.get(f"ents_{x}") for x in "prf"}
+    test_intervals = test_scores.get("ents_intervals") or {}
     on_data = scores_by_type(report.analysis)
     gold = report.analysis.gold
     rows = []
@@ -120,14 +146,31 @@ def _score_table(report: Report) -> str:
         ]
         prf = on_data.get(label)
         scores = (prf.precision, prf.recall, prf.fscore) if prf else [None] * 3
-        row += map(percent, scores)
+        limits = _of_type(intervals, label)
+        row += [
+            percent(score, limits.get(x))
+            for x, score in zip("prf", scores, strict=True)
+        ]
+        row.append(interval_text(limits.get("f")))
         if test_scores:
-            row += [percent((on_test.get(label) or {}).get(x)) for x in "prf"]
+            found, limits = on_test.get(label) or {}, _of_type(test_intervals, label)
+            row += [percent(found.get(x), limits.get(x)) for x in "prf"]
         rows.append(row)
-    header = ["Type", "entities", "P", "R", "F1"]
+    header = ["Type", "entities", "P", "R", "F1", "95% interval"]
     if test_scores:
         header += ["P on test", "R on test", "F1 on test"]
-    return table_html(header, rows, caption="Precision, recall and F1 in percent")
+    note = note_html(
+        f"95% intervals: bootstrap over {len(report.analysis.records):,} records. "
+        f"Trainings with other seeds may differ by more."
+    )
+    table = table_html(header, rows, caption="Precision, recall and F1 in percent")
+    return table + note
+
+
+def _of_type(intervals: dict[str, Any], label: str) -> dict[str, Any]:
+    """The intervals of a label; "": of all."""
+    found = intervals.get("per_type", {}).get(label) if label else intervals
+    return found or {}
 
 
 def _config(report: Report) -> str:
