@@ -54,8 +54,12 @@ class Chunk:
         i: Its index.
         reason: Why.
         """
-        fields = self.fields[i] if self.fields is not None else None
-        content = None if fields is None else json_line(fields).decode().rstrip("\n")
+        if self.fields is not None:
+            fields = self.fields[i]
+        else:
+            assert self.table is not None
+            (fields,) = self.table.slice(i, 1).to_pylist()
+        content = json_line(fields).decode().rstrip("\n")
         return Rejected(*self.places[i], reason, content)
 
     def remove(self, reasons: list[str]) -> list[Rejected]:

@@ -193,7 +193,7 @@ def is_table(path: Path, options: InputOptions) -> bool:
     if path == STDIN:
         return False
     if options.format == "auto":
-        return is_parquet(path)
+        return is_parquet(path) or _format_by_name(path) == "parquet"
     return options.format == "parquet"
 
 
@@ -208,16 +208,21 @@ def read_records(
     progress: Called with the number of bytes that were read.
     YIELDS: Records; of a Parquet file, rows.
     """
+    items: Iterator[Record | Rejected | Rows]
+    what = "the file"
     try:
         if is_table(path, options):
-            yield from read_rows(path, options, progress)
+            items = read_rows(path, options, progress)
         else:
             report = repairs.of_file(str(path))
             values = _read(path, options, report, progress)
-            yield from _checked(values, path, options, report)
+            items = _checked(values, path, options, report)
+        for item in items:
+            yield item
+            what = "the rest of the file"
     except (OSError, DataError) as error:
         reason = str(error).removeprefix(f"{path}: ")
-        yield Rejected(str(path), 0, f"the rest of the file was not read: {reason}")
+        yield Rejected(str(path), 0, f"{what} was not read: {reason}")
 
 
 class _Value(NamedTuple):

@@ -42,7 +42,8 @@ class Rejected(NamedTuple):
     content: str | None = None
 
     def __str__(self) -> str:
-        return f"{self.path}:{self.line}: {self.reason}"
+        place = f"{self.path}:{self.line}" if self.line else self.path
+        return f"{place}: {self.reason}"
 
 
 def entity_dicts(text: str, entities: Sequence[Entity]) -> list[dict[str, Any]]:

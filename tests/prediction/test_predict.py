@@ -9,6 +9,7 @@ import sys
 import time
 from collections import Counter
 from hashlib import sha256
+from pathlib import Path
 
 import pytest
 import spacy
@@ -110,6 +111,29 @@ def test_parquet_in_and_out(model, tmp_path):
             "reason": "no text in the column 'text': it is null",
         }
     ]
+
+
+def test_parquet_files_with_other_columns(model, tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    from pyarrow.parquet import read_table, write_table
+
+    rows = numbered(4)
+    write_table(pa.Table.from_pylist(rows[:2]), tmp_path / "a.parquet")
+    other = pa.table({"text": [row["text"] for row in rows[2:]], "x": [1, 2]})
+    write_table(other, tmp_path / "b.parquet")
+    (tmp_path / "c.parquet").write_bytes(b"")
+    run = predict(model, tmp_path, tmp_path / "out", format="parquet")
+    assert read_table(tmp_path / "out")["id"].to_pylist() == [0, 1]
+    errors = json_lines(tmp_path / "out" / "_errors" / "part-00000.jsonl")
+    found = {(Path(error["file"]).name, error["line"]) for error in errors}
+    assert found == {("b.parquet", 1), ("b.parquet", 2), ("c.parquet", 0)}
+    contents = [json.loads(e["content"]) for e in errors if "content" in e]
+    assert contents == other.to_pylist()
+    assert run.rejected == 3
+    # JSON lines hold rows with any columns.
+    predict(model, tmp_path, tmp_path / "out.jsonl")
+    rows = json_lines(tmp_path / "out.jsonl")
+    assert [row.get("x") for row in rows] == [None, None, 1, 2]
 
 
 def test_json_as_parquet(model, tmp_path):
@@ -318,7 +342,7 @@ def test_a_damaged_file_among_others_does_not_end_the_run(model, tmp_path):
     ids = Counter(row["id"] for row in rows)
     assert all(ids[i] == 3 for i in range(5)) and run.records == len(rows)
     assert 1000 < len(rows) < 9000 and run.rejected == 1
-    assert "b.jsonl.gz:0: the rest of the file was not read" in run.examples[0]
+    assert "b.jsonl.gz: the rest of the file was not read" in run.examples[0]
 
 
 # The command
