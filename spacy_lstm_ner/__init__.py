@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from .layers import RNN as RNN
     from .layers import CharEmbed as CharEmbed
     from .layers import HashCharEmbed as HashCharEmbed
+    from .layers import JiebaTaggerEmbed as JiebaTaggerEmbed
     from .layers import LexiconEmbed as LexiconEmbed
     from .layers import LSTMCell as LSTMCell
     from .layers import RNNCell as RNNCell
@@ -132,6 +133,7 @@ _MODULES = {
     "CharEmbed": "layers",
     "HashCharEmbed": "layers",
     "LexiconEmbed": "layers",
+    "JiebaTaggerEmbed": "layers",
     # Exceptions
     "DataError": "exceptions",
     "DamagedComponent": "exceptions",

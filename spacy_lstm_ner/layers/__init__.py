@@ -2,6 +2,7 @@
 
 from .crf import CRF
 from .embed import CharEmbed, HashCharEmbed
+from .jieba_tagger import JiebaTaggerEmbed
 from .lexicon import LexiconEmbed
 from .lstm import LSTM
 from .lstm_cell import LSTMCell
@@ -15,6 +16,7 @@ __all__ = [
     "RNN",
     "CharEmbed",
     "HashCharEmbed",
+    "JiebaTaggerEmbed",
     "LSTMCell",
     "LexiconEmbed",
     "RNNCell",

@@ -6,6 +6,7 @@ from thinc.api import Model
 
 from .embed import KINDS as CHAR_EMBED_KINDS
 from .embed import check_char_embed, check_hash_char_embed
+from .jieba_tagger import check_jieba_tagger_embed
 from .lexicon import check_lexicon_embed
 from .recurrent import n_directions
 
@@ -51,6 +52,7 @@ LAYER_CHECKS: dict[str, Callable[[Model], None]] = {
     "lstm": check_recurrent_layer,
     "rnn": check_recurrent_layer,
     "hash_char_embed": check_hash_char_embed,
+    "jieba_tagger_embed": check_jieba_tagger_embed,
     "lexicon_embed": check_lexicon_embed,
     **{f"char_embed_{kind}": check_char_embed for kind in CHAR_EMBED_KINDS},
 }

@@ -20,7 +20,7 @@ from thinc.api import (
 )
 from thinc.layers.chain import forward as chain_forward
 from thinc.layers.chain import init as chain_init
-from thinc.types import Floats2d
+from thinc.types import Floats2d, Ragged
 
 from ..layers import (
     CRF,
@@ -28,6 +28,7 @@ from ..layers import (
     RNN,
     CharEmbed,
     HashCharEmbed,
+    JiebaTaggerEmbed,
     LexiconEmbed,
     TorchLSTM,
 )
@@ -63,6 +64,40 @@ def build_hash_char_embed(
     vectors = HashCharEmbed(width, rows=rows, ngram_dropout=ngram_dropout)
     if lexicon_width:
         vectors = side_by_side(vectors, LexiconEmbed(lexicon_width))
+    return _char_embed(vectors)
+
+
+def build_jieba_tagger_embed(
+    embed: DocsToVectors,
+    width: int,
+    parts: Sequence[str] = ("hidden", "tags"),
+    dropout: float = 0.25,
+) -> DocsToVectors:
+    """`spacy-lstm-ner.JiebaTaggerEmbed.v1`: an embedding of characters, and beside it
+    what the part-of-speech tagger in the package jieba says of each character, see
+    layers/jieba_tagger.py.
+
+    embed: The other embedding: `spacy-lstm-ner.HashCharEmbed.v1`.
+    width: Width of the additional vector.
+    parts: What to use of the tagger: "characters" (its embedding), "hidden" (the hidden
+        states of its layers) and "tags" (their probabilities).
+    dropout: In training, the probability that one of these features of a character is
+        dropped.
+    RAISES (ValueError): If an argument is not valid.
+    """
+    vectors = embed.layers[1] if len(embed.layers) == 3 else None
+    if vectors is None or vectors.name not in ("hash_char_embed", "side_by_side"):
+        raise ValueError(
+            "The embedding beside spacy-lstm-ner.JiebaTaggerEmbed.v1 has to be "
+            "spacy-lstm-ner.HashCharEmbed.v1."
+        )
+    others = vectors.layers if vectors.name == "side_by_side" else [vectors]
+    tagger = JiebaTaggerEmbed(width, parts=parts, dropout=dropout)
+    return _char_embed(side_by_side(*others, tagger))
+
+
+def _char_embed(vectors: Model[Ragged, Ragged]) -> DocsToVectors:
+    """From an embedding of code points to one of the characters of Docs."""
     model = chain(Characters(), vectors, ragged2list())
     model.set_dim("nO", vectors.get_dim("nO"))
     return model

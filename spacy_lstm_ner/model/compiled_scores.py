@@ -21,6 +21,7 @@ from .. import kernels
 from ..layers import compiled_lstm
 from ..layers.crf import forward as crf_forward
 from ..layers.embed import hash_forward, hash_vectors, side_by_side_forward
+from ..layers.jieba_tagger import model_features, tagger_forward
 from ..layers.lexicon import LexiconForward
 from ..layers.linear import forward as linear_forward
 from ..layers.packing import pack_on_cpu
@@ -50,6 +51,11 @@ def compiled_scores(model: Model, texts: Sequence[str]) -> Floats2d | None:
     for layer in layers.embeddings:
         if layer._func is hash_forward:
             hash_vectors(native, layer, codes, lengths, X, column)
+        elif layer._func is tagger_forward:
+            features = model_features(layer, codes, lengths)
+            X[:, column : column + layer.get_dim("nO")] = features @ layer.get_param(
+                "E"
+            )
         else:
             forward: Any = layer._func  # a LexiconForward
             forward.vectors(native, layer, codes, lengths, X, column)
@@ -117,7 +123,7 @@ def _known_layers(model: Model) -> _Layers | None:
 
 def _is_known_embedding(layer: Model) -> bool:
     is_lexicon = isinstance(layer._func, LexiconForward)
-    return is_lexicon or layer._func is hash_forward
+    return is_lexicon or layer._func in (hash_forward, tagger_forward)
 
 
 def _is_lstm(layer: Model) -> bool:

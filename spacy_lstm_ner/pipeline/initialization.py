@@ -18,6 +18,7 @@ from ..data.compatibility import (
     find_mismatches,
     unknown_labels,
 )
+from ..layers.jieba_tagger import REQUIREMENT, SOURCE
 from ..layers.lexicon import set_lexicon
 from ..model.units import Units
 from ..util.text import escaped
@@ -127,6 +128,19 @@ def initialize_lexicon(
         )
     for reader in readers:
         set_lexicon(reader, lexicon)
+
+
+def add_requirements(nlp: Language, model: Model) -> None:
+    """Note in the meta of a pipeline what a model needs that is not saved with it:
+    `spacy package` makes it a requirement of the package."""
+    if not any(node.name == "jieba_tagger_embed" for node in model.walk()):
+        return
+    requirements = list(nlp.meta.get("requirements") or [])
+    if REQUIREMENT not in requirements:
+        nlp.meta["requirements"] = [*requirements, REQUIREMENT]
+    sources = list(nlp.meta.get("sources") or [])
+    if SOURCE not in sources:
+        nlp.meta["sources"] = [*sources, SOURCE]
 
 
 def initialize_model(name: str, model: Model, state: State, docs: list[Doc]) -> None:

@@ -246,6 +246,8 @@ class TrainableRecognizer(SerializablePipe):
         if self.has_default_token_model and config is not None:
             config["model"] = dict(default_token_model())
         initialization.initialize_model(self.name, self.model, self.state, docs)
+        if nlp is not None:
+            initialization.add_requirements(nlp, self.model)
         if kernels.missing():
             print_line(
                 f"[{self.name}] There are no compiled kernels, which would make "
