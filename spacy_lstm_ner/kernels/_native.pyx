@@ -34,6 +34,19 @@ cdef extern from "src/kernels.h" namespace "lstm_ner" nogil:
         int64_t dy_stride, da_stride
         float *scratch
 
+    cdef cppclass GruDirection:
+        int64_t n_inputs, n_units, n_steps
+        const int64_t *sizes
+        const int64_t *order
+        const float *W
+        const float *U_gates
+        const float *U_candidate
+        const float *b
+        const float *X
+        float *Y
+        int64_t x_stride, y_stride
+        float *scratch
+
     cdef cppclass Tables:
         int64_t T, W
         const double *starts
@@ -68,6 +81,9 @@ cdef extern from "src/kernels.h" namespace "lstm_ner" nogil:
         int64_t cache_width(int64_t)
         int64_t forward_scratch(int64_t, int64_t)
         int64_t backward_scratch(int64_t, int64_t)
+        int64_t panel_width
+        void pack_columns(const float *, int64_t, int64_t, float *)
+        int64_t gru_scratch(int64_t, int64_t)
         int64_t linear_scratch(int64_t, int64_t)
         void linear(int64_t, int64_t, int64_t, const float *, const float *,
                     const float *, float *, float *)
@@ -95,6 +111,7 @@ cdef extern from "src/kernels.h" namespace "lstm_ner" nogil:
 cdef extern from "src/dispatch.h" namespace "lstm_ner" nogil:
     const InstructionSet *const *available_sets()
     void run_directions(const InstructionSet &, const Direction *, int, cbool, int)
+    void run_gru(const InstructionSet &, const GruDirection *, int, int)
     int spacy_lstm_ner_get_num_threads()
     void spacy_lstm_ner_set_num_threads(int)
     cdef cppclass Buffer[T]:
@@ -382,6 +399,114 @@ def linear(const float[:, ::1] X, const float[:, ::1] W, const float[::1] b,
     with nogil:
         current.linear(N, n_inputs, n_outputs, &X[0, 0], &W[0, 0], &b[0], &Y[0, 0],
                        scratch.data())
+
+
+# GRU ----------------------------------------------------------------------------------
+
+
+cdef class PackedGRU:
+    """The weights of a direction of a GRU, in the order in which the kernels read
+    them."""
+
+    cdef const InstructionSet *set
+    cdef readonly int64_t n_inputs
+    cdef readonly int64_t n_units
+    cdef Buffer[float] W, U_gates, U_candidate
+    cdef const float *b
+    cdef object arrays  # keeps the memory alive
+
+    def __init__(
+        self,
+        const float[:, ::1] W,
+        const float[::1] b,
+        const float[:, ::1] U_gates,
+        const float[:, ::1] U_candidate,
+    ):
+        """
+        W (n_inputs, 3 n_units), b (3 n_units,), U_gates (n_units, 2 n_units),
+        U_candidate (n_units, n_units): Float32.
+        """
+        cdef int64_t n_inputs = W.shape[0], n = U_candidate.shape[0]
+        _check(
+            n > 0
+            and n_inputs > 0
+            and n % current.panel_width == 0
+            and W.shape[1] == b.shape[0] == 3 * n
+            and U_gates.shape[0] == U_candidate.shape[1] == n
+            and U_gates.shape[1] == 2 * n,
+            "the weights of the GRU do not fit together",
+        )
+        self.set = current
+        self.n_inputs, self.n_units = n_inputs, n
+        self.W.allocate(n_inputs * 3 * n)
+        self.U_gates.allocate(n * 2 * n)
+        self.U_candidate.allocate(n * n)
+        self.arrays = b
+        self.b = &b[0]
+        with nogil:
+            self.set.pack_columns(&W[0, 0], n_inputs, 3 * n, self.W.data())
+            self.set.pack_columns(&U_gates[0, 0], n, 2 * n, self.U_gates.data())
+            self.set.pack_columns(&U_candidate[0, 0], n, n, self.U_candidate.data())
+
+
+def gru_forward(
+    tuple weights,
+    const float[:, ::1] X,
+    const int64_t[::1] sizes,
+    const int64_t[:, ::1] orders,
+    float[:, ::1] Y,
+    int threads,
+):
+    """Run one layer of D = 1 or 2 directions.
+
+    weights: D `PackedGRU`.
+    X, sizes, orders, Y, threads: As for `lstm_forward`.
+    """
+    cdef int64_t N = X.shape[0], D = len(weights), T = sizes.shape[0], k, total = 0
+    cdef PackedGRU cell = weights[0]
+    cdef int64_t n_units = cell.n_units
+    cdef const InstructionSet *set = cell.set
+    cdef GruDirection directions[2]
+    for k in range(T):
+        total += sizes[k]
+    _check(
+        1 <= D <= 2
+        and orders.shape[0] >= D
+        and total == orders.shape[1] == N == Y.shape[0]
+        and Y.shape[1] == D * n_units,
+        "the sizes of the arrays do not fit together",
+    )
+    if not N:
+        return
+    cdef int64_t scratch_size = set.gru_scratch(n_units, sizes[0])
+    # A multiple of the alignment.
+    scratch_size = (scratch_size + 15) // 16 * 16
+    cdef Buffer[float] scratch
+    scratch.allocate(D * scratch_size)
+    for k in range(D):
+        cell = weights[k]
+        _check(
+            cell.set == set
+            and cell.n_units == n_units
+            and cell.n_inputs == X.shape[1],
+            "the directions of a layer do not fit together",
+        )
+        directions[k].n_inputs = cell.n_inputs
+        directions[k].n_units = n_units
+        directions[k].n_steps = T
+        directions[k].sizes = &sizes[0]
+        directions[k].order = &orders[k, 0]
+        directions[k].W = cell.W.data()
+        directions[k].U_gates = cell.U_gates.data()
+        directions[k].U_candidate = cell.U_candidate.data()
+        directions[k].b = cell.b
+        directions[k].X = &X[0, 0]
+        directions[k].x_stride = X.shape[1]
+        directions[k].Y = &Y[0, k * n_units]
+        directions[k].y_stride = D * n_units
+        directions[k].scratch = scratch.data() + k * scratch_size
+    with nogil:
+        run_gru(set[0], directions, D, threads)
 
 
 # CRF ----------------------------------------------------------------------------------

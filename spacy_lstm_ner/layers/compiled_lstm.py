@@ -23,8 +23,8 @@ from .packing import Packing
 from .recording import active_recorder
 
 _PARAMS = ("Wx", "Wh", "b")
-# The number of multiplications of a layer from which on two threads are faster.
-_TWO_THREADS = 8_000_000
+#: The number of multiplications of a layer from which on two threads are faster.
+TWO_THREADS = 8_000_000
 
 
 def run_layer(
@@ -44,7 +44,7 @@ def run_layer(
     n_rows, nH, D = len(X), cells[0].get_dim("nO"), len(cells)
     sizes = np.array(packing.sizes, dtype="int64")
     threads = 1
-    if D > 1 and n_rows * (X.shape[1] + nH) * 4 * nH * D >= _TWO_THREADS:
+    if D > 1 and n_rows * (X.shape[1] + nH) * 4 * nH * D >= TWO_THREADS:
         threads = native.num_threads()
     Y = np.empty((n_rows, D * nH), dtype="float32")
     H_prev: Any = np.empty_like(Y) if is_train else None

@@ -8,11 +8,13 @@ With the update gate u, the reset gate r and the candidate c, a step is
     h    = (1 - u) * h + u * c
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from thinc.types import Floats2d
 
+from .. import kernels
+from .compiled_lstm import TWO_THREADS
 from .packing import Packing
 
 
@@ -55,20 +57,46 @@ def run_gru(weights: GRUWeights, X: Floats2d, packing: Packing) -> Floats2d:
     return H
 
 
-def run_bidirectional_gru(
-    forward: GRUWeights, backward: GRUWeights, X: Floats2d, packing: Packing
-) -> Floats2d:
-    """Compute the hidden states of both directions.
+class FrozenGRU:
+    """A layer of a GRU in both directions, whose weights never change.
 
     forward: The weights of the forward direction.
     backward: Those of the backward direction.
-    X: (N, inputs) rows in ragged order.
-    packing: The time-major order.
-    RETURNS: (N, 2 n) rows in ragged order: forward, then backward.
     """
-    n = len(forward.U_candidate)
-    Y = np.empty((len(X), 2 * n), dtype=X.dtype)
-    for i, weights in enumerate((forward, backward)):
-        order = packing.orders[i]
-        Y[order, i * n : (i + 1) * n] = run_gru(weights, X[order], packing)
-    return Y
+
+    def __init__(self, forward: GRUWeights, backward: GRUWeights):
+        self.directions = forward, backward
+        # What the kernels of an instruction set read.
+        self._packed: tuple[str, tuple[Any, ...]] | None = None
+
+    def __call__(self, X: Floats2d, packing: Packing) -> Floats2d:
+        """Compute the hidden states of both directions.
+
+        X: (N, inputs) rows in ragged order.
+        packing: The time-major order.
+        RETURNS: (N, 2 n) rows in ragged order: forward, then backward.
+        """
+        n = len(self.directions[0].U_candidate)
+        Y = np.empty((len(X), 2 * n), dtype=X.dtype)
+        native = kernels.kernels_for(X)
+        if native is None:
+            for i, weights in enumerate(self.directions):
+                order = packing.orders[i]
+                Y[order, i * n : (i + 1) * n] = run_gru(weights, X[order], packing)
+            return Y
+        sizes = np.array(packing.sizes, dtype="int64")
+        work = len(X) * (X.shape[1] + n) * 3 * n * 2
+        threads = native.num_threads() if work >= TWO_THREADS else 1
+        packed = self._packed_for(native)
+        native.gru_forward(packed, X, sizes, packing.orders, Y, threads)
+        return Y
+
+    def _packed_for(self, native: Any) -> tuple[Any, ...]:
+        name = native.instruction_set()
+        if self._packed is None or self._packed[0] != name:
+            packed = tuple(
+                native.PackedGRU(w.W, w.b, w.U_gates, w.U_candidate)
+                for w in self.directions
+            )
+            self._packed = name, packed
+        return self._packed[1]

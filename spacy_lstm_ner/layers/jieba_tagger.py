@@ -22,7 +22,7 @@ import numpy as np
 from thinc.api import Model, glorot_uniform_init, to_numpy
 from thinc.types import Floats2d, Ragged
 
-from .gru import GRUWeights, run_bidirectional_gru
+from .gru import FrozenGRU, GRUWeights
 from .packing import pack_on_cpu
 
 #: What a pipeline with the tagger requires, and what it says of it.
@@ -48,7 +48,7 @@ class Tagger(NamedTuple):
 
     rows: (code points,) the row of each character in the embedding.
     embedding: (words, 128)
-    layers: For each layer the weights of both directions.
+    layers: The two layers.
     W: (256, tags) of the output layer.
     b: (tags,) of the output layer.
     hash: The hash of its files.
@@ -56,7 +56,7 @@ class Tagger(NamedTuple):
 
     rows: np.ndarray
     embedding: Floats2d
-    layers: tuple[tuple[GRUWeights, GRUWeights], ...]
+    layers: tuple[FrozenGRU, FrozenGRU]
     W: Floats2d
     b: np.ndarray
     hash: str
@@ -131,7 +131,7 @@ def _read(folder: Path, update: Callable[[bytes], object]) -> Tagger:
     return Tagger(
         rows,
         array("word_emb", _WORDS, _WIDTH),
-        ((directions[0], directions[1]), (directions[2], directions[3])),
+        (FrozenGRU(*directions[:2]), FrozenGRU(*directions[2:])),
         array("fc_4.w_0", 2 * _WIDTH, _TAGS),
         array("fc_4.b_0", _TAGS),
         hash="",
@@ -171,8 +171,8 @@ def tagger_features(
     if set(parts) - {"characters"}:
         packing = pack_on_cpu(lengths, len(codes))
         hidden = []
-        for forward, backward in tagger.layers:
-            X = run_bidirectional_gru(forward, backward, X, packing)
+        for layer in tagger.layers:
+            X = layer(X, packing)
             hidden.append(X)
         found["hidden"] = hidden
         if "tags" in parts:

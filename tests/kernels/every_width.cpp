@@ -105,6 +105,40 @@ static void crf(const InstructionSet &set, i64 T) {
   print("sums", log_z.data(), 3);
 }
 
+static void gru(const InstructionSet &set, i64 n_inputs, i64 n_units) {
+  const std::vector<i64> sizes = {9, 9, 7, 3, 1, 1};
+  const i64 N = 30;
+  std::vector<i64> order(N);
+  for (i64 i = 0; i < N; i++) order[i] = i * 7 % N;
+  const auto W = random_numbers<float>(n_inputs * 3 * n_units);
+  const auto U_gates = random_numbers<float>(n_units * 2 * n_units);
+  const auto U_candidate = random_numbers<float>(n_units * n_units);
+  const auto b = random_numbers<float>(3 * n_units), X = random_numbers<float>(N * n_inputs);
+  std::vector<float> packed_W(W.size()), packed_gates(U_gates.size());
+  std::vector<float> packed_candidate(U_candidate.size()), Y(N * n_units);
+  set.pack_columns(W.data(), n_inputs, 3 * n_units, packed_W.data());
+  set.pack_columns(U_gates.data(), n_units, 2 * n_units, packed_gates.data());
+  set.pack_columns(U_candidate.data(), n_units, n_units, packed_candidate.data());
+  std::vector<float> scratch(set.gru_scratch(n_units, sizes[0]));
+  GruDirection d = {};
+  d.n_inputs = n_inputs;
+  d.n_units = n_units;
+  d.n_steps = (i64)sizes.size();
+  d.sizes = sizes.data();
+  d.order = order.data();
+  d.W = packed_W.data();
+  d.U_gates = packed_gates.data();
+  d.U_candidate = packed_candidate.data();
+  d.b = b.data();
+  d.X = X.data();
+  d.x_stride = n_inputs;
+  d.Y = Y.data();
+  d.y_stride = n_units;
+  d.scratch = scratch.data();
+  set.gru(d);
+  print("gru", Y.data(), N * n_units);
+}
+
 static void linear(const InstructionSet &set, i64 N, i64 n_inputs, i64 n_outputs) {
   auto X = random_numbers<float>(N * n_inputs), W = random_numbers<float>(n_outputs * n_inputs);
   auto b = random_numbers<float>(n_outputs);
@@ -133,6 +167,7 @@ int main() {
   for (i64 n_units : {1, 3, 16, 37, 64}) lstm(set, 20, n_units, true);
   for (i64 n_units : {16, 64}) lstm(set, 20, n_units, false);
   for (i64 T : {1, 5, 33}) crf(set, T);
+  gru(set, 20, 64);
   linear(set, 13, 20, 33);
   linear(set, 1, 3, 70);
   embeddings(set, 13);

@@ -45,9 +45,9 @@ def reference(text):
     tagger = load_tagger()
     X = tagger.embedding[[tagger.rows[ord(char)] for char in text]].astype("float64")
     found = [X]
-    for directions in tagger.layers:
+    for layer in tagger.layers:
         halves = []
-        for weights, step in zip(directions, (1, -1), strict=True):
+        for weights, step in zip(layer.directions, (1, -1), strict=True):
             h, states = np.zeros(128), []
             for x in X[::step]:
                 inputs = x @ weights.W + weights.b

@@ -132,15 +132,28 @@ Worker *the_worker() {
   return worker.load();
 }
 
-struct Job {
-  const InstructionSet *set;
-  const Direction *direction;
-  bool is_backward;
+template <class D> struct Job {
+  void (*run)(const D &);
+  const D *direction;
 };
 
-void run_job(const void *argument) {
-  const Job &job = *(const Job *)argument;
-  (job.is_backward ? job.set->backward : job.set->forward)(*job.direction);
+template <class D> void run_job(const void *argument) {
+  const Job<D> &job = *(const Job<D> *)argument;
+  job.run(*job.direction);
+}
+
+template <class D>
+void run_all(void (*run)(const D &), const D *directions, int n, int threads) {
+  if (n == 2 && threads > 1) {
+    Worker *other = the_worker();
+    const Job<D> second = {run, directions + 1};
+    if (other && other->start(run_job<D>, &second)) {
+      run(directions[0]);
+      other->finish();
+      return;
+    }
+  }
+  for (int i = 0; i < n; i++) run(directions[i]);
 }
 
 }  // namespace
@@ -160,20 +173,12 @@ const InstructionSet *const *available_sets() {
 
 void run_directions(const InstructionSet &set, const Direction *directions, int n,
                     bool is_backward, int threads) {
-  if (n == 2 && threads > 1) {
-    Worker *other = the_worker();
-    const Job second = {&set, directions + 1, is_backward};
-    if (other && other->start(run_job, &second)) {
-      const Job first = {&set, directions, is_backward};
-      run_job(&first);
-      other->finish();
-      return;
-    }
-  }
-  for (int i = 0; i < n; i++) {
-    const Job job = {&set, directions + i, is_backward};
-    run_job(&job);
-  }
+  run_all(is_backward ? set.backward : set.forward, directions, n, threads);
+}
+
+void run_gru(const InstructionSet &set, const GruDirection *directions, int n,
+             int threads) {
+  run_all(set.gru, directions, n, threads);
 }
 
 extern "C" {

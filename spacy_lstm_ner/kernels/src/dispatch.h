@@ -19,6 +19,10 @@ const InstructionSet *const *available_sets();
 void run_directions(const InstructionSet &set, const Direction *directions, int n,
                     bool is_backward, int threads);
 
+// Run `gru` of one or two directions, in the same way.
+void run_gru(const InstructionSet &set, const GruDirection *directions, int n,
+             int threads);
+
 // The number of threads that `run_directions` is allowed to use, for the caller to
 // pass on. A forked process starts with one. The names are in C for threadpoolctl.
 extern "C" {

@@ -2,6 +2,7 @@
 // defines LANES, TILE_ROWS and TILE_VECTORS, once in a file.
 #include "vectors.h"
 #include "lstm.h"
+#include "gru.h"
 #include "linear.h"
 #include "crf.h"
 #include "embed.h"
@@ -18,6 +19,10 @@ static const InstructionSet table = {
     backward_scratch,
     forward,
     backward,
+    TILE_VECTORS * LANES,
+    pack_columns,
+    gru_scratch,
+    gru,
     linear_scratch,
     linear,
     best_paths,

@@ -47,6 +47,21 @@ struct Direction {
   float *scratch;  // `forward_scratch` or `backward_scratch` floats
 };
 
+// One direction of a GRU layer over a batch of N rows, in T steps.
+struct GruDirection {
+  i64 n_inputs, n_units, n_steps;
+  const i64 *sizes;  // as of an LSTM
+  const i64 *order;
+  // (n_inputs, 3 n_units), (n_units, 2 n_units) and (n_units, n_units), packed by
+  // `pack_columns`; n_units is a multiple of the width of a panel.
+  const float *W, *U_gates, *U_candidate;
+  const float *b;  // (3 n_units,)
+  const float *X;
+  float *Y;
+  i64 x_stride, y_stride;
+  float *scratch;  // `gru_scratch` floats
+};
+
 // The scores of a CRF over T tags: rows of W = padded T elements; elements beyond T are
 // those of impossible tags.
 struct Tables {
@@ -91,6 +106,12 @@ struct InstructionSet {
   i64 (*backward_scratch)(i64 n_units, i64 n_sequences);
   void (*forward)(const Direction &direction);
   void (*backward)(const Direction &direction);
+
+  // GRU, forward only: gru.h
+  i64 panel_width;
+  void (*pack_columns)(const float *W, i64 n_rows, i64 n_columns, float *out);
+  i64 (*gru_scratch)(i64 n_units, i64 n_sequences);
+  void (*gru)(const GruDirection &direction);
 
   // Linear layer: linear.h
   i64 (*linear_scratch)(i64 n_inputs, i64 n_outputs);
