@@ -37,6 +37,7 @@ def test_all_configs_are_here():
         "no_lexicon",
         "fast",
         "large",
+        "pretrained",
         "torch_lstm_ner",
         "spacy_ner",
         "spacy_cnn_ner",
