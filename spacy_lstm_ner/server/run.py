@@ -1,5 +1,6 @@
-"""Running the server until a signal stops it, and opening its page in a browser."""
+"""Run the server until a signal stops it, and open its page in a browser."""
 
+import gc
 import signal
 import webbrowser
 from collections.abc import Iterator
@@ -8,26 +9,25 @@ from threading import Thread, current_thread, main_thread
 from time import sleep
 from typing import Any
 
-from .app import DemoServer
+from .service import Service
 
 
-def serve_until_stopped(server: DemoServer) -> bool:
-    """Serve until Ctrl+C is pressed or SIGTERM is received, then close the server.
+def serve_until_stopped(service: Service) -> bool:
+    """Serve until Ctrl+C is pressed or SIGTERM is received, then stop the server.
 
-    server: The server.
-    RETURNS: Whether the thread of the pipeline has ended: see `Demo.close`.
+    service: The server.
+    RETURNS: Whether all of its threads have ended: see `Service.stop`.
     """
-    thread = Thread(
-        target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
-    )
+    # What has been loaded stays, and is not to be searched for garbage again and again:
+    # that takes a fifth of a second.
+    gc.collect()
+    gc.freeze()
     with _collect_signals() as signals:
-        thread.start()
-        while thread.is_alive() and not signals:
+        service.start()
+        while service.is_running and not signals:
             sleep(0.05)
-        if thread.is_alive():
-            server.shutdown()
         # Further signals do not interrupt this.
-        return server.close()
+        return service.stop()
 
 
 @contextmanager
