@@ -16,6 +16,7 @@ would need twice the time for each request.
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from http import HTTPStatus
 from time import perf_counter
 from typing import Any, NamedTuple
@@ -53,6 +54,8 @@ _HTML = b"text/html; charset=utf-8"
 # Seconds after which a client should retry if the queue is full, for short and long
 # jobs.
 _RETRY_AFTER = {False: 1, True: 10}
+# Seconds for which a client that got an early error may continue to send.
+_LINGER_SECONDS = 3.0
 # Seconds before the connection of a request is watched. Most results are there by then,
 # and watching takes as long as a tenth of computing them.
 _UNWATCHED_SECONDS = 0.05
@@ -121,16 +124,30 @@ class Application:
         except Cancelled:
             self._metrics.cancelled.inc()
         except RequestError as error:
-            await self._send(scope, send, _as_answer(error))
+            await self._send_error(scope, receive, send, error)
         except HTTPException as error:
-            await self._send(scope, send, _as_answer(self._routing_error(error)))
+            await self._send_error(scope, receive, send, _routing_error(error))
         except Exception as error:
             print_traceback()
             message = f"The server failed: {type(error).__name__}: {error}"
             failure = RequestError(message, HTTPStatus.INTERNAL_SERVER_ERROR)
-            await self._send(scope, send, _as_answer(failure))
+            await self._send_error(scope, receive, send, failure)
 
-    async def _send(self, scope: Scope, send: Send, answer: Answer) -> None:
+    async def _send_error(
+        self, scope: Scope, receive: Receive, send: Send, error: RequestError
+    ) -> None:
+        """Send an error. A client that is still sending may go on for a moment: if the
+        connection were closed with unread data, it could not read the response."""
+        is_sending = not scope.get("is_complete") and not _expects_continue(scope)
+        await self._send(scope, send, _as_answer(error), more=is_sending)
+        if is_sending:
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(_discard(receive), _LINGER_SECONDS)
+            await send({"type": "http.response.body", "body": b""})
+
+    async def _send(
+        self, scope: Scope, send: Send, answer: Answer, *, more: bool = False
+    ) -> None:
         path = scope["path"] if scope["path"] in self._paths else "other"
         seconds = perf_counter() - scope["began"]
         self._metrics.responded(path, int(answer.status), seconds)
@@ -146,19 +163,8 @@ class Application:
                 ],
             }
         )
-        await send({"type": "http.response.body", "body": answer.body})
-
-    def _routing_error(self, error: HTTPException) -> RequestError:
-        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-            allowed = (error.headers or {})["Allow"]
-            return _MethodError(
-                f"This path supports only the method {allowed}.",
-                HTTPStatus.METHOD_NOT_ALLOWED,
-                allowed=allowed,
-            )
-        return RequestError(
-            "There is nothing at this path: see /docs.", HTTPStatus(error.status_code)
-        )
+        event = {"type": "http.response.body", "body": answer.body, "more_body": more}
+        await send(event)
 
     # Endpoints
 
@@ -215,6 +221,7 @@ class Application:
         headers = scope["headers"]
         check_json_type(headers)
         body = await read_body(headers, receive, self._settings.body_bytes)
+        scope["is_complete"] = True
         return parse_json_object(body)
 
     async def _result(self, job: Job[Any], receive: Receive) -> Any:
@@ -241,28 +248,33 @@ class Application:
 
     async def _wait_for(self, job: Job[Any], receive: Receive) -> Any:
         future = job.future
+        watching: list[asyncio.Future[None]] = []
+
+        def watch() -> None:
+            watching.append(asyncio.ensure_future(_disconnected(receive)))
+            watching[0].add_done_callback(lambda _: future.cancel())
+
+        loop = future.get_loop()
+        watch_timer = loop.call_later(_UNWATCHED_SECONDS, watch)
+        end_timer = loop.call_later(self._settings.seconds, future.cancel)
         try:
-            unwatched = min(_UNWATCHED_SECONDS, self._settings.seconds)
-            await asyncio.wait((future,), timeout=unwatched)
-            if not future.done():
-                watching = asyncio.ensure_future(_disconnected(receive))
-                await asyncio.wait(
-                    (future, watching),
-                    timeout=self._settings.seconds - unwatched,
-                    return_when=asyncio.FIRST_COMPLETED,
-                )
-                watching.cancel()
-                if watching.done() and not future.done():
-                    raise Cancelled
-            if future.done():
-                return future.result()
+            return await future
+        except asyncio.CancelledError:
+            if not future.cancelled():
+                raise
+            if watching and watching[0].done():
+                raise Cancelled from None
             raise RequestError(
                 f"There was no result within {self._settings.seconds:g} s: send less "
                 f"text, or try again.",
                 HTTPStatus.GATEWAY_TIMEOUT,
-            )
+            ) from None
         finally:
-            if not future.done():
+            watch_timer.cancel()
+            end_timer.cancel()
+            if watching:
+                watching[0].cancel()
+            if future.cancelled():
                 self._worker.cancel(job)
 
 
@@ -291,6 +303,31 @@ class _MethodError(RequestError):
     def __init__(self, message: str, status: HTTPStatus, *, allowed: str):
         super().__init__(message, status)
         self.allowed = allowed
+
+
+def _routing_error(error: HTTPException) -> RequestError:
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        allowed = (error.headers or {})["Allow"]
+        return _MethodError(
+            f"This path supports only the method {allowed}.",
+            HTTPStatus.METHOD_NOT_ALLOWED,
+            allowed=allowed,
+        )
+    return RequestError(
+        "There is nothing at this path: see /docs.", HTTPStatus(error.status_code)
+    )
+
+
+def _expects_continue(scope: Scope) -> bool:
+    """Return whether the client sends the body only if it is told to."""
+    return any(name == b"expect" for name, _ in scope["headers"])
+
+
+async def _discard(receive: Receive) -> None:
+    """Read the rest of a request."""
+    while (event := await receive())["type"] == "http.request":
+        if not event.get("more_body", False):
+            break
 
 
 async def _disconnected(receive: Receive) -> None:

@@ -1,6 +1,7 @@
 """Checks of a request before its body is read."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from http import HTTPStatus
 
 from ..exceptions import RequestError
@@ -14,6 +15,7 @@ PUBLIC = frozenset({"/health", "/ready", "/docs", "/openapi.json"})
 _PROBES = frozenset({"/health", "/ready"})
 #: Maximum size of all headers together in bytes.
 MAX_HEADERS = 65_536
+_MAX_HEADER_LINES = 100
 
 # Of these, two programs could read a different one each.
 _SINGLE = (b"host", b"origin", b"content-type", b"authorization")
@@ -35,8 +37,15 @@ class RequestChecks:
         self._host = host
         self._url = url
         self._settings = settings
+        # Clients use the same few names again and again.
+        self._is_allowed = lru_cache(maxsize=64)(self._is_allowed_host)
 
-    def check(self, path: str, headers: Iterable[tuple[bytes, bytes]]) -> None:
+    def _is_allowed_host(self, header: str) -> bool:
+        return is_allowed_host(
+            host_name(header), self._host, self._settings.allowed_hosts
+        )
+
+    def check(self, path: str, headers: Sequence[tuple[bytes, bytes]]) -> None:
         """RAISES (RequestError): If the request is not allowed."""
         found: dict[bytes, bytes] = {}
         size = 0
@@ -45,9 +54,10 @@ class RequestChecks:
             if name in found and name in _SINGLE:
                 raise RequestError(f"The header {name.decode()} occurs several times.")
             found[name] = value
-        if size > MAX_HEADERS:
+        if size > MAX_HEADERS or len(headers) > _MAX_HEADER_LINES:
             raise RequestError(
-                f"The headers have more than {MAX_HEADERS:,} bytes.",
+                f"The request has more than {_MAX_HEADER_LINES} headers, or they have "
+                f"more than {MAX_HEADERS:,} bytes.",
                 HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
             )
         if path in _PROBES:
@@ -64,8 +74,7 @@ class RequestChecks:
 
     def _check_host(self, host_header: bytes, origin_header: bytes | None) -> None:
         host = host_header.decode("latin-1")
-        allowed = self._settings.allowed_hosts
-        if not is_allowed_host(host_name(host), self._host, allowed):
+        if not self._is_allowed(host):
             raise RequestError(
                 f"The host {host!r} is not allowed: open {self._url}, or start the "
                 f"server with --allowed-host and this name.",
