@@ -125,6 +125,9 @@ def serve_cli(
     service = Service(loader(model, gpu_id), settings, host, port)
     if token is None and not is_loopback(host):
         msg.warn(f"Everybody who can reach {host} can use this server, unencrypted.")
-    msg.good("Serving at this address (Ctrl+C to stop; API: /docs):")
-    print(service.url, flush=True)
-    serve_until_stopped(service)
+
+    def announce() -> None:
+        msg.good("Serving at this address (Ctrl+C to stop; API: /docs):")
+        print(service.url, flush=True)
+
+    serve_until_stopped(service, announce)

@@ -36,11 +36,14 @@ def loader(model: str, gpu_id: int) -> Callable[[], Language]:
     return load
 
 
-def serve_until_stopped(service: "Service") -> None:
-    """Serve until Ctrl+C is pressed or SIGTERM is received."""
+def serve_until_stopped(service: "Service", announce: Callable[[], None]) -> None:
+    """Serve until Ctrl+C is pressed or SIGTERM is received.
+
+    announce: Called when clients can connect.
+    """
     from ..server import run
 
-    if not run.serve_until_stopped(service):
+    if not run.serve_until_stopped(service, announce):
         # The pipeline is busy with something that cannot be cancelled. The interpreter
         # may crash if it exits while another thread computes.
         sys.stdout.flush()

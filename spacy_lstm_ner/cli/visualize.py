@@ -47,8 +47,11 @@ def visualize_cli(
     service = Service(loader(model, gpu_id), Settings(all_entities=True), host, port)
     if not is_loopback(host):
         msg.warn(f"Everybody who can reach {host} can use this page, unencrypted.")
-    msg.good("Open this page (Ctrl+C to stop):")
-    print(service.url, flush=True)
-    if browser:
-        open_in_browser(service.url)
-    serve_until_stopped(service)
+
+    def announce() -> None:
+        msg.good("Open this page (Ctrl+C to stop):")
+        print(service.url, flush=True)
+        if browser:
+            open_in_browser(service.url)
+
+    serve_until_stopped(service, announce)

@@ -3,7 +3,7 @@
 import gc
 import signal
 import webbrowser
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Thread, current_thread, main_thread
 from time import sleep
@@ -12,10 +12,11 @@ from typing import Any
 from .service import Service
 
 
-def serve_until_stopped(service: Service) -> bool:
+def serve_until_stopped(service: Service, announce: Callable[[], None]) -> bool:
     """Serve until Ctrl+C is pressed or SIGTERM is received, then stop the server.
 
     service: The server.
+    announce: Called when clients can connect.
     RETURNS: Whether all of its threads have ended: see `Service.stop`.
     """
     # What has been loaded stays, and is not to be searched for garbage again and again:
@@ -26,6 +27,7 @@ def serve_until_stopped(service: Service) -> bool:
     gc.set_threshold(20_000, 20, 20)
     with _collect_signals() as signals:
         service.start()
+        announce()
         while service.is_running and not signals:
             sleep(0.05)
         # Further signals do not interrupt this.
