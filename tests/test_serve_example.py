@@ -57,7 +57,8 @@ def test_image_is_small_and_not_root():
     kinds = [kind for kind, _ in instructions()]
     assert one("FROM") == "python:3.12-slim"
     assert re.fullmatch(r"[1-9]\d+", one("USER"))
-    assert f"--uid {one('USER')} " in " ".join(v for k, v in instructions() if k == "RUN")
+    made = " ".join(value for kind, value in instructions() if kind == "RUN")
+    assert f"--uid {one('USER')} " in made
     assert kinds.index("USER") < kinds.index("CMD")
 
 
@@ -76,7 +77,8 @@ def test_secrets_and_limits_of_compose(compose):
     (name,) = service["secrets"]
     source = compose["secrets"][name]["file"].removeprefix("./")
     ignored = (FOLDER / ".gitignore").read_text("utf8").split()
-    assert source in ignored and f"> {source}" in (FOLDER / "README.md").read_text("utf8")
+    readme = (FOLDER / "README.md").read_text("utf8")
+    assert source in ignored and f"> {source}" in readme
     assert f"/run/secrets/{name}" in json.loads(one("CMD"))
     assert service["read_only"] is True and service["mem_limit"]
     assert all(port.startswith("127.0.0.1:") for port in service["ports"])

@@ -32,7 +32,7 @@ def serve_cli(
         Optional[list[str]],
         Opt(
             "--allowed-host",
-            help="Another name of this server, as a proxy passes it on; can be repeated",
+            help="Another name of this server, as a proxy passes it on; repeatable",
             metavar="NAME",
         ),
     ] = None,
@@ -71,7 +71,9 @@ def serve_cli(
     The entities are those of nlp(text), with character offsets and probabilities:
 
     \b
-    {"entities": [{"start": 0, "end": 2, "label": "NAME", "text": "...", "score": 0.99}]}
+    {"entities": [
+      {"start": 0, "end": 2, "label": "NAME", "text": "...", "score": 0.99}
+    ]}
 
     Requests that wait at the same time are processed together. What a limit refuses is
     answered with its status and {"error": "..."}: 413 for too much text, 503 if too

@@ -59,8 +59,7 @@ def _operation(
 def _example(path: str, schema: Mapping[str, Any], needs_token: bool) -> str:
     """A request with the examples of an object, as a command."""
     body = {
-        name: property["examples"][0]
-        for name, property in schema["properties"].items()
+        name: property["examples"][0] for name, property in schema["properties"].items()
     }
     token = ' -H "Authorization: Bearer $TOKEN"' if needs_token else ""
     command = (
@@ -114,6 +113,8 @@ def _type_of(schema: Mapping[str, Any]) -> str:
 
 
 def _facts(schema: Mapping[str, Any]) -> list[str]:
-    names = {"maxLength": "characters", "maxItems": "items"}
     facts = [schema["description"]] if "description" in schema else []
-    return facts + [f"at most {schema[k]:,} {n}" for k, n in names.items() if k in schema]
+    for key, unit in {"maxLength": "characters", "maxItems": "items"}.items():
+        if key in schema:
+            facts.append(f"at most {schema[key]:,} {unit}")
+    return facts

@@ -37,16 +37,15 @@ def read_token(path: Path) -> str:
             f"{_MIN_LENGTH}. {_HINT}"
         )
     if os.name == "posix" and path.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise ValueError(
-            f"{path}: other users may change this file: chmod go-w {path}"
-        )
+        raise ValueError(f"{path}: other users may change this file: chmod go-w {path}")
     return token
 
 
 def others_may_read(path: Path) -> bool:
     """Return whether users other than its owner may read a file. Secrets that a
     container engine mounts are often of this kind."""
-    return os.name == "posix" and bool(path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH))
+    others = stat.S_IRGRP | stat.S_IROTH
+    return os.name == "posix" and bool(path.stat().st_mode & others)
 
 
 def has_token(authorization: bytes, token: str) -> bool:

@@ -64,13 +64,14 @@ class RequestChecks:
             return
         self._check_host(found.get(b"host", b""), found.get(b"origin"))
         token = self._settings.token
-        if token is not None and path not in PUBLIC:
-            if not has_token(found.get(b"authorization", b""), token):
-                raise RequestError(
-                    "The token is missing or wrong: send the header Authorization: "
-                    "Bearer and the token.",
-                    HTTPStatus.UNAUTHORIZED,
-                )
+        if token is None or path in PUBLIC:
+            return
+        if not has_token(found.get(b"authorization", b""), token):
+            raise RequestError(
+                "The token is missing or wrong: send the header Authorization: Bearer "
+                "and the token.",
+                HTTPStatus.UNAUTHORIZED,
+            )
 
     def _check_host(self, host_header: bytes, origin_header: bytes | None) -> None:
         host = host_header.decode("latin-1")

@@ -21,9 +21,7 @@ def host_name(header: str) -> str | None:
         return None
 
 
-def is_allowed_host(
-    name: str | None, host: str, others: Collection[str] = ()
-) -> bool:
+def is_allowed_host(name: str | None, host: str, others: Collection[str] = ()) -> bool:
     """Return whether a request may use this name for the server. The port is not
     checked, since it may be forwarded.
 

@@ -62,9 +62,7 @@ class Job(Generic[Result]):
         self.size = size
         self.cancelled = False
         #: Its result; it belongs to the event loop that creates the job.
-        self.future: asyncio.Future[Result] = (
-            asyncio.get_running_loop().create_future()
-        )
+        self.future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
 
 
 class Worker(Generic[Item, Answer]):

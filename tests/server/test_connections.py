@@ -137,7 +137,9 @@ def test_short_requests_do_not_wait_for_explanations(serve, trained, slow_parts)
         assert long[0].result()[2] == long[1].result()[2] == alone
 
 
-def test_waiting_requests_are_dropped_when_the_client_disconnects(serve, trained, stuck):
+def test_waiting_requests_are_dropped_when_the_client_disconnects(
+    serve, trained, stuck
+):
     server = serve(lambda: loaded_again(trained))
     worker = server.pipeline.worker
     connections = [connect(server, request("/gates", WHY)) for _ in range(4)]
@@ -209,7 +211,8 @@ def test_full_queue_has_a_retry_after_header(serve, trained, stuck):
 
 def test_idle_connections_are_closed_for_new_ones(serve):
     server = serve(rulers, connections=5)
-    silent = [connect(server, said) for said in (b"", b"POST", b"GET / HTTP/1.1\r\n") * 4]
+    begun = (b"", b"POST", b"GET / HTTP/1.1\r\n")
+    silent = [connect(server, said) for said in begun * 4]
     for _ in range(20):
         assert entities(server, "王芳")[0]
     wait_until(lambda: len(server._connections.all) <= 5)
@@ -415,9 +418,7 @@ def test_chunks_are_accepted_up_to_the_limit(serve):
     for n, expected in {1: 200, 100: 413}.items():
         chunks = [b'{"text": "', *[b"x" * 900] * n, b'"}']
         connection = HTTPConnection(*server.server_address, timeout=20)
-        connection.request(
-            "POST", "/entities", iter(chunks), JSON, encode_chunked=True
-        )
+        connection.request("POST", "/entities", iter(chunks), JSON, encode_chunked=True)
         assert connection.getresponse().status == expected
         connection.close()
 
