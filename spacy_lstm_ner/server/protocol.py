@@ -65,13 +65,47 @@ class ConnectionLimits:
         self.start()
 
 
+class _JoinedWrites:
+    """A transport that sends the head of a response together with its body. uvicorn
+    writes both separately, and each write wakes the client."""
+
+    def __init__(self, transport: Any):
+        self._transport = transport
+        self._head = b""
+        self.pause_reading = transport.pause_reading
+        self.resume_reading = transport.resume_reading
+        self.is_closing = transport.is_closing
+        self.get_write_buffer_size = transport.get_write_buffer_size
+
+    def write(self, data: bytes) -> None:
+        if self._head:
+            data, self._head = self._head + data, b""
+        elif data.startswith(b"HTTP/1.1 ") and not data.startswith(b"HTTP/1.1 100"):
+            self._head = data
+            return
+        self._transport.write(data)
+
+    def flush(self) -> None:
+        """Send the head of a response that has no body."""
+        if self._head:
+            self._transport.write(self._head)
+            self._head = b""
+
+    def close(self) -> None:
+        self.flush()
+        self._transport.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
 class LimitedProtocol(HttpToolsProtocol):
     """A connection. The attribute `limits` is set by a subclass for each server."""
 
     limits: ConnectionLimits
 
     def connection_made(self, transport: Any) -> None:
-        super().connection_made(transport)
+        super().connection_made(_JoinedWrites(transport))
         #: When the request began that has not arrived completely; None: there is none.
         self._began: float | None = self.loop.time()
         self._in_headers = True
@@ -111,6 +145,7 @@ class LimitedProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
+        self.transport.flush()
         self.limits.idle[self] = None
         super().on_response_complete()
 
