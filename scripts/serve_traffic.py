@@ -122,7 +122,9 @@ class Traffic:
             memory = int(re.findall(r"VmRSS:\s+(\d+)", status)[0]) / 1024
             files = len(os.listdir(f"/proc/{self.pid}/fd"))
             rate = (n - before) / interval
-            print(f"{now - begin:7.0f}{rate:19,.0f}{memory:14.1f}{files:12}", flush=True)
+            print(
+                f"{now - begin:7.0f}{rate:19,.0f}{memory:14.1f}{files:12}", flush=True
+            )
             before = n
             await asyncio.sleep(min(interval, max(0.0, end - now)))
 
@@ -137,7 +139,11 @@ class Traffic:
                     self.outcomes[kind, outcome or "left"] += 1
                     if outcome is None or time.monotonic() > end:
                         break
-            except (OSError, asyncio.IncompleteReadError, asyncio.TimeoutError) as error:
+            except (
+                OSError,
+                asyncio.IncompleteReadError,
+                asyncio.TimeoutError,
+            ) as error:
                 self.outcomes[kind, f"wrong: {type(error).__name__}"] += 1
             writer.close()
 

@@ -3,7 +3,9 @@ and many of them."""
 
 import json
 import os
+import signal
 import socket
+import sys
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +24,7 @@ from spacy_lstm_ner.server.listen import DEFAULT_PORT
 from spacy_lstm_ner.server.service import Service
 
 from ..helpers.pipelines import found, loaded_again
+from ..helpers.processes import served
 from ..helpers.requests import (
     JSON,
     TEXT,
@@ -137,9 +140,7 @@ def test_short_requests_do_not_wait_for_explanations(serve, trained, slow_parts)
         assert long[0].result()[2] == long[1].result()[2] == alone
 
 
-def test_waiting_requests_are_dropped_with_their_clients(
-    serve, trained, stuck
-):
+def test_waiting_requests_are_dropped_with_their_clients(serve, trained, stuck):
     server = serve(lambda: loaded_again(trained))
     worker = server.pipeline.worker
     connections = [connect(server, request("/gates", WHY)) for _ in range(4)]
@@ -538,3 +539,36 @@ def test_memory_after_ten_thousand_requests(serve, trained):
     print(f"kB after each 2,500 requests: {sizes}")
     assert sizes[-1] - sizes[0] < 20_000, sizes
     assert found(trained(TEXT))
+
+
+@pytest.mark.slow
+def test_ten_thousand_connections_do_not_lock_others_out(trained, tmp_path):
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 10_500:
+        pytest.skip("needs 10,500 open files")
+    trained.to_disk(tmp_path)
+    args = "-m", "spacy", "lstm-ner", "serve", tmp_path
+    resource.setrlimit(resource.RLIMIT_NOFILE, (10_500, hard))
+    connections = []
+    try:
+        with served(sys.executable, *args, options=()) as (process, port):
+            address = "127.0.0.1", port
+            for k in range(10_000):
+                connections.append(socket.create_connection(address, timeout=20))
+                connections[-1].sendall((b"", b"GET", b"POST / HTTP/1.1\r\n")[k % 3])
+                if k % 500 == 0:
+                    sent = request("/entities", {"text": TEXT})
+                    began = time.monotonic()
+                    with socket.create_connection(address, timeout=20) as other:
+                        other.sendall(sent)
+                        assert other.recv(12) == b"HTTP/1.1 200"
+                    assert time.monotonic() - began < 2
+            began = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(10) == 0
+            assert time.monotonic() - began < 4
+    finally:
+        for connection in connections:
+            connection.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
