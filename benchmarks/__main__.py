@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from . import growth, layers, memory, pipelines, summary, tables
+from . import growth, layers, memory, pipelines, serving, summary, tables
 from .process import ROOT, VARIABLES_AVX2
 from .records import Record, load, machine, machine_facts, save, select
 
@@ -16,7 +16,10 @@ PARTS = {
     "memory": memory,
     "growth": growth,
     "pipelines": pipelines,
+    "serving": serving,
 }
+#: Those that need data, and a pipeline trained on it.
+WITH_DATA = ("pipelines", "serving")
 
 
 class Part(str, Enum):
@@ -26,6 +29,7 @@ class Part(str, Enum):
     memory = "memory"
     growth = "growth"
     pipelines = "pipelines"
+    serving = "serving"
 
 
 #: With --quick: fewer sizes and repeats, and pipelines that are hardly trained.
@@ -40,6 +44,7 @@ QUICK: dict[str, dict[str, Any]] = {
         "repeats": 2,
         "many_texts": 1_000,
     },
+    "serving": {"max_steps": 100, "texts": 500, "seconds": 2, "repeats": 1},
 }
 
 app = typer.Typer(
@@ -65,7 +70,7 @@ def main(
     data_dir: Annotated[
         Path,
         typer.Option(
-            help="pipelines: folder with resume/{train,dev,test}.char.bmes; "
+            help="pipelines and serving: folder with resume/{train,dev,test}.char.bmes; "
             "`python -m spacy project assets` fills the default",
             envvar="SPACY_LSTM_NER_DATA",
             resolve_path=True,
@@ -73,10 +78,10 @@ def main(
         ),
     ] = ROOT / "assets",
     max_steps: Annotated[
-        int, typer.Option(help="pipelines: number of training steps", min=1)
+        int, typer.Option(help="pipelines and serving: training steps", min=1)
     ] = 500,
     retrain: Annotated[
-        bool, typer.Option("--retrain", help="pipelines: train them again")
+        bool, typer.Option("--retrain", help="Train the pipelines again")
     ] = False,
     quick: Annotated[
         bool, typer.Option("--quick", help="Fewer sizes and repeats, for a first look")
@@ -102,11 +107,12 @@ def main(
     growth     speed and memory by length and number of sequences, on two threads
     pipelines  the configs lstm_ner and fast, and spaCy's ner, trained on the same data;
                nlp.pipe in one process and in two
+    serving    requests to `lstm-ner serve` by 1, 8 and 64 clients; needs wrk
 
     Prints tables, and writes results.json, which `python -m pyperf show` can read, and
     a chart for each part. All figures are medians. The candidates are measured in
     turns, so that a temporary slowdown of the machine affects all of them. The run
-    takes about 20 minutes on two idle cores, and two minutes with --quick.
+    takes about 25 minutes on two idle cores, and two minutes with --quick.
 
     Examples:
 
@@ -133,20 +139,20 @@ def measure(
 ) -> None:
     """Measure the parts with these names, and save the results after each of them.
 
-    options: The options of the part `pipelines`.
-    RAISES (typer.BadParameter): If the data for the part `pipelines` is missing.
+    options: The options of the parts `pipelines` and `serving`.
+    RAISES (typer.BadParameter): If the data for these parts is missing.
     """
     data = options["data_dir"] / "resume" / "train.char.bmes"
-    if "pipelines" in names and not data.is_file():
-        others = ", ".join(name for name in PARTS if name != "pipelines")
+    if (needed := set(names) & set(WITH_DATA)) and not data.is_file():
+        others = ", ".join(name for name in PARTS if name not in WITH_DATA)
         raise typer.BadParameter(
-            f"the part pipelines needs {data}, which does not exist. Download it with "
+            f"{', '.join(sorted(needed))}: needs {data}, which does not exist. Download it with "
             f"`python -m spacy project assets`, or choose other parts: {others}."
         )
     load_before = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     records: list[Record] = []
     for name in names:
-        settings = options if name == "pipelines" else {}
+        settings = options if name in WITH_DATA else {}
         settings = {**settings, **(QUICK[name] if quick else {})}
         records += PARTS[name].measure(**settings)
         save(records, results, load_before)

@@ -52,7 +52,7 @@ def measure(
     many_texts: Number of texts that are processed in one process and in two.
     """
     paths = {
-        name: in_new_process(1, _trained, name, data_dir, max_steps, retrain)
+        name: in_new_process(1, trained, name, data_dir, max_steps, retrain)
         for name in CANDIDATES
     }
     records = [
@@ -88,7 +88,7 @@ def _config(name: str, data_dir: Path, max_steps: int) -> "Config":
     return config
 
 
-def _trained(name: str, data_dir: Path, max_steps: int, retrain: bool) -> Path:
+def trained(name: str, data_dir: Path, max_steps: int, retrain: bool) -> Path:
     """Train a pipeline unless it is cached, and return its folder. The name of the
     folder contains a digest of the config, which includes the paths of the data."""
     from spacy.training.initialize import init_nlp

@@ -10,15 +10,14 @@ committed.
 
 import shutil
 from pathlib import Path
-from threading import Thread
 from typing import Annotated, Any
 
 import typer
 from playwright.sync_api import sync_playwright
 
 from spacy_lstm_ner.pipeline.loading import load_pipeline
-from spacy_lstm_ner.server.app import DemoServer
-from spacy_lstm_ner.server.demo import Demo
+from spacy_lstm_ner.server.service import Service
+from spacy_lstm_ner.server.settings import Settings
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 TEXT = (
@@ -35,9 +34,9 @@ def take_screenshots(
     out: Annotated[Path, typer.Argument(help="Folder for the files")] = IMAGES,
 ) -> None:
     """Take the screenshots of the demo page, the gates and the report."""
-    server = DemoServer(Demo(lambda: load_pipeline(str(model))), port=0)
-    thread = Thread(target=server.serve_forever)
-    thread.start()
+    settings = Settings(all_entities=True)
+    server = Service(lambda: load_pipeline(str(model)), settings, port=0)
+    server.start()
     try:
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(
@@ -50,9 +49,7 @@ def take_screenshots(
             _report(page, report, out)
             browser.close()
     finally:
-        server.shutdown()
-        thread.join()
-        server.close()
+        server.stop()
 
 
 def _demo(page: Any, url: str, out: Path) -> None:

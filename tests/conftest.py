@@ -3,20 +3,18 @@
 import os
 import shutil
 from pathlib import Path
-from threading import Thread
 
 import pytest
 import spacy
 
 from spacy_lstm_ner.data.corpus import BIOCorpus
 from spacy_lstm_ner.evaluation.error_analysis import find_errors
-from spacy_lstm_ner.server.app import DemoServer
-from spacy_lstm_ner.server.demo import Demo
 
 from .helpers.browser import BROWSERS, SCREEN
 from .helpers.held_out import save_held_out
 from .helpers.paths import REPOSITORY, SAMPLE
 from .helpers.pipelines import SMALL_MODEL, loaded_again, train
+from .helpers.service import needs_server, serving
 
 
 def pytest_addoption(parser):
@@ -79,14 +77,10 @@ def analysis(held_out_folder):
 
 @pytest.fixture(scope="session")
 def demo_server(trained):
-    """A demo server with the trained pipeline."""
-    server = DemoServer(Demo(lambda: loaded_again(trained)), port=0)
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.close()
+    """A server with the page, and the trained pipeline."""
+    needs_server()
+    with serving(lambda: loaded_again(trained), all_entities=True) as server:
+        yield server
 
 
 # Pages in a browser

@@ -17,6 +17,7 @@ from .info import info_cli
 from .pick import pick_cli
 from .predict import predict_cli
 from .report import report_cli
+from .serve import serve_cli
 from .visualize import visualize_cli
 
 #: The commands by name, in the order of ``--help``.
@@ -33,6 +34,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "report": report_cli,
     "gates": gates_cli,
     "visualize": visualize_cli,
+    "serve": serve_cli,
     "info": info_cli,
 }
 

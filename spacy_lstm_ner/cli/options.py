@@ -4,8 +4,10 @@ The modules of the commands use `Optional[X]`: Typer supports `X | None` only si
 0.12.4, and pip may find an older release beside spaCy.
 """
 
+# ruff: noqa: UP045
+
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Optional
 
 from spacy.cli._util import Arg, Opt
 
@@ -23,6 +25,19 @@ Limit = Annotated[
     int, Opt("--limit", "-n", help="Read only the first N records; 0: all", min=0)
 ]
 Page = Annotated[Path, Arg(metavar="OUT", help="The HTML file to write")]
+Port = Annotated[
+    Optional[int],
+    Opt(
+        "--port",
+        "-p",
+        help="Port; default: 8000, or the next free one",
+        min=0,
+        max=65535,
+    ),
+]
+Host = Annotated[
+    str, Opt("--host", help="Address to listen on; 0.0.0.0: all, open to everybody")
+]
 GpuId = Annotated[int, Opt("--gpu-id", "-g", help="GPU ID, or -1 for the CPU")]
 Quiet = Annotated[bool, Opt("--quiet", "-q", help="Print only problems")]
 NoProgress = Annotated[bool, Opt("--quiet", "-q", help="Do not show progress")]
@@ -32,11 +47,13 @@ __all__ = [
     "Data",
     "DevData",
     "GpuId",
+    "Host",
     "Lang",
     "Limit",
     "Model",
     "NoProgress",
     "Opt",
     "Page",
+    "Port",
     "Quiet",
 ]

@@ -1,34 +1,19 @@
 """The command `visualize`."""
 
-# ruff: noqa: UP045
-
-import os
-import sys
-from typing import Annotated, Optional
+from typing import Annotated
 
 from wasabi import Printer
 
 from .exit import exit_on_error
-from .options import GpuId, Model, Opt
+from .options import GpuId, Host, Model, Opt, Port
+from .serving import check_installed, loader, serve_until_stopped
 
 
 @exit_on_error()
 def visualize_cli(
     model: Model,
-    port: Annotated[
-        Optional[int],
-        Opt(
-            "--port",
-            "-p",
-            help="Port; default: 8000, or the next free one",
-            min=0,
-            max=65535,
-        ),
-    ] = None,
-    host: Annotated[
-        str,
-        Opt("--host", help="Address to listen on; 0.0.0.0: all, open to everybody"),
-    ] = "127.0.0.1",
+    port: Port = None,
+    host: Host = "127.0.0.1",
     browser: Annotated[
         bool, Opt("--browser/--no-browser", help="Open the page in a browser")
     ] = True,
@@ -43,7 +28,7 @@ def visualize_cli(
 
     The page can be opened only on this machine and needs no network connection; texts
     are not stored. With another --host, everybody who can reach this address can use
-    it. Press Ctrl+C to stop.
+    it; `serve` offers a token and limits. Press Ctrl+C to stop.
 
     Examples:
 
@@ -51,29 +36,22 @@ def visualize_cli(
     python -m spacy lstm-ner visualize training/model-best
     python -m spacy lstm-ner visualize zh_lstm_ner --port 8080 --no-browser
     """
-    from spacy.cli._util import setup_gpu
-    from spacy.language import Language
+    check_installed()
 
-    from ..pipeline.loading import load_pipeline
-    from ..server.app import DemoServer
-    from ..server.demo import Demo
     from ..server.hosts import is_loopback
-    from ..server.run import open_in_browser, serve_until_stopped
-
-    def load() -> Language:
-        setup_gpu(gpu_id, silent=gpu_id < 0)
-        return load_pipeline(model)
+    from ..server.run import open_in_browser
+    from ..server.service import Service
+    from ..server.settings import Settings
 
     msg = Printer()
-    server = DemoServer(Demo(load), host, port)
+    service = Service(loader(model, gpu_id), Settings(all_entities=True), host, port)
     if not is_loopback(host):
         msg.warn(f"Everybody who can reach {host} can use this page, unencrypted.")
-    msg.good("Open this page (Ctrl+C to stop):")
-    print(server.url, flush=True)
-    if browser:
-        open_in_browser(server.url)
-    if not serve_until_stopped(server):
-        # The pipeline is busy with something that cannot be cancelled. The interpreter
-        # may crash if it exits while another thread computes.
-        sys.stdout.flush()
-        os._exit(0)
+
+    def announce() -> None:
+        msg.good("Open this page (Ctrl+C to stop):")
+        print(service.url, flush=True)
+        if browser:
+            open_in_browser(service.url)
+
+    serve_until_stopped(service, announce)

@@ -4,6 +4,7 @@ import html
 from collections.abc import Mapping, Sequence
 
 from .elements import text_html
+from .entities import HUES
 from .page import asset, page
 
 
@@ -25,7 +26,7 @@ def demo_page(
     lang: The language of texts, for screen readers; empty: unknown.
     example: The initial text.
     threshold: The initial threshold.
-    limits: Maximum sizes: see `server.demo`.
+    limits: Maximum sizes: see `ServedPipeline`.
     no_gates: The reason why there are no gates; None if there are.
     RETURNS: The page.
     """
@@ -47,7 +48,7 @@ def demo_page(
         body,
         style=asset("demo.css"),
         script=asset("demo.js"),
-        data={"limits": limits, "gates": no_gates is None},
+        data={"limits": limits, "gates": no_gates is None, "hues": dict(HUES)},
         connect=True,
         # The gates are shown in a frame.
         framed=[asset("gates.js")],

@@ -88,8 +88,8 @@ def probability_text(p: float) -> str:
     return f"{p:.2f}"
 
 
-# Labels that often occur together have hues that are easy to distinguish.
-_HUES: Mapping[str, int] = {
+#: Labels that often occur together have hues that are easy to distinguish.
+HUES: Mapping[str, int] = {
     **dict.fromkeys(("NAME", "PER", "PERSON", "nr"), 265),
     **dict.fromkeys(("ORG", "COM"), 210),
     **dict.fromkeys(("LOC", "GPE", "CITY", "COU"), 140),
@@ -104,4 +104,4 @@ _HUES: Mapping[str, int] = {
 
 def hue(label: str) -> int:
     """Return the hue of a label, from 0 to 359, which is always the same."""
-    return _HUES.get(label, crc32(label.encode("utf8", "replace")) * 137 % 360)
+    return HUES.get(label, crc32(label.encode("utf8", "replace")) * 137 % 360)

@@ -1,1 +1,1 @@
-"""The web application: the demo page of a pipeline, and its API."""
+"""The web application: the API of a pipeline, and a page to try it out."""

@@ -1,286 +1,348 @@
-"""The web application of `python -m spacy lstm-ner visualize`: a page to try out a
-pipeline, and its API.
+"""The web application: the routes of the API and of its pages.
 
-    GET  /            the page
-    POST /entities    {"texts": ["…"]} → see `Demo.entities`
-    POST /gates       {"text": "…", "why": false} → see `Demo.gates`
+    POST /entities      {"text": "…"} or {"texts": ["…"]} → the entities
+    POST /gates         {"text": "…", "why": false} → the gates, as a page
+    GET  /              a page to try out the pipeline
+    GET  /health        whether the server runs
+    GET  /ready         whether it accepts requests
+    GET  /metrics       counts and times, in the text format of Prometheus
+    GET  /openapi.json  this API in the OpenAPI format
+    GET  /docs          the same as a page
 
-Errors are sent as {"error": "…"}, and with status 503 and `Retry-After` if there are
-too many requests at the same time. Only the page itself may send requests. Other pages
-that are open in the browser can also reach a server on the same machine: by its
-address, in which case `Origin` differs, or by a host name that resolves to it, in which
-case `Host` differs.
-
-A connection serves one request. A client that closes the connection, or its sending
-side, before the response is taken to be no longer waiting.
+Errors are sent as {"error": "…"}. Starlette's `Router` dispatches to endpoints that are
+ASGI applications themselves: with its `Request`, `Response` and middleware, the server
+would need twice the time for each request.
 """
 
-import io
-import json
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler
-from types import MappingProxyType
-from typing import Any
+from time import perf_counter
+from typing import Any, NamedTuple
+
+from starlette.exceptions import HTTPException
+from starlette.routing import Route, Router
 
 from ..exceptions import Cancelled, RequestError
-from .demo import LIMITS, Demo
-from .hosts import host_name, is_allowed_host
-from .http_server import BoundedHTTPServer, TimedReader, print_traceback
-from .request_parsing import (
-    check_json_type,
-    content_length,
-    parse_json_object,
-    single_header,
-)
+from ..pages.api_page import api_page
+from .body import parse_json_object, read_body, to_json
+from .checks import RequestChecks, check_json_type
+from .jobs import Job, QueueFull, WorkerClosed
+from .metrics import CONTENT_TYPE, Metrics
+from .openapi import openapi
+from .served_pipeline import ServedPipeline, print_traceback
+from .settings import Settings
 
-# In bytes: a character takes up to twelve in JSON, as two escapes, and each text has
-# some overhead.
-_MAX_BODY = 12 * LIMITS["text"] + 16 * LIMITS["texts"]
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Any]]
+Send = Callable[[Any], Awaitable[None]]
 
 # Responses are not to be used by other pages, cached, or guessed at. The policy for
-# scripts is in the page.
-_HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "frame-ancestors 'none'",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-}
+# scripts is in the pages.
+_HEADERS = [
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"frame-ancestors 'none'"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+]
+_JSON = b"application/json"
+_HTML = b"text/html; charset=utf-8"
+# Seconds after which a client should retry if the queue is full, for short and long
+# jobs.
+_RETRY_AFTER = {False: 1, True: 10}
+# Seconds for which a client that got an early error may continue to send.
+_LINGER_SECONDS = 3.0
+# Seconds before the connection of a request is watched. Most results are there by then,
+# and watching takes as long as a tenth of computing them.
+_UNWATCHED_SECONDS = 0.05
 
 
-class DemoServer(BoundedHTTPServer):
-    """Serves the demo page of a pipeline. `serve_forever` starts it.
+class Answer(NamedTuple):
+    """A response."""
 
-    demo: The pipeline.
-    host: The address to listen on.
-    port: The port. 0: any free port. None: the default port, or the next free one.
-    RAISES (OSError): For an address that this machine does not have, or a port that is
-        in use.
+    body: bytes
+    content_type: bytes = _JSON
+    status: int = HTTPStatus.OK
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+
+class Application:
+    """The ASGI application.
+
+    pipeline: The pipeline.
+    checks: Checks who may use it.
+    settings: The limits.
+    metrics: Counts and times.
     """
 
-    def __init__(self, demo: Demo, host: str = "127.0.0.1", port: int | None = None):
-        super().__init__(_Handler, host, port)
-        self.demo = demo
+    def __init__(
+        self,
+        pipeline: ServedPipeline,
+        checks: RequestChecks,
+        settings: Settings,
+        metrics: Metrics,
+    ):
+        self._pipeline = pipeline
+        self._worker = pipeline.worker
+        self._checks = checks
+        self._settings = settings
+        self._metrics = metrics
+        document = openapi(settings)
+        self._openapi = to_json(document)
+        self._docs = api_page(document).encode()
+        # The most frequent one first, since they are tried in this order.
+        routes = [
+            self._route("/entities", "POST", self._entities),
+            self._route("/health", "GET", self._health),
+            self._route("/ready", "GET", self._ready),
+            self._route("/metrics", "GET", self._get_metrics),
+            self._route("/openapi.json", "GET", self._get_openapi),
+            self._route("/docs", "GET", self._get_docs),
+        ]
+        if settings.page:
+            routes.append(self._route("/", "GET", self._page))
+            routes.append(self._route("/gates", "POST", self._gates))
+        self._paths = {route.path for route in routes}
+        self._router = Router(routes, redirect_slashes=False)
 
-    @property
-    def url(self) -> str:
-        """The URL of the page."""
-        # A server that listens on all addresses can be reached at the loopback address.
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
-        host = f"[{host}]" if ":" in host else host
-        return f"http://{host}:{self.server_address[1]}/"
+    def _route(self, path: str, method: str, respond: "Respond") -> Route:
+        return Route(path, _Endpoint(self._send, respond), methods=[method])
 
-    def close(self) -> bool:
-        """Close the port and the pipeline. Requests that are waiting get an error.
-
-        RETURNS: Whether the thread of the pipeline has ended: see `Demo.close`.
-        """
-        self.close_port()
-        has_ended = self.demo.close()
-        self.join_connections()
-        return has_ended
-
-
-class _Handler(BaseHTTPRequestHandler):
-    """Handles one request."""
-
-    server: DemoServer
-    server_version = "spacy-lstm-ner"
-    sys_version = ""
-    # Clients of HTTP/1.0 do not send "Expect: 100-continue".
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-
-    def setup(self) -> None:
-        super().setup()
-        reader = TimedReader(self.connection, self.server.request_seconds)
-        self.rfile.close()
-        self.rfile = io.BufferedReader(reader)
-
-    def handle(self) -> None:
-        # Connections that are kept open would keep their threads occupied.
-        self.handle_one_request()
-
-    def do_GET(self) -> None:
-        self._respond()
-
-    def do_HEAD(self) -> None:
-        self._respond()
-
-    def do_POST(self) -> None:
-        self._respond()
-
-    def _respond(self) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        scope["began"] = perf_counter()
+        # Starlette raises errors as exceptions only inside an application.
+        scope["app"] = self
         try:
-            self._check_origin()
-            methods, respond = self._route()
-            if self.command not in methods:
-                raise RequestError(
-                    f"Use the method {methods[0]} for this path.",
-                    HTTPStatus.METHOD_NOT_ALLOWED,
-                )
-            body, content_type = respond()
-        except RequestError as error:
-            self._send_error(error)
+            self._checks.check(scope["path"], scope["headers"])
+            await self._router(scope, receive, send)
         except Cancelled:
-            pass  # the client has disconnected
-        except MemoryError:
-            print_traceback()
-            self._send_failure("Not enough memory for this text: use a shorter one.")
+            self._metrics.cancelled.inc()
+        except RequestError as error:
+            await self._send_error(scope, receive, send, error)
+        except HTTPException as error:
+            await self._send_error(scope, receive, send, _routing_error(error))
         except Exception as error:
             print_traceback()
-            self._send_failure(f"The pipeline failed: {type(error).__name__}: {error}")
-        else:
-            self._send(body, content_type)
+            message = f"The server failed: {type(error).__name__}: {error}"
+            failure = RequestError(message, HTTPStatus.INTERNAL_SERVER_ERROR)
+            await self._send_error(scope, receive, send, failure)
 
-    def _is_disconnected(self) -> bool:
-        """Return whether the client no longer waits. Other data that it sends is
-        discarded."""
-        try:
-            self.connection.settimeout(0)
-            return not self.connection.recv(1_024)
-        except BlockingIOError:
-            return False
-        except OSError:
-            return True
+    async def _send_error(
+        self, scope: Scope, receive: Receive, send: Send, error: RequestError
+    ) -> None:
+        """Send an error. A client that is still sending may go on for a moment: if the
+        connection were closed with unread data, it could not read the response."""
+        is_sending = not scope.get("is_complete") and not _expects_continue(scope)
+        await self._send(scope, send, _as_answer(error), more=is_sending)
+        if is_sending:
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(_discard(receive), _LINGER_SECONDS)
+            await send({"type": "http.response.body", "body": b""})
 
-    # Routes
+    async def _send(
+        self, scope: Scope, send: Send, answer: Answer, *, more: bool = False
+    ) -> None:
+        path = scope["path"] if scope["path"] in self._paths else "other"
+        seconds = perf_counter() - scope["began"]
+        self._metrics.responded(path, int(answer.status), seconds)
+        await send(
+            {
+                "type": "http.response.start",
+                "status": int(answer.status),
+                "headers": [
+                    (b"content-type", answer.content_type),
+                    (b"content-length", str(len(answer.body)).encode()),
+                    *_HEADERS,
+                    *answer.headers,
+                ],
+            }
+        )
+        event = {"type": "http.response.body", "body": answer.body, "more_body": more}
+        await send(event)
 
-    def _route(self) -> tuple[tuple[str, ...], Callable[[], tuple[bytes, str]]]:
-        """Return the methods of the requested path, and the function that returns the
-        body and the content type of the response."""
-        routes = {
-            "/": (("GET", "HEAD"), self._page),
-            "/entities": (("POST",), self._entities),
-            "/gates": (("POST",), self._gates),
-        }
-        path = self.path.partition("?")[0]
-        if path not in routes:
-            raise RequestError("Not found: the page is at /", HTTPStatus.NOT_FOUND)
-        return routes[path]
+    # Endpoints
 
-    def _page(self) -> tuple[bytes, str]:
-        return self.server.demo.page.encode(), "text/html; charset=utf-8"
+    async def _entities(self, scope: Scope, receive: Receive) -> Answer:
+        request = await self._read(scope, receive)
+        text, texts = request.get("text"), request.get("texts")
+        if isinstance(text, str) and texts is None:
+            texts = [text]
+        elif (
+            text is not None
+            or not isinstance(texts, list)
+            or not all(isinstance(each, str) for each in texts)
+        ):
+            raise RequestError('Send "text", a string, or "texts", a list of strings.')
+        job = self._pipeline.entities(texts)
+        self._metrics.texts.inc(len(texts))
+        self._metrics.characters.inc(sum(map(len, texts)))
+        found = await self._result(job, receive)
+        return Answer(to_json({"entities": found if text is None else found[0]}))
 
-    def _entities(self) -> tuple[bytes, str]:
-        texts = self._read_json().get("texts")
-        if not isinstance(texts, list) or not all(isinstance(t, str) for t in texts):
-            raise RequestError('"texts" must be a list of strings.')
-        demo = self.server.demo
-        return _as_json(demo.entities(texts, cancelled=self._is_disconnected))
-
-    def _gates(self) -> tuple[bytes, str]:
-        request = self._read_json()
+    async def _gates(self, scope: Scope, receive: Receive) -> Answer:
+        request = await self._read(scope, receive)
         text, why = request.get("text"), request.get("why", False)
         if not isinstance(text, str) or not isinstance(why, bool):
             raise RequestError('"text" must be a string, and "why" true or false.')
-        demo = self.server.demo
-        return _as_json(demo.gates(text, why=why, cancelled=self._is_disconnected))
+        job = self._pipeline.gates(text, why=why)
+        return Answer(to_json({"page": await self._result(job, receive)}))
 
-    # Requests
+    async def _page(self, scope: Scope, receive: Receive) -> Answer:
+        return Answer((self._pipeline.page or "").encode(), _HTML)
 
-    def _check_origin(self) -> None:
-        """RAISES (RequestError): If the request is not from the page of the server."""
-        host = single_header(self.headers, "Host") or ""
-        origin = single_header(self.headers, "Origin")
-        if not is_allowed_host(host_name(host), self.server.host):
+    async def _health(self, scope: Scope, receive: Receive) -> Answer:
+        return Answer(to_json({"status": "ok"}))
+
+    async def _ready(self, scope: Scope, receive: Receive) -> Answer:
+        if not self._worker.is_ready:
             raise RequestError(
-                f"The host {host!r} is not allowed: open {self.server.url}, or start "
-                f"the server with --host and this name.",
-                HTTPStatus.FORBIDDEN,
+                "The server is shutting down, or too many requests are waiting.",
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                retry_after=_RETRY_AFTER[False],
             )
-        if origin is not None and origin not in (f"http://{host}", f"https://{host}"):
-            raise RequestError(
-                f"Requests from {origin!r} are not allowed, only those from the page "
-                f"of this server.",
-                HTTPStatus.FORBIDDEN,
-            )
+        return Answer(to_json({"status": "ready"}))
 
-    def _read_json(self) -> dict[str, Any]:
-        check_json_type(self.headers)
-        return parse_json_object(self._read_body())
+    async def _get_metrics(self, scope: Scope, receive: Receive) -> Answer:
+        return Answer(self._metrics.text(), CONTENT_TYPE.encode())
 
-    def _read_body(self) -> bytes:
-        size = content_length(self.headers, limit=_MAX_BODY)
-        if self.headers.get("Expect", "").lower() == "100-continue":
-            self.send_response_only(HTTPStatus.CONTINUE)
-            self.end_headers()
+    async def _get_openapi(self, scope: Scope, receive: Receive) -> Answer:
+        return Answer(self._openapi)
+
+    async def _get_docs(self, scope: Scope, receive: Receive) -> Answer:
+        return Answer(self._docs, _HTML)
+
+    async def _read(self, scope: Scope, receive: Receive) -> dict[str, Any]:
+        headers = scope["headers"]
+        check_json_type(headers)
+        body = await read_body(headers, receive, self._settings.body_bytes)
+        scope["is_complete"] = True
+        return parse_json_object(body)
+
+    async def _result(self, job: Job[Any], receive: Receive) -> Any:
+        """Put a job into the queue, and wait for its result.
+
+        RAISES (RequestError): If too many requests are waiting, the server shuts down,
+            the time is over, or what the job raises.
+        RAISES (Cancelled): If the client disconnects.
+        """
         try:
-            body = self.rfile.read(size)
-        except TimeoutError:
+            self._worker.submit(job)
+            return await self._wait_for(job, receive)
+        except QueueFull:
+            seconds = _RETRY_AFTER[job.long]
             raise RequestError(
-                f"The request was not received within "
-                f"{self.server.request_seconds:g} s.",
-                HTTPStatus.REQUEST_TIMEOUT,
+                f"Too many requests are waiting: try again in {seconds} s.",
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                retry_after=seconds,
             ) from None
-        except ConnectionError:
-            body = b""
-        if len(body) < size:
-            raise Cancelled  # the client has disconnected
-        return body
+        except WorkerClosed:
+            raise RequestError(
+                "The server is shutting down.", HTTPStatus.SERVICE_UNAVAILABLE
+            ) from None
 
-    def handle_expect_100(self) -> bool:
-        return True  # `_read_body` sends it if the request is valid
+    async def _wait_for(self, job: Job[Any], receive: Receive) -> Any:
+        future = job.future
+        watching: list[asyncio.Future[None]] = []
 
-    # Responses
+        def watch() -> None:
+            watching.append(asyncio.ensure_future(_disconnected(receive)))
+            watching[0].add_done_callback(lambda _: future.cancel())
 
-    def _send_error(self, error: RequestError) -> None:
-        headers = {}
-        if error.status == HTTPStatus.METHOD_NOT_ALLOWED:
-            headers["Allow"] = ", ".join(self._route()[0])
-        if error.retry_after is not None:
-            headers["Retry-After"] = str(error.retry_after)
-        self._send(*_as_json({"error": str(error)}), error.status, headers)
-
-    def _send_failure(self, message: str) -> None:
-        self._send_error(RequestError(message, HTTPStatus.INTERNAL_SERVER_ERROR))
-
-    def _send(
-        self,
-        body: bytes,
-        content_type: str,
-        status: HTTPStatus = HTTPStatus.OK,
-        headers: Mapping[str, str] = MappingProxyType({}),
-    ) -> None:
-        self.connection.settimeout(self.server.response_seconds)
-        # A malformed request is taken for HTTP/0.9, whose responses have no status.
-        self.request_version = self.protocol_version
-        self.send_response(status)
-        self.send_header("Content-Type", content_type)
-        self.send_header("Content-Length", str(len(body)))
-        self.send_header("Connection", "close")
-        for name, value in {**_HEADERS, **headers}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
-
-    def send_error(
-        self, code: int, message: str | None = None, explain: str | None = None
-    ) -> None:
-        """Respond to a malformed request, or one with an unknown method."""
-        status = HTTPStatus(code)
-        if status != HTTPStatus.NOT_IMPLEMENTED:
-            self._send_error(RequestError(message or status.phrase, status))
-            return
+        loop = future.get_loop()
+        watch_timer = loop.call_later(_UNWATCHED_SECONDS, watch)
+        end_timer = loop.call_later(self._settings.seconds, future.cancel)
         try:
-            methods, _ = self._route()
-            reason = (
-                f"The method {self.command} is not supported here, only "
-                f"{', '.join(methods)}."
-            )
-            raise RequestError(reason, HTTPStatus.METHOD_NOT_ALLOWED)
-        except RequestError as error:
-            self._send_error(error)
+            return await future
+        except asyncio.CancelledError:
+            if not future.cancelled():
+                raise
+            if watching and watching[0].done():
+                raise Cancelled from None
+            raise RequestError(
+                f"There was no result within {self._settings.seconds:g} s: send less "
+                f"text, or try again.",
+                HTTPStatus.GATEWAY_TIMEOUT,
+            ) from None
+        finally:
+            watch_timer.cancel()
+            end_timer.cancel()
+            if watching:
+                watching[0].cancel()
+            if future.cancelled():
+                self._worker.cancel(job)
 
-    def log_message(self, format: str, *args: Any) -> None:
-        """Log nothing: the terminal is for what the user needs to know."""
+
+Respond = Callable[[Scope, Receive], Awaitable[Answer]]
 
 
-def _as_json(response: dict[str, Any]) -> tuple[bytes, str]:
-    """Return the body of a response, and its content type."""
-    # The page could not parse a score that is NaN or infinite.
-    return json.dumps(response, allow_nan=False).encode(), "application/json"
+class _Endpoint:
+    """An endpoint as an ASGI application: `Route` calls it as it is."""
+
+    def __init__(
+        self,
+        send_answer: Callable[[Scope, Send, Answer], Awaitable[None]],
+        respond: Respond,
+    ):
+        self._send_answer = send_answer
+        self._respond = respond
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answer = await self._respond(scope, receive)
+        await self._send_answer(scope, send, answer)
+
+
+class _MethodError(RequestError):
+    """A request with a method that its path does not support."""
+
+    def __init__(self, message: str, status: HTTPStatus, *, allowed: str):
+        super().__init__(message, status)
+        self.allowed = allowed
+
+
+def _routing_error(error: HTTPException) -> RequestError:
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        allowed = (error.headers or {})["Allow"]
+        return _MethodError(
+            f"This path supports only the method {allowed}.",
+            HTTPStatus.METHOD_NOT_ALLOWED,
+            allowed=allowed,
+        )
+    return RequestError(
+        "There is nothing at this path: see /docs.", HTTPStatus(error.status_code)
+    )
+
+
+def _expects_continue(scope: Scope) -> bool:
+    """Return whether the client sends the body only if it is told to."""
+    return any(name == b"expect" for name, _ in scope["headers"])
+
+
+async def _discard(receive: Receive) -> None:
+    """Read the rest of a request."""
+    while (event := await receive())["type"] == "http.request":
+        if not event.get("more_body", False):
+            break
+
+
+async def _disconnected(receive: Receive) -> None:
+    """Wait until the client has disconnected."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _as_answer(error: RequestError) -> Answer:
+    headers = []
+    if isinstance(error, _MethodError):
+        headers.append((b"allow", error.allowed.encode()))
+    if error.status == HTTPStatus.UNAUTHORIZED:
+        headers.append((b"www-authenticate", b"Bearer"))
+    if error.retry_after is not None:
+        headers.append((b"retry-after", str(error.retry_after).encode()))
+    body = to_json({"error": str(error)})
+    return Answer(body, _JSON, error.status, tuple(headers))

@@ -1,5 +1,6 @@
-"""Checks of the host names and addresses by which a server is reached."""
+"""Host names and addresses by which a server is reached."""
 
+from collections.abc import Collection
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -20,16 +21,17 @@ def host_name(header: str) -> str | None:
         return None
 
 
-def is_allowed_host(name: str | None, host: str) -> bool:
+def is_allowed_host(name: str | None, host: str, others: Collection[str] = ()) -> bool:
     """Return whether a request may use this name for the server. The port is not
     checked, since it may be forwarded.
 
     name: The name or address in the request.
     host: The address that the server listens on.
+    others: Other names of the server.
     """
     if name is None:
         return False
-    if name in ("localhost", host):
+    if name in ("localhost", host) or name in others:
         return True
     try:
         # Unlike a name, an address cannot be redirected to this machine by others.

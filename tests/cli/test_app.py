@@ -76,7 +76,7 @@ def test_spacy_imports_no_more_than_necessary():
     )
     modules = [
         *("cli", "cli.app", *(f"cli.{name}" for name in COMMANDS)),
-        *("cli.exit", "cli.options", "cli.output", "exceptions"),
+        *("cli.exit", "cli.options", "cli.output", "cli.serving", "exceptions"),
         *("util", "util.atomic", "util.cancellation", "util.text"),
     ]
     expected = ["spacy_lstm_ner", *(f"spacy_lstm_ner.{name}" for name in modules)]

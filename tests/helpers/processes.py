@@ -18,14 +18,15 @@ def heed_signals():
 
 
 @contextmanager
-def served(*command):
-    """Run a command that serves the demo page.
+def served(*command, options=("--no-browser",)):
+    """Run a command that serves a pipeline on a free port.
 
     command: The command and its arguments.
+    options: More arguments, by default those of `visualize`.
     YIELDS: The process, and the port of the page.
     """
     process = subprocess.Popen(
-        [*map(str, command), "--port", "0", "--no-browser"],
+        [*map(str, command), "--port", "0", *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         encoding="utf8",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from spacy_lstm_ner.pages.entities import probability_text
+from spacy_lstm_ner.pages.entities import hue, probability_text
 from spacy_lstm_ner.util.text import is_control
 
 from ..helpers.browser import HOSTILE, PHONE, SCREEN, contrast, fits_the_width
@@ -195,6 +195,12 @@ def test_control_characters_are_those_of_the_other_pages(open_demo):
     assert hidden == [
         k for k in range(0x110000) if is_control(chr(k)) and chr(k) not in "\n\t"
     ]
+
+
+def test_labels_have_the_hues_of_the_other_pages(open_demo):
+    page = open_demo()
+    labels = ["NAME", "ORG", "X", "a new label", "人名", "😀"]
+    assert page.evaluate("labels => labels.map(hue)", labels) == list(map(hue, labels))
 
 
 def test_offsets_after_emoji(open_demo, trained):

@@ -1,27 +1,14 @@
-"""The web application, `python -m spacy lstm-ner visualize`."""
+"""The web application: what it answers, and what it refuses."""
 
-import os
-import signal
-import socket
-import sys
 from concurrent.futures import ThreadPoolExecutor
-from http.client import HTTPConnection
 
 import pytest
 import spacy
-from spacy.cli._util import app
 from spacy.language import Language
-from typer.testing import CliRunner
-
-import spacy_lstm_ner.cli  # noqa: F401  (adds its commands to spaCy's)
-from spacy_lstm_ner.exceptions import RequestError
-from spacy_lstm_ner.server.app import DemoServer
-from spacy_lstm_ner.server.demo import Demo
-from spacy_lstm_ner.server.http_server import DEFAULT_PORT
 
 from ..helpers.pipelines import found, loaded_again
-from ..helpers.processes import served
 from ..helpers.requests import JSON, TEXT, ask, entities
+from ..helpers.service import serving
 
 # What it answers
 
@@ -35,7 +22,7 @@ def test_headers_of_the_page(demo_server):
     assert headers["Cache-Control"] == "no-store"
     assert headers["X-Frame-Options"] == "DENY"
     assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
-    assert "Python" not in headers["Server"]
+    assert "Server" not in headers
     assert "default-src 'none'" in page and "unsafe-eval" not in page
 
 
@@ -58,24 +45,37 @@ def test_lone_surrogates_keep_their_offset(demo_server):
     assert answer["entities"] == entities(demo_server, "\ufffd" + TEXT)
 
 
-def test_every_label_has_a_hue(demo_server):
-    _, _, answer = ask(demo_server, "POST", "/entities", {"texts": [TEXT]})
-    labels = {entity["label"] for entity in answer["entities"][0]}
-    assert answer["hues"].keys() == labels and "TITLE" in labels
+def test_one_text_has_its_entities_and_several_have_lists(demo_server):
+    _, _, one = ask(demo_server, "POST", "/entities", {"text": TEXT})
+    _, _, many = ask(demo_server, "POST", "/entities", {"texts": [TEXT, ""]})
+    assert many == {"entities": [one["entities"], []]}
+    first = one["entities"][0]
+    assert list(first) == ["start", "end", "label", "text", "score"]
+    assert first["text"] == TEXT[first["start"] : first["end"]] != ""
 
 
-def test_slider_starts_at_the_threshold_of_the_component(trained):
-    def load():
-        nlp = loaded_again(trained)
-        nlp.get_pipe("lstm_ner").threshold = 1.0
-        nlp.get_pipe("lstm_ner").spans_key = None
-        return nlp
+def with_threshold(trained):
+    nlp = loaded_again(trained)
+    nlp.get_pipe("lstm_ner").threshold = 0.999
+    nlp.get_pipe("lstm_ner").spans_key = None
+    return nlp
 
-    demo = Demo(load)
-    (answer,) = demo.entities([TEXT])["entities"]
-    assert answer and all(entity["score"] < 1 for entity in answer)
-    assert 'value="1.0"' in demo.page
-    demo.close()
+
+def test_the_page_has_all_entities_and_a_slider_at_the_threshold(trained):
+    with serving(lambda: with_threshold(trained), all_entities=True) as server:
+        (answer,) = entities(server, TEXT)
+        page = ask(server, "GET", "/")[2]
+    assert [(e["start"], e["end"], e["label"]) for e in answer] == found(trained(TEXT))
+    assert min(entity["score"] for entity in answer) < 0.999
+    assert 'value="0.999"' in page
+
+
+def test_the_api_has_the_entities_above_the_threshold(trained):
+    nlp = with_threshold(trained)
+    with serving(lambda: with_threshold(trained)) as server:
+        (answer,) = entities(server, TEXT)
+    assert [(e["start"], e["end"], e["label"]) for e in answer] == found(nlp(TEXT))
+    assert len(answer) < len(found(trained(TEXT)))
 
 
 def test_gates_with_and_without_explanation(demo_server):
@@ -93,14 +93,30 @@ def test_other_pipelines_have_entities_and_no_gates():
         nlp.add_pipe("entity_ruler").add_patterns([{"label": "X", "pattern": "王"}])
         return nlp
 
-    demo = Demo(load)
-    assert demo.entities(["王芳"])["entities"] == [
-        [{"start": 0, "end": 1, "label": "X", "score": None}]
-    ]
-    assert "no component lstm_ner" in demo.page and "<iframe" not in demo.page
-    with pytest.raises(RequestError, match="no component lstm_ner"):
-        demo.gates("王芳", why=False)
-    demo.close()
+    with serving(load) as server:
+        assert entities(server, "王芳") == [
+            [{"start": 0, "end": 1, "label": "X", "text": "王", "score": None}]
+        ]
+        page = ask(server, "GET", "/")[2]
+        assert "no component lstm_ner" in page and "<iframe" not in page
+        status, _, answer = ask(server, "POST", "/gates", {"text": "王芳"})
+        assert status == 400 and "no component lstm_ner" in answer["error"]
+
+
+@pytest.mark.parametrize(
+    "path, status", [("/health", "ok"), ("/ready", "ready"), ("/health?x=1", "ok")]
+)
+def test_health_is_answered_under_any_name(demo_server, path, status):
+    headers = {"Host": "10.1.2.3:8000"}
+    code, _, answer = ask(demo_server, "GET", path, headers=headers)
+    assert (code, answer) == (200, {"status": status})
+
+
+def test_without_the_page_there_is_only_the_api(trained):
+    with serving(lambda: loaded_again(trained), page=False) as server:
+        assert ask(server, "GET", "/")[0] == 404
+        assert ask(server, "POST", "/gates", {"text": "王"})[0] == 404
+        assert entities(server, TEXT)[0]
 
 
 # What it refuses
@@ -139,12 +155,15 @@ REFUSED = {
     "no text": ("/entities", b"\xff", JSON, 400),
     "deep JSON": ("/entities", b"[" * 500_000, JSON, 400),
     "a list": ("/entities", [TEXT], JSON, 400),
-    "no texts": ("/entities", {"text": TEXT}, JSON, 400),
+    "no texts": ("/entities", {}, JSON, 400),
+    "both": ("/entities", {"text": TEXT, "texts": []}, JSON, 400),
+    "a number": ("/entities", {"text": 1}, JSON, 400),
+    "NaN": ("/entities", b'{"texts": [], "x": NaN}', JSON, 400),
     "numbers": ("/entities", {"texts": [1]}, JSON, 400),
     "long text": ("/entities", {"texts": ["王" * 60_000] * 2}, JSON, 413),
     "many texts": ("/entities", {"texts": ["王"] * 1_001}, JSON, 413),
     "many bytes": ("/entities", b" " * 3_000_000, JSON, 413),
-    "length in words": ("/entities", None, with_headers(Content_Length="x"), 400),
+    "large headers": ("/entities", ASKED, with_headers(X="x" * 66_000), 431),
     "long gates": ("/gates", {"text": "王" * 1_001}, JSON, 413),
     "long reasons": ("/gates", {"text": "王" * 301, "why": True}, JSON, 413),
     "no gates": ("/gates", {"text": ""}, JSON, 400),
@@ -172,11 +191,12 @@ def test_rejected_requests_have_a_message(demo_server, what):
         ("OPTIONS", "/gates", "POST"),
         ("PUT", "/", "GET, HEAD"),
         ("POST", "/?x", "GET, HEAD"),
+        ("POST", "/health", "GET, HEAD"),
     ],
 )
 def test_other_methods(demo_server, method, path, allowed):
     status, headers, answer = ask(demo_server, method, path)
-    assert (status, headers["Allow"]) == (405, allowed)
+    assert status == 405 and sorted(headers["Allow"].split(", ")) == allowed.split(", ")
     assert "Access-Control-Allow-Origin" not in headers
     assert answer == "" if method == "HEAD" else answer["error"]
 
@@ -195,35 +215,66 @@ def test_own_host_names_with_another_port(demo_server, host):
     assert ask(demo_server, "POST", "/entities", ASKED, headers)[0] == 200
 
 
-def test_url_of_a_server_on_all_addresses(demo_server):
-    server = DemoServer(demo_server.demo, "0.0.0.0", 0)
-    assert server.url.startswith("http://127.0.0.1:")
-    server.server_close()
+def test_other_names_of_the_server(trained):
+    """A proxy passes on the name that the client has used."""
+    names = ("ner.example.org",)
+    with serving(lambda: loaded_again(trained), allowed_hosts=names) as server:
+        for host, status in {"ner.example.org": 200, "evil.example": 403}.items():
+            headers = {**JSON, "Host": host, "Origin": f"https://{host}"}
+            assert ask(server, "POST", "/entities", ASKED, headers)[0] == status
+
+
+def test_the_token_is_needed_for_all_that_has_to_do_with_texts(trained):
+    token = "0123456789abcdef"
+    with serving(lambda: loaded_again(trained), token=token, page=False) as server:
+        for sent, expected in {
+            None: 401,
+            "Bearer 0123456789abcdeF": 401,
+            "Bearer": 401,
+            f"Basic {token}": 401,
+            f"Bearer {token}x": 401,
+            f"Bearer {token}": 200,
+            f"bearer  {token}": 200,
+        }.items():
+            headers = JSON if sent is None else {**JSON, "Authorization": sent}
+            status, got, _ = ask(server, "POST", "/entities", ASKED, headers)
+            assert status == expected, sent
+            assert got["WWW-Authenticate"] == ("Bearer" if status == 401 else None)
+            assert ask(server, "GET", "/metrics", None, headers)[0] == expected
+        for path in ("/health", "/ready", "/docs", "/openapi.json"):
+            assert ask(server, "GET", path)[0] == 200
 
 
 # Robustness
 
 
-def test_failures_of_the_pipeline_are_reported(trained, capsys):
-    @Language.component("fails_at_x")
-    def fails(doc):
-        if "x" in doc.text:
-            raise RuntimeError("an x")
-        return doc
+@Language.component("fails_at_x")
+def fails_at_x(doc):
+    if "x" in doc.text:
+        raise RuntimeError("an x")
+    return doc
 
+
+def test_a_text_that_fails_does_not_fail_those_beside_it(trained, capsys):
     def load():
         nlp = loaded_again(trained)
         nlp.add_pipe("fails_at_x")
         return nlp
 
-    server = DemoServer(Demo(load), port=0)
-    with ThreadPoolExecutor() as pool:
-        pool.submit(server.serve_forever)
-        status, _, answer = ask(server, "POST", "/entities", {"texts": ["x"]})
-        assert status == 500 and "RuntimeError: an x" in answer["error"]
-        assert entities(server, TEXT)[0]
-        server.shutdown()
-    server.close()
+    with serving(load) as server, ThreadPoolExecutor(16) as pool:
+        texts = [TEXT[k:] + "x" * (k % 4 == 0) for k in range(16)] * 4
+        asked = [
+            pool.submit(ask, server, "POST", "/entities", {"text": text})
+            for text in texts
+        ]
+        for text, request in zip(texts, asked, strict=True):
+            status, _, answer = request.result()
+            if "x" in text:
+                assert status == 500 and "RuntimeError: an x" in answer["error"]
+            else:
+                assert status == 200
+                ents = [(e["start"], e["end"], e["label"]) for e in answer["entities"]]
+                assert ents == found(trained(text))
     assert "RuntimeError: an x" in capsys.readouterr().err
 
 
@@ -242,75 +293,72 @@ def test_concurrent_requests_get_the_same_results(demo_server):
 
 def test_vocabulary_does_not_grow(trained):
     nlp = loaded_again(trained)
-    demo = Demo(lambda: nlp)
-    before = len(nlp.vocab.strings)
-    new = "".join(map(chr, range(0x20000, 0x20100)))
-    demo.entities([new + TEXT])
-    demo.gates(new + TEXT, why=False)
-    assert len(nlp.vocab.strings) == before
+    with serving(lambda: nlp) as server:
+        # `len(nlp.vocab)` counts those that were freed, too.
+        before = len(nlp.vocab.strings), len(list(nlp.vocab))
+        new = "".join(map(chr, range(0x20000, 0x20100)))
+        entities(server, new + TEXT, new)
+        entities(server, (new + TEXT) * 100)
+        assert ask(server, "POST", "/gates", {"text": new + TEXT})[0] == 200
+        assert (len(nlp.vocab.strings), len(list(nlp.vocab))) == before
     assert found(nlp(TEXT)) == found(trained(TEXT))
-    demo.close()
 
 
-def test_clients_that_disconnect_or_send_nothing(demo_server, capsys):
-    for said in (
-        b"",
-        b"POST /entities HTTP/1.1\r\nContent-Length: 999\r\n\r\n{",
-        b"\xff\n",
+def test_explanations_are_the_same_with_other_requests_between(trained):
+    asked = {"text": f"0号王芳任北京大学教授{TEXT}", "why": True}
+    with (
+        serving(lambda: loaded_again(trained)) as server,
+        ThreadPoolExecutor() as pool,
     ):
-        with socket.create_connection(demo_server.server_address) as connection:
-            connection.sendall(said)
-            assert entities(demo_server, TEXT)[0], "others do not wait"
-    assert "Traceback" not in capsys.readouterr().err
+        alone = ask(server, "POST", "/gates", asked)[2]
+        long = pool.submit(ask, server, "POST", "/gates", asked)
+        # Words and gates of others are not mixed up with it.
+        while not long.done():
+            gates = ask(server, "POST", "/gates", {"text": TEXT})[2]["page"]
+            assert "<h2>Attribution</h2>" not in gates
+            assert [e["label"] for e in entities(server, TEXT)[0]] == [
+                label for _, _, label in found(trained(TEXT))
+            ]
+        assert long.result()[2] == alone
 
 
-# The command
+def test_a_pipeline_that_merges_entities(trained):
+    nlp = loaded_again(trained)
+    nlp.add_pipe("merge_entities")
+    text = TEXT * 100  # and so in windows
+    with serving(lambda: nlp) as server:
+        short, long = entities(server, TEXT, text)
+        for answer, doc in ((short, trained(TEXT)), (long, trained(text))):
+            assert [(e["start"], e["end"], e["label"]) for e in answer] == found(doc)
+            scores = doc.spans["lstm_ner"].attrs["scores"]
+            assert [e["score"] for e in answer] == pytest.approx(scores, abs=1e-5)
+        status, _, answer = ask(
+            server, "POST", "/gates", {"text": TEXT[:10], "why": True}
+        )
+        assert status == 200 and "<h2>Attribution</h2>" in answer["page"]
 
 
-def test_next_free_port_unless_one_is_given(demo_server):
-    first = DemoServer(demo_server.demo)
-    second = DemoServer(demo_server.demo)
-    ports = [server.server_address[1] for server in (first, second)]
-    assert DEFAULT_PORT <= ports[0] < ports[1]
-    with pytest.raises(OSError, match=rf"Port {ports[1]} is in use: choose .* --port"):
-        DemoServer(demo_server.demo, port=ports[1])
-    with pytest.raises(OSError, match=r"resolve the address no\.such\.name: "):
-        DemoServer(demo_server.demo, "no.such.name")
-    first.server_close()
-    second.server_close()
+# Metrics
 
 
-def visualize(*args):
-    result = CliRunner().invoke(app, ["lstm-ner", "visualize", *map(str, args)])
-    assert result.exception is None or isinstance(result.exception, SystemExit)
-    return result.exit_code, " ".join(result.output.split())
-
-
-def test_missing_pipeline():
-    code, output = visualize("nowhere", "--no-browser")
-    assert code == 1 and "Can't find model 'nowhere'" in output
-
-
-def test_warning_about_a_public_address(trained, tmp_path, monkeypatch):
-    opened = []
-    monkeypatch.setattr("spacy_lstm_ner.server.run.open_in_browser", opened.append)
-    monkeypatch.setattr(DemoServer, "serve_forever", lambda self, poll_interval: None)
-    trained.to_disk(tmp_path)
-    code, output = visualize(tmp_path, "--port", 0, "--host", "0.0.0.0", "--no-browser")
-    assert code == 0 and "Everybody who can reach 0.0.0.0" in output and not opened
-    code, output = visualize(tmp_path, "--port", 0)
-    assert code == 0 and "Everybody" not in output
-    assert len(opened) == 1 and opened[0] in output
-
-
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no such signal")
-def test_url_is_printed_and_ctrl_c_stops_it(trained, tmp_path):
-    trained.to_disk(tmp_path)
-    args = "-m", "spacy", "lstm-ner", "visualize", tmp_path
-    with served(sys.executable, *args) as (process, port):
-        connection = HTTPConnection("127.0.0.1", port)
-        connection.request("GET", "/")
-        assert connection.getresponse().status == 200
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=20)
-        assert (process.returncode, errors) == (0, "")
+def test_metrics_can_be_read_by_prometheus(trained):
+    parser = pytest.importorskip("prometheus_client.parser")
+    with serving(lambda: loaded_again(trained)) as server:
+        entities(server, TEXT, TEXT)
+        for path in ("/nowhere", "/other"):
+            assert ask(server, "GET", path)[0] == 404
+        status, headers, text = ask(server, "GET", "/metrics")
+    assert status == 200 and headers.get_content_type() == "text/plain"
+    samples = {
+        (sample.name, *sorted(sample.labels.values())): sample.value
+        for family in parser.text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+    assert samples["lstm_ner_requests_total", "/entities", "200"] == 1
+    # Clients cannot add paths.
+    assert samples["lstm_ner_requests_total", "404", "other"] == 2
+    assert samples["lstm_ner_texts_total",] == 2
+    assert samples["lstm_ner_characters_total",] == 2 * len(TEXT)
+    assert samples["lstm_ner_waiting_requests", "short"] == 0
+    assert samples["lstm_ner_connections",] >= 1
+    assert "王" not in text

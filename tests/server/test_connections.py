@@ -1,16 +1,17 @@
-"""The server under load: slow and malformed requests, clients that disconnect, failures
-and shutdown."""
+"""Connections: clients that are slow, disconnect, send too much or what is no request,
+and many of them."""
 
 import json
 import os
 import signal
 import socket
 import sys
-import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from threading import Event, Thread
+from contextlib import ExitStack
+from http.client import HTTPConnection
+from threading import Event
 
 import pytest
 import spacy
@@ -18,66 +19,39 @@ from spacy.language import Language
 
 import spacy_lstm_ner.interpret.attribution as attribution
 import spacy_lstm_ner.pipeline.batch as batch_module
-import spacy_lstm_ner.server.demo
-from spacy_lstm_ner.server.app import DemoServer
-from spacy_lstm_ner.server.demo import Demo
+from spacy_lstm_ner.server import served_pipeline
+from spacy_lstm_ner.server.listen import DEFAULT_PORT
+from spacy_lstm_ner.server.service import Service
 
 from ..helpers.pipelines import found, loaded_again
 from ..helpers.processes import served
-from ..helpers.requests import TEXT, ask, entities
+from ..helpers.requests import (
+    JSON,
+    TEXT,
+    answer,
+    ask,
+    connect,
+    entities,
+    request,
+    wait_until,
+)
+from ..helpers.service import serving
 
 WHY = {"text": (TEXT * 20)[:128], "why": True}
-
-
-def request(path, body, *headers, host="127.0.0.1"):
-    body = body if isinstance(body, bytes) else json.dumps(body).encode()
-    if not any(header.lower().startswith("content-length") for header in headers):
-        headers = (*headers, f"Content-Length: {len(body)}")
-    lines = [f"POST {path} HTTP/1.1", f"Host: {host}", *headers]
-    return (
-        "\r\n".join([*lines, "Content-Type: application/json", "", ""]).encode() + body
-    )
-
-
-def connect(server, data=b""):
-    connection = socket.create_connection(server.server_address[:2], timeout=20)
-    connection.sendall(data)
-    return connection
-
-
-def answer(connection):
-    """Return the status and the whole response."""
-    said = b""
-    while piece := connection.recv(65_536):
-        said += piece
-    connection.close()
-    return int(said.split()[1]) if said else None, said.decode()
-
-
-def wait_until(condition, seconds=10):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "that did not come"
-        time.sleep(0.01)
 
 
 @pytest.fixture
 def serve():
     """Start servers, and stop them at the end."""
-    servers = []
+    with ExitStack() as stack:
+        yield lambda load, **settings: stack.enter_context(serving(load, **settings))
 
-    def begin(load, **attributes):
-        server = type("Server", (DemoServer,), attributes)(Demo(load), port=0)
-        thread = Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        servers.append((server, thread))
-        return server
 
-    yield begin
-    for server, thread in servers:
-        server.shutdown()
-        thread.join()
-        server.close()
+def rulers():
+    """A pipeline that takes hardly any time."""
+    nlp = spacy.blank("zh")
+    nlp.add_pipe("entity_ruler").add_patterns([{"label": "X", "pattern": "王"}])
+    return nlp
 
 
 @pytest.fixture
@@ -100,15 +74,17 @@ def slow_parts(monkeypatch):
 
 @pytest.fixture
 def stuck(monkeypatch):
-    """Make explanations wait for an event."""
+    """Make explanations wait for an event. It has an event `begun` for the first."""
     event = Event()
-    real = spacy_lstm_ner.server.demo.explain
+    event.begun = Event()
+    real = served_pipeline.explain
 
     def wait(*args):
+        event.begun.set()
         event.wait(20)
         return real(*args)
 
-    monkeypatch.setattr(spacy_lstm_ner.server.demo, "explain", wait)
+    monkeypatch.setattr(served_pipeline, "explain", wait)
     yield event
     event.set()
 
@@ -123,7 +99,7 @@ def test_explanations_stop_when_the_client_disconnects(serve, trained, slow_part
         wait_until(lambda: slow_parts)
         connection.close()
     assert entities(server, TEXT)[0]
-    wait_until(lambda: threading.active_count() < 20)
+    wait_until(lambda: not server.pipeline.worker.n_waiting(long=True))
     parts = len(slow_parts)
     entities(server, TEXT)
     time.sleep(0.3)
@@ -164,45 +140,103 @@ def test_short_requests_do_not_wait_for_explanations(serve, trained, slow_parts)
         assert long[0].result()[2] == long[1].result()[2] == alone
 
 
+def test_waiting_requests_are_dropped_with_their_clients(serve, trained, stuck):
+    server = serve(lambda: loaded_again(trained))
+    worker = server.pipeline.worker
+    connections = [connect(server, request("/gates", WHY)) for _ in range(4)]
+    assert stuck.begun.wait(10)
+    connections += [
+        connect(server, request("/entities", {"text": TEXT})) for _ in range(9)
+    ]
+    wait_until(lambda: worker.n_waiting(long=True) == 3)
+    wait_until(lambda: worker.n_waiting(long=False) == 9)
+    for connection in connections:
+        connection.close()
+    wait_until(lambda: not worker.n_waiting(long=True))
+    wait_until(lambda: not worker.n_waiting(long=False))
+    stuck.set()
+    assert entities(server, TEXT)[0]
+    cancelled = ask(server, "GET", "/metrics")[2]
+    assert "lstm_ner_cancelled_requests_total 13.0" in cancelled
+
+
+def test_health_is_answered_while_the_pipeline_computes(serve, trained, stuck):
+    server = serve(lambda: loaded_again(trained), queue=2)
+    connections = [connect(server, request("/gates", WHY))]
+    assert stuck.begun.wait(10)
+    began = time.monotonic()
+    assert ask(server, "GET", "/health")[0] == 200
+    assert ask(server, "GET", "/ready")[0] == 200
+    assert time.monotonic() - began < 1
+    for _ in range(2):
+        connections.append(connect(server, request("/entities", {"text": TEXT})))
+    wait_until(lambda: server.pipeline.worker.n_waiting(long=False) == 2)
+    status, _, said = ask(server, "GET", "/ready")
+    assert status == 503 and "too many requests" in said["error"]
+    assert ask(server, "GET", "/health")[0] == 200
+    for connection in connections:
+        connection.close()
+
+
+def test_time_limit_for_the_result(serve, trained, stuck):
+    server = serve(lambda: loaded_again(trained), seconds=0.3)
+    began = time.monotonic()
+    status, _, said = ask(server, "POST", "/gates", WHY)
+    assert status == 504 and "within 0.3 s" in said["error"]
+    # Also for those that have only waited.
+    assert ask(server, "POST", "/entities", {"text": TEXT})[0] == 504
+    assert time.monotonic() - began < 5
+    stuck.set()
+    wait_until(lambda: ask(server, "POST", "/entities", {"text": TEXT})[0] == 200)
+
+
 # Too many
 
 
 def test_full_queue_has_a_retry_after_header(serve, trained, stuck):
     server = serve(lambda: loaded_again(trained))
     connections = [connect(server, request("/gates", WHY)) for _ in range(9)]
-    wait_until(lambda: len(server.demo._worker._waiting[True]) == 8)
+    worker = server.pipeline.worker
+    wait_until(lambda: worker.n_waiting(long=True) == 8)
     status, headers, said = ask(server, "POST", "/gates", WHY)
     assert (status, headers["Retry-After"]) == (503, "10")
     assert said["error"] == "Too many requests are waiting: try again in 10 s."
     # A client that leaves makes room.
     connections.pop().close()
-    wait_until(lambda: len(server.demo._worker._waiting[True]) == 7)
+    wait_until(lambda: worker.n_waiting(long=True) == 7)
     for connection in connections:
         connection.close()
     stuck.set()
     assert entities(server, TEXT)[0]
 
 
-def test_number_of_connections_is_bounded(serve, trained):
-    server = serve(lambda: loaded_again(trained), max_connections=3)
-    before = threading.active_count()
-    silent = [connect(server) for _ in range(9)]
-    wait_until(lambda: threading.active_count() == before + 3)
-    waiting = [connect(server, request("/entities", {"texts": []})) for _ in range(20)]
-    time.sleep(0.2)
-    assert threading.active_count() == before + 3
+def test_idle_connections_are_closed_for_new_ones(serve):
+    server = serve(rulers, connections=5)
+    begun = (b"", b"POST", b"GET / HTTP/1.1\r\n")
+    silent = [connect(server, said) for said in begun * 4]
+    for _ in range(20):
+        assert entities(server, "王芳")[0]
+    wait_until(lambda: len(server._connections.all) <= 5)
+    for connection in silent[:6]:
+        assert answer(connection) == (None, "")
+    for connection in silent[6:]:
+        connection.close()
+
+
+def test_connections_that_wait_for_a_result_are_not_closed(serve, trained, stuck):
+    server = serve(lambda: loaded_again(trained), connections=4)
+    busy = [connect(server, request("/entities", {"text": TEXT})) for _ in range(3)]
+    long = connect(server, request("/gates", WHY))
+    assert stuck.begun.wait(10)
+    silent = [connect(server) for _ in range(20)]
+    stuck.set()
+    assert [answer(connection)[0] for connection in (*busy, long)] == [200] * 4
     for connection in silent:
         connection.close()
-    assert [answer(connection)[0] for connection in waiting] == [200] * 20
 
 
 def test_no_connection_is_reset_under_load(serve):
-    def load():
-        nlp = spacy.blank("zh")
-        nlp.add_pipe("entity_ruler").add_patterns([{"label": "X", "pattern": "王"}])
-        return nlp
-
-    server = serve(load)
+    server = serve(rulers, queue=64)
     sent = request("/entities", {"texts": ["王芳"]})
 
     def one(_):
@@ -214,7 +248,6 @@ def test_no_connection_is_reset_under_load(serve):
     with ThreadPoolExecutor(50) as pool:
         assert Counter(pool.map(one, range(1_000))) == {200: 1_000}
     # All at once, before any is accepted.
-    assert server.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) == 1
     connections = [connect(server, sent) for _ in range(300)]
     statuses = Counter(answer(connection)[0] for connection in connections)
     assert statuses.keys() <= {200, 503} and statuses[200] >= 64
@@ -236,10 +269,10 @@ def test_clients_rejected_while_sending_get_the_response(
 
 
 def test_time_limit_for_a_whole_request(serve, trained):
-    server = serve(lambda: loaded_again(trained), request_seconds=0.5)
+    server = serve(lambda: loaded_again(trained), receive_seconds=0.5)
     sent = request("/entities", {"texts": [TEXT]})
     head = sent.index(b"\r\n\r\n") + 4
-    for begin, said in ((1, ""), (head, "not received within 0.5 s")):
+    for begin in (1, head):
         connection = connect(server, sent[:begin])
         begun = time.monotonic()
         with ThreadPoolExecutor() as pool:
@@ -255,7 +288,34 @@ def test_time_limit_for_a_whole_request(serve, trained):
                     break
             status, told = reading.result()
         assert time.monotonic() - begun < 3
-        assert status == (408 if said else None) and said in told
+        assert status == 408 and "not received within 0.5 s" in told
+
+
+def test_time_limit_for_a_client_that_sends_nothing(serve):
+    server = serve(rulers, receive_seconds=0.4)
+    assert answer(connect(server))[0] in (None, 408)
+    # Empty lines before a request are allowed.
+    assert answer(connect(server, b"\r\n" * 9))[0] in (None, 408)
+
+
+def test_connections_are_kept_open_for_more_requests(serve):
+    server = serve(rulers, receive_seconds=0.4, keep_alive_seconds=2)
+    connection = HTTPConnection(*server.server_address, timeout=20)
+    for _ in range(4):
+        connection.request("GET", "/health")
+        assert connection.getresponse().read()
+        time.sleep(0.3)  # together longer than the limit for one request
+    connection.close()
+
+
+def test_time_limit_for_a_client_that_does_not_read(serve, monkeypatch):
+    server = serve(rulers, send_seconds=0.6)
+    large = [[{"text": "x" * 50_000_000}]]
+    monkeypatch.setattr(server.pipeline.worker, "_process", lambda items: large)
+    monkeypatch.setattr(server.pipeline, "_find", lambda texts: large)
+    connection = connect(server, request("/entities", {"texts": ["王"]}))
+    wait_until(lambda: not server._connections.all)
+    connection.close()
 
 
 # Odd requests
@@ -275,18 +335,22 @@ ODD = {
     ),
     "a list of lengths": (request("/entities", b"{}", "Content-Length: 2, 2"), 400),
     "a long length": (
-        request("/entities", b"{}", "Content-Length: 1" + "0" * 5_000),
+        request("/entities", b"{}", "Content-Length: 1" + "0" * 15),
         413,
     ),
-    "chunks": (
+    "a length of many digits": (
+        request("/entities", b"{}", "Content-Length: 1" + "0" * 5_000),
+        400,
+    ),
+    "no chunks": (
         ENTITIES.replace(b"Content-Length", b"Transfer-Encoding: chunked\r\nX"),
-        411,
+        400,
     ),
     "chunks and a length": (
         ENTITIES.replace(b"Host", b"Transfer-Encoding: chunked\r\nHost"),
         400,
     ),
-    "no length": (ENTITIES.replace(b"Content-Length", b"X"), 411),
+    "no length": (ENTITIES.replace(b"Content-Length", b"X"), 400),
     "two hosts": (ENTITIES.replace(b"Host", b"Host: localhost\r\nHost"), 400),
     "two origins": (
         request("/entities", b"{}", "Origin: http://127.0.0.1", "Origin: http://x"),
@@ -296,9 +360,9 @@ ODD = {
     "NaN": (request("/entities", b'{"texts": [], "x": NaN}'), 400),
     "a huge header": (request("/entities", b"{}", "X: " + "x" * 70_000), 431),
     "many headers": (request("/entities", b"{}", *["X: x"] * 200), 431),
-    "a huge path": (request("/" + "x" * 70_000, b"{}"), 414),
-    "a path of bytes": (ENTITIES.replace(b"/entities", b"/\xff\xe7\x8e\x8b"), 404),
-    "a newer HTTP": (ENTITIES.replace(b"HTTP/1.1", b"HTTP/3.0"), 505),
+    "a huge path": (request("/" + "x" * 70_000, b"{}"), 400),
+    "a path of bytes": (ENTITIES.replace(b"/entities", b"/\xff\xe7\x8e\x8b"), 400),
+    "a newer HTTP": (ENTITIES.replace(b"HTTP/1.1", b"HTTP/3.0"), 400),
     "no HTTP": (b"\x16\x03\x01\r\n\r\n", 400),
 }
 
@@ -311,7 +375,7 @@ def test_malformed_requests_have_a_message(demo_server, what):
     assert said.count("HTTP/1.") == 1, "one answer for one request"
     error = json.loads(said.partition("\r\n\r\n")[2])["error"]
     assert error.isprintable() and error
-    assert "Connection: close" in said
+    assert "connection: close" in said.lower()
 
 
 def test_head_is_get_without_the_body(demo_server):
@@ -342,32 +406,56 @@ def test_only_the_first_of_pipelined_requests_is_served(demo_server):
     assert status == 200 and said.count("HTTP/1.") == 1
 
 
-def test_longest_text_is_accepted_however_it_is_escaped(demo_server, monkeypatch):
-    monkeypatch.setattr(demo_server.demo, "entities", lambda texts, **_: {"n": texts})
-    for body in (json.dumps({"texts": ["😀" * 100_000]}), '{"texts": ["😀"]}'):
-        assert ask(demo_server, "POST", "/entities", body.encode())[0] == 200
+def test_longest_text_is_accepted_however_it_is_escaped(serve):
+    body = json.dumps({"texts": ["😀" * 1_000]}).encode()
+    assert len(body) > 12_000
+    for limit, status in {1_000: 200, 999: 413}.items():
+        server = serve(rulers, characters=limit)
+        assert ask(server, "POST", "/entities", body)[0] == status
+
+
+def test_chunks_are_accepted_up_to_the_limit(serve):
+    server = serve(rulers, characters=1_000)
+    for n, expected in {1: 200, 100: 413}.items():
+        chunks = [b'{"text": "', *[b"x" * 900] * n, b'"}']
+        connection = HTTPConnection(*server.server_address, timeout=20)
+        connection.request("POST", "/entities", iter(chunks), JSON, encode_chunked=True)
+        assert connection.getresponse().status == expected
+        connection.close()
 
 
 @pytest.mark.skipif(not socket.has_ipv6, reason="needs IPv6")
-def test_ipv6_address(demo_server):
+def test_ipv6_address():
     try:
-        server = DemoServer(demo_server.demo, "::1", 0)
+        server = Service(rulers, None, "::1", 0)
     except OSError:
         pytest.skip("this machine has no ::1")
-    thread = Thread(target=server.serve_forever)
-    thread.start()
+    server.start()
     host = server.url.removeprefix("http://").rstrip("/")
     sent = request("/entities", {"texts": [TEXT]}, f"Origin: http://{host}", host=host)
     assert host.startswith("[::1]:") and answer(connect(server, sent))[0] == 200
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    assert server.stop()
 
 
-def test_unresolvable_host_names(demo_server):
+def test_unresolvable_host_names():
     for name in ("x" * 100, "", "a..b"):
         with pytest.raises(OSError, match="Cannot resolve the address"):
-            DemoServer(demo_server.demo, name)
+            Service(rulers, None, name)
+
+
+def test_next_free_port_unless_one_is_given():
+    first, second = Service(rulers), Service(rulers)
+    ports = [server.server_address[1] for server in (first, second)]
+    assert DEFAULT_PORT <= ports[0] < ports[1]
+    with pytest.raises(OSError, match=rf"Port {ports[1]} is in use: choose .* --port"):
+        Service(rulers, port=ports[1])
+    assert first.stop() and second.stop()
+
+
+def test_url_of_a_server_on_all_addresses():
+    server = Service(rulers, None, "0.0.0.0", 0)
+    assert server.url.startswith("http://127.0.0.1:")
+    server.stop()
 
 
 # Pipelines that fail
@@ -424,54 +512,6 @@ def test_non_finite_score_becomes_null(serve, trained):
     assert {entity["score"] for entity in told["entities"][0]} == {None}
 
 
-# Shutdown
-
-
-# The command, with a component that is busy in what cannot be cancelled.
-BUSY = """
-import time
-from spacy.cli import setup_cli
-from spacy_lstm_ner.pipeline import LSTMEntityRecognizer
-
-predict = LSTMEntityRecognizer.predict
-
-def busy(self, docs):
-    docs = list(docs)
-    if "忙" in docs[0].text:
-        print("busy", flush=True)
-        time.sleep(60)
-    return predict(self, docs)
-
-LSTMEntityRecognizer.predict = busy
-setup_cli()
-"""
-
-
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_busy_server_stops_at_once(trained, tmp_path, number):
-    (tmp_path / "spacy_busy.py").write_text(BUSY, "utf8")
-    trained.to_disk(tmp_path / "model")
-    program = tmp_path / "spacy_busy.py"
-    args = program, "lstm-ner", "visualize", tmp_path / "model"
-    with served(sys.executable, *args) as (process, port):
-        connection = socket.create_connection(("127.0.0.1", port), timeout=20)
-        connection.sendall(request("/entities", {"texts": ["忙"]}))
-        for line in process.stdout:
-            if line.strip() == "busy":
-                break
-        process.send_signal(number)
-        process.send_signal(number)  # whoever is impatient
-        # Of the 60 s that the component takes.
-        _, errors = process.communicate(timeout=20)
-        assert (process.returncode, errors) == (0, "")
-        status, said = answer(connection)
-        assert status == 503 and "is shutting down" in said
-        with socket.socket() as again:
-            again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            again.bind(("127.0.0.1", port))
-
-
 # Long
 
 
@@ -499,3 +539,36 @@ def test_memory_after_ten_thousand_requests(serve, trained):
     print(f"kB after each 2,500 requests: {sizes}")
     assert sizes[-1] - sizes[0] < 20_000, sizes
     assert found(trained(TEXT))
+
+
+@pytest.mark.slow
+def test_ten_thousand_connections_do_not_lock_others_out(trained, tmp_path):
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 10_500:
+        pytest.skip("needs 10,500 open files")
+    trained.to_disk(tmp_path)
+    args = "-m", "spacy", "lstm-ner", "serve", tmp_path
+    resource.setrlimit(resource.RLIMIT_NOFILE, (10_500, hard))
+    connections = []
+    try:
+        with served(sys.executable, *args, options=()) as (process, port):
+            address = "127.0.0.1", port
+            for k in range(10_000):
+                connections.append(socket.create_connection(address, timeout=20))
+                connections[-1].sendall((b"", b"GET", b"POST / HTTP/1.1\r\n")[k % 3])
+                if k % 500 == 0:
+                    sent = request("/entities", {"text": TEXT})
+                    began = time.monotonic()
+                    with socket.create_connection(address, timeout=20) as other:
+                        other.sendall(sent)
+                        assert other.recv(12) == b"HTTP/1.1 200"
+                    assert time.monotonic() - began < 2
+            began = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(10) == 0
+            assert time.monotonic() - began < 4
+    finally:
+        for connection in connections:
+            connection.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
