@@ -70,7 +70,7 @@ def main(
     data_dir: Annotated[
         Path,
         typer.Option(
-            help="pipelines and serving: folder with resume/{train,dev,test}.char.bmes; "
+            help="pipelines, serving: folder with resume/{train,dev,test}.char.bmes; "
             "`python -m spacy project assets` fills the default",
             envvar="SPACY_LSTM_NER_DATA",
             resolve_path=True,
@@ -146,8 +146,9 @@ def measure(
     if (needed := set(names) & set(WITH_DATA)) and not data.is_file():
         others = ", ".join(name for name in PARTS if name not in WITH_DATA)
         raise typer.BadParameter(
-            f"{', '.join(sorted(needed))}: needs {data}, which does not exist. Download it with "
-            f"`python -m spacy project assets`, or choose other parts: {others}."
+            f"{', '.join(sorted(needed))}: needs {data}, which does not exist. "
+            f"Download it with `python -m spacy project assets`, or choose other "
+            f"parts: {others}."
         )
     load_before = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     records: list[Record] = []

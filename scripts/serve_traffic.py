@@ -18,6 +18,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -55,7 +56,7 @@ def main(
 
     random.seed(0)
     with texts.open(encoding="utf8") as file:
-        some = [json.loads(line)["text"] for _, line in zip(range(n_texts), file)]
+        some = [json.loads(line)["text"] for line in islice(file, n_texts)]
     some = [f"{text}{chr(random.choice(RARE))}" for text in some]
     long = ["".join(random.choices(some, k=400)) for _ in range(3)]
     nlp = spacy.load(model)

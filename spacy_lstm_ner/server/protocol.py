@@ -8,7 +8,7 @@ second: a timer for each request would take longer.
 
 import asyncio
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -105,7 +105,8 @@ class LimitedProtocol(HttpToolsProtocol):
     limits: ConnectionLimits
 
     def connection_made(self, transport: Any) -> None:
-        super().connection_made(_JoinedWrites(transport))
+        self._writes = _JoinedWrites(transport)
+        super().connection_made(cast(asyncio.Transport, self._writes))
         #: When the request began that has not arrived completely; None: there is none.
         self._began: float | None = self.loop.time()
         self._in_headers = True
@@ -145,7 +146,7 @@ class LimitedProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        self.transport.flush()
+        self._writes.flush()
         self.limits.idle[self] = None
         super().on_response_complete()
 
