@@ -3,7 +3,7 @@
 import re
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from http import HTTPStatus
 from typing import Any, TypeVar
 
@@ -13,9 +13,9 @@ from spacy.tokens import Doc
 from ..exceptions import RequestError
 from ..interpret import explain, open_gates
 from ..pages.demo_page import demo_page
-from ..pages.entities import scored_entities
 from ..pages.gates_page import MAX_ATTRIBUTED, MAX_UNITS, gates_page
-from ..pipeline import recognizers
+from ..pipeline import predicted_entities, recognizers
+from ..prediction.rows import entity_dicts
 from ..util.cancellation import checkpoint
 from ..util.text import escaped
 from .jobs import Job, Worker
@@ -191,29 +191,14 @@ class ServedPipeline:
     def _entities(self, texts: list[str]) -> list[Entities]:
         # For a single text, this is faster than `nlp.pipe`.
         if len(texts) == 1:
-            return [self._as_dicts(self._nlp(texts[0]), texts[0])]
-        docs = self._nlp.pipe(texts)
-        return [self._as_dicts(*each) for each in zip(docs, texts, strict=True)]
-
-    def _as_dicts(self, doc: Doc, text: str) -> Entities:
-        """Return the entities of a document, each with its probability from the
-        component that predicted it."""
-        by_key = [scored_entities(doc, key) for key in self._spans_keys or [""]]
-        found = []
-        for copies in zip(*by_key, strict=True):
-            start, end, label, _ = copies[0]
-            scores = (score for *_, score in copies if score is not None)
-            score = next(scores, None)
-            found.append(
-                {
-                    "start": start,
-                    "end": end,
-                    "label": label,
-                    "text": text[start:end],
-                    "score": None if score is None else round(score, 6),
-                }
-            )
-        return found
+            docs: Iterable[Doc] = [self._nlp(texts[0])]
+        else:
+            docs = self._nlp.pipe(texts)
+        keys = self._spans_keys
+        return [
+            entity_dicts(text, predicted_entities(doc, keys, None))
+            for doc, text in zip(docs, texts, strict=True)
+        ]
 
 
 def _batches(texts: list[str]) -> Iterator[list[str]]:
