@@ -56,7 +56,8 @@ def lint(session):
 @nox.session
 def types(session):
     """Check types (mypy, strict)."""
-    session.install("-e", ".[lint]", env=NO_KERNELS)
+    # The server extends classes of its packages.
+    session.install("-e", ".[lint,serve]", env=NO_KERNELS)
     session.run("mypy", *session.posargs)
 
 

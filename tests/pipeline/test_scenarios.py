@@ -32,9 +32,10 @@ from typer.testing import CliRunner
 import spacy_lstm_ner.cli  # noqa: F401  (adds its commands to spaCy's)
 from spacy_lstm_ner.evaluation.scorer import calibration_error
 from spacy_lstm_ner.pipeline.annotating import entity_scores
-from spacy_lstm_ner.server.demo import Demo
 
 from ..helpers.pipelines import SMALL_MODEL, TOKEN_MODEL, found, loaded_again, train
+from ..helpers.requests import entities as entities_of
+from ..helpers.service import needs_server, serving
 
 
 @pytest.fixture(scope="module")
@@ -898,11 +899,9 @@ COMMANDS = [
 
 
 def test_the_demo_on_a_pipeline_that_merges_entities(merging, trained, text):
-    demo = Demo(lambda: spacy.load(merging / "model"))
-    try:
-        (entities,) = demo.entities([text])["entities"]
-    finally:
-        demo.close()
+    needs_server()
+    with serving(lambda: spacy.load(merging / "model"), all_entities=True) as service:
+        (entities,) = entities_of(service, text)
     expected = scores_of(trained(text))
     assert {
         (entity["start"], entity["end"], entity["label"]): entity["score"]
