@@ -924,7 +924,7 @@ def test_commands_on_a_pipeline_that_merges_entities(merging, tmp_path, command)
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
     if "evaluate" in command and "per-comp" not in command:
-            assert re.search(r"\b100(\.0+)?\b", result.output)
+        assert re.search(r"\b100(\.0+)?\b", result.output)
     if "OUT/errors.jsonl" in command:
         errors = (tmp_path / "errors.jsonl").read_text("utf8").splitlines()
         assert not [line for line in errors if json.loads(line)["is"] == "error"]
