@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from threading import Event, Thread
 
 import pytest
@@ -72,6 +73,17 @@ async def submitted(worker, function, **options):
     return await job.future
 
 
+def run_in_thread(coroutine):
+    """Run a coroutine in a thread of its own: the browser of other tests leaves an
+    event loop running in this one."""
+
+    async def run():
+        return await coroutine
+
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, run()).result()
+
+
 def held(test):
     """Run a test as a coroutine, with a job that occupies the worker at first."""
 
@@ -83,7 +95,7 @@ def held(test):
             await until(gate.begun.is_set)
             await test(numbers, first, gate)
 
-        asyncio.run(asyncio.wait_for(main(), 20))
+        run_in_thread(asyncio.wait_for(main(), 20))
 
     run.__name__ = test.__name__
     return run
@@ -101,7 +113,7 @@ def test_results_and_errors_are_returned_and_the_thread_continues(numbers):
         assert await submitted(worker, lambda: 8, long=True) == 8
         assert await numbers.submit(1, 2).future == [2, 2]
 
-    asyncio.run(main())
+    run_in_thread(main())
 
 
 @held
@@ -187,7 +199,7 @@ def test_short_jobs_run_at_the_checkpoints_of_a_long_one(numbers):
         gate.out.set()
         assert await long.future == "out"
 
-    asyncio.run(main())
+    run_in_thread(main())
 
 
 def test_long_jobs_do_not_starve():
@@ -207,7 +219,7 @@ def test_long_jobs_do_not_starve():
         assert order.count("short") == 40
         assert 1 <= order.index("long") < 39
 
-    asyncio.run(main())
+    run_in_thread(main())
     assert numbers.worker.close(5)
 
 
@@ -221,7 +233,7 @@ def test_clients_that_take_turns_stay_together(numbers):
     async def main():
         await asyncio.gather(*(client() for _ in range(4)))
 
-    asyncio.run(main())
+    run_in_thread(main())
     sizes = [len(batch) for batch in numbers.together]
     assert sum(sizes) == 200 and sizes.count(4) > 40
 
@@ -242,7 +254,7 @@ def test_draining_finishes_what_was_begun(numbers):
         assert await draining
         assert (await first.future, await second.future) == ("out", [2])
 
-    asyncio.run(main())
+    run_in_thread(main())
 
 
 @held
@@ -269,7 +281,7 @@ def test_what_comes_to_no_checkpoint_is_not_waited_for(numbers):
         stuck.set()
         assert numbers.worker.close(5)
 
-    asyncio.run(main())
+    run_in_thread(main())
 
 
 def test_what_is_done_first_may_fail():
@@ -286,7 +298,7 @@ def test_results_are_not_kept(numbers):
     async def main():
         return weakref.ref(await submitted(numbers.worker, Large))
 
-    kept = asyncio.run(main())
+    kept = run_in_thread(main())
     gc.collect()
     assert kept() is None
 
