@@ -24,6 +24,14 @@ def model(trained, tmp_path_factory):
     return path
 
 
+def rounded(predictions):
+    """Predictions to compare: NumPy gives other last digits in other batches."""
+    return [
+        ([(*e[:3], round(e.score, 4)) for e in p.entities], p.error)
+        for p in predictions
+    ]
+
+
 def chunks_of(texts, size=4):
     for i in range(0, len(texts), size):
         yield Chunk(0, texts=texts[i : i + size])
@@ -35,7 +43,7 @@ def test_predictions_come_in_order(model):
     found = list(predict_in_processes(predictor, chunks, 2))
     assert [chunk for chunk, _ in found] == chunks
     expected = predictor.predict(TEXTS)
-    assert [p for _, few in found for p in few] == expected
+    assert rounded(p for _, few in found for p in few) == rounded(expected)
     assert any(p.entities for p in expected)
 
 
@@ -47,7 +55,7 @@ def test_a_text_that_ends_its_process_gets_an_error_and_no_other(model):
     assert "process" in predictions[9].error and "died" in predictions[9].error
     assert predictions[9].entities == []
     del predictions[9], expected[9]
-    assert predictions == expected
+    assert rounded(predictions) == rounded(expected)
 
 
 def test_processes_that_die_at_once_are_an_error(tmp_path):
@@ -62,7 +70,7 @@ def test_an_error_of_one_text_is_its_own(model):
     first, second, third = FatalPredictor(model).predict(texts)
     assert second.error == "ValueError: this text cannot be predicted"
     expected = EntityPredictor(model).predict([texts[0], texts[2]])
-    assert [first, third] == expected
+    assert rounded([first, third]) == rounded(expected)
 
 
 SLOW_RUN = """
