@@ -13,10 +13,13 @@ from .rows import Rejected, json_line
 if TYPE_CHECKING:
     import pyarrow as pa
 
-# Maximum number of records and of characters in a chunk, and of rows in a table.
+# Maximum number of records, also of those that are rejected, and of characters in a
+# chunk.
 _MAX_RECORDS, _MAX_CHARACTERS = 1000, 100_000
 # If so many records at the beginning cannot be used, none can: an option is wrong.
 _MAX_REJECTED = 100
+#: The error for an input without records.
+NO_TEXTS = DataError("the input has no texts")
 
 
 @dataclass
@@ -100,9 +103,20 @@ def read_chunks(
     is_finished: Whether a part is finished: its records are skipped.
     YIELDS: Chunks in the order of the records. The last chunk of each part says so; it
         may have no records.
-    RAISES (DataError): If there are no records, or the first ones cannot be used.
     """
     cutter = _Cutter(options, part_size, part, is_finished)
+    for item in items:
+        yield from cutter.add(item)
+    yield from cutter.close()
+
+
+def require_usable(
+    items: Iterable[Record | Rejected | Rows],
+) -> Iterator[Record | Rejected | Rows]:
+    """Pass on the records of the whole input.
+
+    RAISES (DataError): If there are no records, or the first ones cannot be used.
+    """
     n_rejected, has_records = 0, False
     first: Rejected | None = None
     for item in items:
@@ -113,12 +127,9 @@ def read_chunks(
                 raise _unusable(f"the first {n_rejected} records", first)
         else:
             has_records = True
-        yield from cutter.add(item)
+        yield item
     if not has_records:
-        if first is None:
-            raise DataError("the input has no texts")
-        raise _unusable("the input", first)
-    yield from cutter.close()
+        raise NO_TEXTS if first is None else _unusable("the input", first)
 
 
 def _unusable(what: str, first: Rejected) -> DataError:
@@ -206,7 +217,10 @@ class _Cutter:
         size, chunk = self._part_size, self._chunk
         if size is not None and self._position % size == 0:
             yield from self._end_part()
-        elif len(chunk.texts) >= _MAX_RECORDS or chunk.characters >= _MAX_CHARACTERS:
+        elif (
+            len(chunk.texts) + len(chunk.rejected) >= _MAX_RECORDS
+            or chunk.characters >= _MAX_CHARACTERS
+        ):
             yield from self._cut()
 
     def _cut(self) -> Iterator[Chunk]:

@@ -209,7 +209,6 @@ def read_records(
     YIELDS: Records; of a Parquet file, rows.
     """
     items: Iterator[Record | Rejected | Rows]
-    what = "the file"
     try:
         if is_table(path, options):
             items = read_rows(path, options, progress)
@@ -217,12 +216,27 @@ def read_records(
             report = repairs.of_file(str(path))
             values = _read(path, options, report, progress)
             items = _checked(values, path, options, report)
+        yield from up_to_damage(path, items)
+    except OSError as error:
+        yield _unread(path, "the file", error)
+
+
+def up_to_damage(
+    path: Path, items: Iterable[Record | Rejected | Rows]
+) -> Iterator[Record | Rejected | Rows]:
+    """Pass on what is read of a file, and reject the rest if it cannot be read."""
+    what = "the file"
+    try:
         for item in items:
             yield item
             what = "the rest of the file"
     except (OSError, DataError) as error:
-        reason = str(error).removeprefix(f"{path}: ")
-        yield Rejected(str(path), 0, f"{what} was not read: {reason}")
+        yield _unread(path, what, error)
+
+
+def _unread(path: Path, what: str, error: Exception) -> Rejected:
+    reason = str(error).removeprefix(f"{path}: ")
+    return Rejected(str(path), 0, f"{what} was not read: {reason}")
 
 
 class _Value(NamedTuple):

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..exceptions import DataError
 from ..util.progress import progress_counter
-from .chunks import read_chunks
-from .inputs import InputOptions, check_columns, is_table, read_rows
+from .chunks import NO_TEXTS, read_chunks
+from .inputs import InputOptions, check_columns, is_table, read_rows, up_to_damage
 from .parts import OutputFolder
 from .predictor import EntityPredictor
 from .processes import ONE_THREAD, predict_here, predict_in_processes
@@ -59,10 +59,13 @@ def predict_on_ray(
         "local": a cluster of this machine alone.
     n_workers: Number of workers, each with one CPU. None: one for each CPU.
     progress: Show progress on stderr.
-    RAISES (DataError): For files that are not Parquet, or have other columns.
+    RAISES (DataError): For files that are not Parquet, cannot be opened, or have other
+        columns, and if they have no rows.
     RAISES (OSError): If Ray cannot be reached, or a part fails again and again.
     """
     schema, counts = _count_rows(files, options)
+    if not any(counts):
+        raise NO_TEXTS
     parts = [
         (number, slices)
         for number, slices in enumerate(plan_parts(files, counts, to.part_size))
@@ -70,14 +73,9 @@ def predict_on_ray(
     ]
     to.begin()
     sizes = {number: sum(b - a for _, a, b in slices) for number, slices in parts}
-
-    def rate(seconds: float) -> str:
-        return f"{run.characters / max(seconds, 1e-3):,.0f} characters a second"
-
+    total = sum(sizes.values())
     with (
-        progress_counter(
-            "Predicting", sum(sizes.values()), shown=progress, rate=rate
-        ) as counter,
+        progress_counter("Predicting", total, shown=progress, rate=run.rate) as counter,
         _cluster(address) as ray,
     ):
         if n_workers is None:
@@ -133,7 +131,10 @@ class _PartWorker:
         for part, slices in zip(batch["part"], batch["slices"], strict=True):
             number = int(part)
             items = chain.from_iterable(
-                read_rows(Path(path), self._options, first=first, last=last)
+                up_to_damage(
+                    Path(path),
+                    read_rows(Path(path), self._options, first=first, last=last),
+                )
                 for path, first, last in json.loads(slices)
             )
             chunks = read_chunks(items, self._options, part=number)

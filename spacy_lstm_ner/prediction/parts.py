@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 #: Output formats, and the suffix of their files.
 FORMATS = {"jsonl": ".jsonl", "parquet": ".parquet"}
-# Messages that are kept of records that were set aside.
-_MAX_EXAMPLES = 5
+#: Messages that are kept of records that were set aside.
+MAX_EXAMPLES = 5
 _MANIFEST, _SUCCESS = "_predict.json", "_SUCCESS"
 _ERRORS, _ATTEMPTS = "_errors", "_attempts"
 
@@ -43,14 +43,14 @@ _ERRORS, _ATTEMPTS = "_errors", "_attempts"
 class Part:
     """A file of the output that is being written.
 
-    rows: Writes the rows.
-    rejected: Called with each record that is set aside.
+    rows: Writes the rows, and counts them.
+    reject: Called with each record that is set aside.
     """
 
     def __init__(self, rows: RowWriter, reject: Callable[[Rejected], None]):
-        self._rows = rows
+        self.rows = rows
         self._reject = reject
-        self.records = self.entities = self.rejected = 0
+        self.rejected = 0
         self.examples: list[str] = []
 
     def write(self, chunk: Chunk, predictions: list[Prediction]) -> None:
@@ -66,23 +66,20 @@ class Part:
             for item in chunk.remove([prediction.error for prediction in predictions]):
                 self.reject(item)
             predictions = [found for found in predictions if not found.error]
-        self.records += len(chunk.texts)
-        self.entities += sum(len(found.entities) for found in predictions)
-        self._set_aside(self._rows.write(chunk, predictions))
+        self._set_aside(self.rows.write(chunk, predictions))
 
     def close(self) -> None:
         """Write what is pending."""
-        self._set_aside(self._rows.close())
+        self._set_aside(self.rows.close())
 
     def _set_aside(self, rejected: list[Rejected]) -> None:
-        self.records -= len(rejected)
         for item in rejected:
             self.reject(item)
 
     def reject(self, item: Rejected) -> None:
         """Set a record aside."""
         self.rejected += 1
-        if len(self.examples) < _MAX_EXAMPLES:
+        if len(self.examples) < MAX_EXAMPLES:
             self.examples.append(str(item))
         self._reject(item)
 

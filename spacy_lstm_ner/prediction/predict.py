@@ -8,7 +8,7 @@ from typing import Any
 
 from ..exceptions import DataError
 from ..util.progress import Counter, progress_counter
-from .chunks import read_chunks
+from .chunks import Chunk, read_chunks, require_usable
 from .inputs import (
     STDIN,
     InputOptions,
@@ -141,39 +141,46 @@ def _predict(
 ) -> None:
     """Predict on this machine."""
     size = sum(file.stat().st_size for file in files if file != STDIN)
-
-    def rate(seconds: float) -> str:
-        return f"{run.characters / max(seconds, 1e-3):,.0f} characters a second"
-
     with progress_counter(
-        "Predicting", size or None, shown=progress, in_bytes=True, rate=rate
+        "Predicting", size or None, shown=progress, in_bytes=True, rate=run.rate
     ) as counter:
+        items = _read_all(files, options, run.repairs, counter)
         chunks = read_chunks(
-            _read_all(files, options, run.repairs, counter),
+            require_usable(items),
             options,
             part_size=to.part_size,
             is_finished=to.is_finished,
         )
+        timed = _Timed(chunks, counter)
         predicted: Iterator[Predicted]
         if n_process == 1:
-            predicted = predict_here(predictor, chunks)
+            predicted = predict_here(predictor, timed)
         else:
-            predicted = predict_in_processes(predictor, chunks, n_process)
-        write_parts(_from_first(predicted, run, counter), to, run)
+            predicted = predict_in_processes(predictor, timed, n_process)
+        write_parts(predicted, to, run)
+        run.seconds = timed.seconds
 
 
-def _from_first(
-    predicted: Iterator[Predicted], run: PredictionRun, counter: Counter
-) -> Iterator[Predicted]:
-    """Measure the time from the first chunk on: parts that were finished before are
-    skipped quickly."""
-    start = None
-    for item in predicted:
-        if start is None:
-            start = monotonic()
-            counter.restart()
-        yield item
-        run.seconds = monotonic() - start
+class _Timed:
+    """Chunks, and the time since the first one was read: parts that were finished
+    before are skipped quickly."""
+
+    def __init__(self, chunks: Iterable[Chunk], counter: Counter):
+        self._chunks = chunks
+        self._counter = counter
+        self._start: float | None = None
+
+    def __iter__(self) -> Iterator[Chunk]:
+        for chunk in self._chunks:
+            if self._start is None:
+                self._start = monotonic()
+                self._counter.restart()
+            yield chunk
+
+    @property
+    def seconds(self) -> float:
+        """The time until now."""
+        return 0.0 if self._start is None else monotonic() - self._start
 
 
 def _read_all(

@@ -40,7 +40,8 @@ class EntityPredictor:
         predictor.predict(["王芳任教授。"])
         # Ray Data
         dataset.map_batches(EntityPredictor, fn_constructor_args=["zh_lstm_ner"],
-                            batch_format="pyarrow", concurrency=4)
+                            batch_format="pyarrow",
+                            compute=ray.data.ActorPoolStrategy(size=4))
 
     model: The folder of the pipeline, or the name of an installed package. Each machine
         must have it.

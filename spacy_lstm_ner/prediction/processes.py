@@ -47,12 +47,18 @@ def predict_here(
     chunks: The chunks.
     YIELDS: Each chunk with the predictions for its records.
     """
-    freeze(predictor)
-    for chunk in chunks:
-        yield chunk, predictor.predict(chunk.texts)
+    is_frozen = gc.get_freeze_count() > 0
+    _freeze(predictor)
+    try:
+        for chunk in chunks:
+            yield chunk, predictor.predict(chunk.texts)
+    finally:
+        # The process may go on with something else.
+        if not is_frozen:
+            gc.unfreeze()
 
 
-def freeze(predictor: EntityPredictor) -> None:
+def _freeze(predictor: EntityPredictor) -> None:
     """Load the pipeline, and exclude what is in memory then from garbage collection,
     which would look at all of the vocabulary each time."""
     predictor.nlp  # noqa: B018
@@ -176,7 +182,7 @@ def _initialize(predictor: EntityPredictor) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_exit_with_parent, daemon=True).start()
     _predictor = predictor
-    freeze(predictor)
+    _freeze(predictor)
 
 
 def _exit_with_parent() -> None:

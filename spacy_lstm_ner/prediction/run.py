@@ -7,11 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from .inputs import Repairs
-from .parts import Output, Part
+from .parts import MAX_EXAMPLES, Output, Part
 from .processes import Predicted
 
-# Records that were set aside of which the summary says why.
-_MAX_EXAMPLES = 5
 _COUNTS = ("records", "characters", "entities", "rejected", "parts")
 
 
@@ -28,7 +26,8 @@ class PredictionRun:
     errors: The file or folder with them.
     parts: Number of parts that were written.
     finished_before: Number of parts that were there already.
-    seconds: Time after the pipeline was loaded.
+    seconds: Time from the first text that was read on: without loading the pipeline,
+        except in further processes.
     examples: The first few records that were set aside, as text.
     repairs: What was repaired in the input.
     """
@@ -48,11 +47,15 @@ class PredictionRun:
 
     def add(self, part: Part) -> None:
         """Add what was written of a part."""
-        self.records += part.records
-        self.entities += part.entities
+        self.records += part.rows.records
+        self.entities += part.rows.entities
         self.rejected += part.rejected
         self.parts += 1
-        self.examples += part.examples[: _MAX_EXAMPLES - len(self.examples)]
+        self.examples += part.examples[: MAX_EXAMPLES - len(self.examples)]
+
+    def rate(self, seconds: float) -> str:
+        """The speed in a number of seconds, as text."""
+        return f"{self.characters / max(seconds, 1e-3):,.0f} characters a second"
 
     def counts(self) -> dict[str, Any]:
         """Return what `merge` adds, as JSON."""
@@ -65,7 +68,7 @@ class PredictionRun:
         """
         for name in _COUNTS:
             setattr(self, name, getattr(self, name) + counts[name])
-        self.examples += counts["examples"][: _MAX_EXAMPLES - len(self.examples)]
+        self.examples += counts["examples"][: MAX_EXAMPLES - len(self.examples)]
 
 
 def write_parts(predicted: Iterable[Predicted], to: Output, run: PredictionRun) -> None:

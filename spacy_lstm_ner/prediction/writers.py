@@ -18,7 +18,14 @@ _GROUP_ROWS, _GROUP_CHARACTERS = 50_000, 20_000_000
 
 
 class RowWriter(Protocol):
-    """Writes rows with their entities to a file."""
+    """Writes rows with their entities to a file.
+
+    records: Number of rows that were written.
+    entities: Number of their entities.
+    """
+
+    records: int
+    entities: int
 
     def write(self, chunk: Chunk, predictions: Sequence[Prediction]) -> list[Rejected]:
         """Write the records of a chunk.
@@ -44,6 +51,7 @@ class JsonWriter:
     def __init__(self, stream: IO[bytes], entities_field: str):
         self._stream = stream
         self._field = entities_field
+        self.records = self.entities = 0
 
     def write(self, chunk: Chunk, predictions: Sequence[Prediction]) -> list[Rejected]:
         rows = zip(chunk.field_values(), chunk.texts, predictions, strict=True)
@@ -51,6 +59,8 @@ class JsonWriter:
             json_line({**fields, self._field: entity_dicts(text, prediction.entities)})
             for fields, text, prediction in rows
         )
+        self.records += len(predictions)
+        self.entities += sum(len(found.entities) for found in predictions)
         return []
 
     def close(self) -> list[Rejected]:
@@ -74,6 +84,7 @@ class ParquetWriter:
         self._writer: Any = None
         self._pending: list[tuple[Chunk, Sequence[Prediction]]] = []
         self._rows = self._characters = 0
+        self.records = self.entities = 0
 
     def write(self, chunk: Chunk, predictions: Sequence[Prediction]) -> list[Rejected]:
         if chunk.texts:
@@ -105,6 +116,8 @@ class ParquetWriter:
                 [chunk.texts[i] for i in kept], [predictions[i] for i in kept]
             )
             tables.append(table.append_column(self._field, entities))
+            self.records += len(kept)
+            self.entities += sum(len(predictions[i].entities) for i in kept)
         self._pending, self._rows, self._characters = [], 0, 0
         full = self._schema.append(pa.field(self._field, entity_type()))
         try:

@@ -1,5 +1,6 @@
 """`predict` on this machine: what it writes, sets aside and resumes."""
 
+import gc
 import gzip
 import json
 import random
@@ -16,6 +17,8 @@ import spacy
 
 from spacy_lstm_ner import DataError, predict
 from spacy_lstm_ner.pipeline import predicted_entities
+from spacy_lstm_ner.prediction.chunks import read_chunks
+from spacy_lstm_ner.prediction.inputs import InputOptions, Repairs, read_records
 
 from ..helpers.batch_prediction import (
     ERROR,
@@ -111,6 +114,55 @@ def test_parquet_in_and_out(model, tmp_path):
             "reason": "no text in the column 'text': it is null",
         }
     ]
+
+
+def test_a_part_without_texts(model, tmp_path):
+    """Also as a worker of Ray writes it, which sees nothing but its part."""
+    pa = pytest.importorskip("pyarrow")
+    from pyarrow.parquet import read_schema, write_table
+
+    from spacy_lstm_ner import EntityPredictor
+    from spacy_lstm_ner.prediction.on_ray import _PartWorker, plan_parts
+    from spacy_lstm_ner.prediction.parts import OutputFolder
+
+    rows = numbered(600)
+    for row in rows[200:400]:
+        row["text"] = None
+    path = tmp_path / "in.parquet"
+    write_table(pa.Table.from_pylist(rows), path, row_group_size=250)
+    options = {"format": "parquet", "part_size": 200}
+    run = predict(model, path, tmp_path / "out", **options)
+    assert (run.parts, run.records, run.rejected) == (3, 400, 200)
+    folder = OutputFolder(
+        tmp_path / "parts", {}, entities_field="entities", resume=False, **options
+    )
+    worker = _PartWorker(
+        EntityPredictor(model), InputOptions(), folder, read_schema(path)
+    )
+    slices = map(json.dumps, plan_parts([path], [600], 200))
+    found = worker({"part": [0, 1, 2], "slices": list(slices)})
+    counts = [json.loads(each) for each in found["run"]]
+    assert [each["records"] for each in counts] == [200, 0, 200]
+    assert [each["rejected"] for each in counts] == [0, 200, 0]
+    assert part_contents(tmp_path / "parts") == part_contents(tmp_path / "out")
+
+
+def test_records_that_are_set_aside_do_not_pile_up(model, tmp_path):
+    path = tmp_path / "in.jsonl"
+    lines = [json.dumps({"text": "王芳"}), *["not JSON"] * 5000]
+    path.write_text("\n".join(lines), "utf8")
+    items = read_records(path, InputOptions(), Repairs(), lambda n: None)
+    chunks = list(read_chunks(items, InputOptions()))
+    assert max(len(chunk.rejected) for chunk in chunks) <= 1000
+    run = predict(model, path, tmp_path / "out.jsonl")
+    assert run.records == 1 and run.rejected == 5000
+
+
+def test_garbage_collection_is_as_it_was(model, tmp_path):
+    path = write_lines(tmp_path / "in.jsonl", numbered(3))
+    before = gc.get_freeze_count()
+    predict(model, path, tmp_path / "out.jsonl")
+    assert gc.get_freeze_count() == before
 
 
 def test_parquet_files_with_other_columns(model, tmp_path):
