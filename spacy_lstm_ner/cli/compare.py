@@ -112,8 +112,7 @@ def _print_comparison(msg: Printer, result: "Comparison", n_examples: int) -> No
 
 
 def _cells(found: "LabelComparison") -> list[str]:
-    from ..evaluation.significance import decimals
-    from .score_output import interval_text, percent
+    from ..evaluation.significance import decimals, interval_text, percent
 
     first, second, test = found
     digits = max(decimals(first.intervals.f), decimals(second.intervals.f))

@@ -6,6 +6,7 @@ from typing import Any
 import srsly
 from wasabi import Printer
 
+from ..evaluation.significance import decimals, interval_text, percent
 from ..util.atomic import atomic_write
 from ..util.text import printable
 
@@ -64,7 +65,7 @@ def _print_matches(
 ) -> None:
     """Print the counts of partial matches."""
     names = ("correct", "incorrect", "partial", "missing", "spurious")
-    digits = _decimals(intervals.get("f"))
+    digits = decimals(intervals.get("f"))
     msg.table(
         [
             (
@@ -82,24 +83,5 @@ def _print_matches(
 
 def _score_cells(prf: dict[str, Any], intervals: dict[str, Any]) -> list[str]:
     """Precision, recall, F1 and the interval of F1."""
-    cells = [percent(prf[x], _decimals(intervals.get(x))) for x in "prf"]
+    cells = [percent(prf[x], decimals(intervals.get(x))) for x in "prf"]
     return [*cells, interval_text(intervals.get("f"))]
-
-
-def interval_text(interval: list[float] | None) -> str:
-    """Format an interval in percent; "-" if it has no width."""
-    if interval is None or interval[0] == interval[1]:
-        return "-"
-    digits = _decimals(interval)
-    return " to ".join(percent(limit, digits) for limit in interval)
-
-
-def _decimals(interval: list[float] | None) -> int:
-    from ..evaluation.significance import Interval, decimals
-
-    return 2 if interval is None else decimals(Interval(*interval))
-
-
-def percent(score: float | None, digits: int) -> str:
-    """Format a score in percent."""
-    return "-" if score is None else f"{100 * score:.{digits}f}"

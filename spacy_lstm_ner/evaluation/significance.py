@@ -6,7 +6,7 @@ between two trainings with other seeds is not part of it: intervals and tests ar
 other documents of the same kind, for these two pipelines as they are.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -66,16 +66,19 @@ def bootstrap_intervals(
 ) -> ScoreIntervals:
     """Compute percentile intervals of precision, recall and F1 (Efron & Tibshirani, "An
     Introduction to the Bootstrap", 1993, chapter 13): documents are drawn with
-    replacement.
+    replacement. Resamples without any entity, gold or predicted, have no scores, and
+    are left out.
 
     counts: (documents, 3) true positives, false positives and false negatives.
     level: The confidence level.
     samples: The number of resamples.
     seed: The seed of the resamples.
     """
-    found = np.concatenate(
-        [scores(weights @ counts) for weights in _resamples(len(counts), samples, seed)]
+    totals = np.concatenate(
+        [weights @ counts for weights in _resamples(len(counts), samples, seed)]
     )
+    with_entities = totals.any(axis=1)
+    found = scores(totals[with_entities] if with_entities.any() else totals)
     limits = np.quantile(found, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return ScoreIntervals(*(Interval(*map(float, column)) for column in limits.T))
 
@@ -162,10 +165,33 @@ def _block_sizes(documents: int, samples: int) -> Iterator[int]:
         samples -= size
 
 
-def decimals(interval: Interval) -> int:
+def decimals(interval: Sequence[float] | None) -> int:
     """Return how many decimals of a score in percent mean something: none if the
     interval is wider than 10 points, one if it is wider than 1, otherwise two. None if
     it has no width: without any error, resamples have none either, which does not mean
-    that there would be none in other documents."""
-    width = 100 * (interval.high - interval.low)
+    that there would be none in other documents. Two if there is no interval."""
+    if interval is None:
+        return 2
+    width = 100 * (interval[1] - interval[0])
     return 0 if width > 10 or width == 0 else 1 if width > 1 else 2
+
+
+def percent(score: float | None, digits: int = 2, *, none: str = "-") -> str:
+    """Format a score in percent.
+
+    score: The score.
+    digits: The number of decimals.
+    none: What stands for no score.
+    """
+    return none if score is None else f"{100 * score:.{digits}f}"
+
+
+def interval_text(interval: Sequence[float] | None, *, none: str = "-") -> str:
+    """Format an interval in percent.
+
+    interval: The interval.
+    none: What stands for no interval, and for one without width.
+    """
+    if interval is None or interval[0] == interval[1]:
+        return none
+    return " to ".join(percent(limit, decimals(interval)) for limit in interval)

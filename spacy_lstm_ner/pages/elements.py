@@ -3,7 +3,8 @@
 import html
 from collections.abc import Iterable, Sequence
 
-from ..evaluation.significance import Interval, decimals
+from ..evaluation import significance
+from ..evaluation.significance import decimals
 from ..util.text import code_point, is_control
 
 
@@ -78,18 +79,13 @@ def percent(score: float | None, interval: Sequence[float] | None = None) -> str
     interval: Its confidence interval, which decides how many decimals there are. None:
         two.
     """
-    if score is None:
-        return "–"
-    digits = 2 if interval is None else decimals(Interval(*interval))
-    return f"{100 * score:.{digits}f}"
+    return significance.percent(score, decimals(interval), none="–")
 
 
-def interval_text(interval: Sequence[float] | None) -> str:
+def interval_html(interval: Sequence[float] | None) -> str:
     """Format a confidence interval in percent; "–" if there is none, or if it has no
     width."""
-    if interval is None or interval[0] == interval[1]:
-        return "–"
-    return " to ".join(percent(limit, interval) for limit in interval)
+    return significance.interval_text(interval, none="–")
 
 
 def chart_html(title: str, svg: str, legend: str, table: str) -> str:

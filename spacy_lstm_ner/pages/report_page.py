@@ -16,7 +16,7 @@ from ..util.atomic import atomic_write
 from ..util.progress import duration
 from .charts import require_matplotlib
 from .elements import (
-    interval_text,
+    interval_html,
     label_html,
     note_html,
     percent,
@@ -121,7 +121,7 @@ def _summary(report: Report) -> str:
 def _with_interval(score: float, interval: Sequence[float] | None) -> str:
     """A score in percent, and its interval if it has one."""
     text = f"{percent(score, interval)}%"
-    if (limits := interval_text(interval)) != "–":
+    if (limits := interval_html(interval)) != "–":
         text += f" ({limits})"
     return text
 
@@ -151,7 +151,7 @@ def _score_table(report: Report, intervals: dict[str, Any]) -> str:
             percent(score, limits.get(x))
             for x, score in zip("prf", scores, strict=True)
         ]
-        row.append(interval_text(limits.get("f")))
+        row.append(interval_html(limits.get("f")))
         if test_scores:
             found, limits = on_test.get(label) or {}, _of_type(test_intervals, label)
             row += [percent(found.get(x), limits.get(x)) for x in "prf"]

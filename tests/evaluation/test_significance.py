@@ -108,6 +108,14 @@ def test_randomization_is_that_of_scipy():
     assert found.p_randomization == pytest.approx(reference.pvalue, abs=0.02)
 
 
+def test_resamples_without_an_entity_have_no_scores():
+    # Of a label that occurs once, and is found.
+    counts = np.zeros((20, 3), int)
+    counts[3, 0] = 1
+    assert bootstrap_intervals(counts).f == (1, 1)
+    assert bootstrap_intervals(np.zeros((20, 3), int)).f == (0, 0)
+
+
 def test_equal_pipelines_do_not_differ():
     counts = random_counts(30)
     found = paired_test(counts, counts)
