@@ -14,6 +14,7 @@ from spacy_lstm_ner import DataError, predict
 from ..helpers.batch_prediction import (
     FATAL,
     FatalPredictor,
+    ThreadsPredictor,
     numbered,
     part_contents,
     write_parquet,
@@ -79,6 +80,16 @@ def test_same_files_as_locally(model, parquet, expected, cluster, tmp_path):
     assert part_contents(tmp_path / "out") == expected
     assert found.records == 5999 and found.rejected == 1 and found.parts == 20
     assert (tmp_path / "out" / "_SUCCESS").exists()
+
+
+def test_each_worker_has_one_thread(model, parquet, cluster, tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
+    monkeypatch.setattr(
+        "spacy_lstm_ner.prediction.predict.EntityPredictor", ThreadsPredictor
+    )
+    found = run(model, parquet, tmp_path / "out", cluster)
+    assert found.records == 0
+    assert {example.rpartition(": ")[2] for example in found.examples} == {"1 1"}
 
 
 def worker_pids():

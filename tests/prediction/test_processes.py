@@ -12,8 +12,15 @@ from spacy_lstm_ner import EntityPredictor
 from spacy_lstm_ner.prediction.chunks import Chunk
 from spacy_lstm_ner.prediction.processes import predict_in_processes
 
-from ..helpers.batch_prediction import ERROR, FATAL, SENTENCES, FatalPredictor
+from ..helpers.batch_prediction import (
+    ERROR,
+    FATAL,
+    SENTENCES,
+    FatalPredictor,
+    ThreadsPredictor,
+)
 
+BEFORE = os.environ.get("OPENBLAS_NUM_THREADS")
 TEXTS = [f"{text}{i}" for i, text in enumerate(SENTENCES[:60])]
 
 
@@ -45,6 +52,13 @@ def test_predictions_come_in_order(model):
     expected = predictor.predict(TEXTS)
     assert rounded(p for _, few in found for p in few) == rounded(expected)
     assert any(p.entities for p in expected)
+
+
+def test_each_process_has_one_thread(model):
+    found = predict_in_processes(ThreadsPredictor(model), chunks_of(TEXTS[:8]), 2)
+    assert {p.error for _, few in found for p in few} == {"1 1"}
+    # Not this one.
+    assert os.environ.get("OPENBLAS_NUM_THREADS") == BEFORE
 
 
 def test_a_text_that_ends_its_process_gets_an_error_and_no_other(model):

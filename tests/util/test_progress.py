@@ -59,6 +59,27 @@ def test_bytes_are_counted_in_megabytes(clock, capsys):
     )
 
 
+def test_speed_of_something_else_from_a_restart_on(clock, capsys):
+    """What was skipped before the restart does not count as fast."""
+    characters = 0
+    with progress_counter(
+        "Predicting",
+        10_000_000,
+        in_bytes=True,
+        rate=lambda seconds: f"{characters / seconds:,.0f} characters a second",
+    ) as counter:
+        counter.update(5_000_000)
+        clock.now += 1
+        counter.restart()
+        for _ in range(7):
+            clock.now += 1
+            characters += 300
+            counter.update(100_000)
+    assert capsys.readouterr().err == (
+        "Predicting: 5.4 of 10.0 MB (54%), 300 characters a second, about 46 s left\n"
+    )
+
+
 def test_nothing_is_shown_if_fast_or_silent(clock, capsys):
     for _ in with_progress(range(49), True, "Fast"):
         clock.now += 0.1
