@@ -195,7 +195,10 @@ def test_time_limit_for_the_result(serve, trained, stuck):
 
 def test_full_queue_has_a_retry_after_header(serve, trained, stuck):
     server = serve(lambda: loaded_again(trained))
-    connections = [connect(server, request("/gates", WHY)) for _ in range(9)]
+    connections = [connect(server, request("/gates", WHY))]
+    # It is no longer in the queue.
+    assert stuck.begun.wait(10)
+    connections += [connect(server, request("/gates", WHY)) for _ in range(8)]
     worker = server.pipeline.worker
     wait_until(lambda: worker.n_waiting(long=True) == 8)
     status, headers, said = ask(server, "POST", "/gates", WHY)
