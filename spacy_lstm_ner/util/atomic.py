@@ -8,15 +8,19 @@ that was killed can be deleted, and a later process does so, unless it has a fol
 
 import errno
 import os
+import secrets
 import shutil
+import signal
 import stat
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, TracebackType
+from typing import Any
 
 try:
     import fcntl
@@ -29,6 +33,12 @@ _LOCK = "lock"
 # In seconds. A recent folder without a lock may belong to a process that is about to
 # lock it.
 _STALE_AFTER = 3600
+# Signals whose handlers may raise an exception. SIGHUP does not exist on Windows.
+_SIGNALS = [
+    signal.SIGINT,
+    signal.SIGTERM,
+    *filter(None, [getattr(signal, "SIGHUP", 0)]),
+]
 # Errors of a full disk. They do not name the file.
 _DISK_FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
@@ -147,8 +157,10 @@ class AtomicSet:
         system."""
         if beside not in self._folders:
             _remove_stale(beside)
-            folder = Path(tempfile.mkdtemp(_SUFFIX, _PREFIX, beside))
+            folder = beside / f"{_PREFIX}{secrets.token_hex(8)}{_SUFFIX}"
+            # First, since an interrupt can occur as soon as the folder is there.
             self._folders[beside] = folder
+            folder.mkdir(0o700)
             if fcntl:
                 self._locks.append(os.open(folder / _LOCK, os.O_CREAT | os.O_RDWR))
                 # Without support for locks, no process removes stale folders either.
@@ -210,13 +222,8 @@ class AtomicSet:
 
     def _undo(self, error: BaseException) -> None:
         """Restore what was replaced."""
-        while True:
-            try:
-                problems = self._restore()
-                break
-            except (KeyboardInterrupt, SystemExit):
-                # Restoring is quick; the first interrupt is raised afterwards.
-                continue
+        with _uninterrupted():
+            problems = self._restore()
         if problems:
             raise PartlyWrittenError(
                 "\n".join([f"Not all files could be replaced: {error}", *problems])
@@ -254,14 +261,43 @@ class AtomicSet:
 
     def discard(self) -> None:
         """Remove files that were not moved to their destinations."""
-        for lock in self._locks:
-            os.close(lock)
-        self._locks.clear()
+        try:
+            with _uninterrupted():
+                self._discard()
+        except BaseException:
+            # Interrupted before or after what cannot be interrupted.
+            self._discard()
+            raise
+
+    def _discard(self) -> None:
+        while self._locks:
+            os.close(self._locks.pop())
         is_done = not any(os.path.lexists(entry.new) for entry in self._entries)
         for folder in self._folders.values():
             # Files that could not be restored are kept.
             if is_done or not _has_old_files(folder):
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Delay the exceptions that signals raise, as by Ctrl+C, to the end of the block,
+    which should be quick."""
+    handlers: dict[int, Any] = {}
+    received: list[tuple[int, FrameType | None]] = []
+    if threading.current_thread() is threading.main_thread():
+        handlers = {number: signal.getsignal(number) for number in _SIGNALS}
+        handlers = {key: handler for key, handler in handlers.items() if handler}
+    try:
+        for number, handler in handlers.items():
+            if callable(handler):
+                signal.signal(number, lambda *signal: received.append(signal))
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for number, frame in received:
+            handlers[number](number, frame)
 
 
 @contextmanager

@@ -1,13 +1,16 @@
 """Files are written whole or not at all, whatever happens."""
 
 import errno
+import linecache
 import os
 import signal
 import stat
 import subprocess
 import sys
 import textwrap
+from collections import Counter
 from pathlib import Path
+from types import CodeType
 
 import pytest
 
@@ -238,6 +241,50 @@ def test_an_interrupt_at_any_step_of_the_commit(tmp_path, monkeypatch, step):
     after_it = content(tmp_path)
     assert after_it == before or set(after_it.values()) == {"new"}
     assert not list(tmp_path.glob(HIDDEN))
+
+
+def test_an_interrupt_anywhere(tmp_path):
+    """Of the module, and of what it calls in the standard library. A signal is handled
+    between two lines of Python."""
+    target = tmp_path / "file"
+    target.write_text("old")
+    seen: Counter[tuple[CodeType, int]] = Counter()
+    done: set[tuple[CodeType, int, int]] = set()
+    last = None
+
+    def trace(frame, event, argument):
+        nonlocal last
+        file = Path(frame.f_code.co_filename)
+        if file.name not in ("atomic.py", "shutil.py"):
+            return None
+        where = (frame.f_code, frame.f_lineno)
+        line = linecache.getline(str(file), frame.f_lineno).strip()
+        # A guard is not guarded by itself.
+        if event == "line" and line not in ("try:", "self.discard()"):
+            seen[where] += 1
+            if (*where, seen[where]) not in done and seen[where] < 3:
+                last = (*where, seen[where])
+                done.add(last)
+                signal.raise_signal(signal.SIGINT)
+        return trace
+
+    while True:
+        seen.clear()
+        before = len(done)
+        try:
+            with AtomicSet() as files:
+                sys.settrace(trace)
+                files.add(target).write_text("new")
+        except KeyboardInterrupt:
+            pass
+        finally:
+            sys.settrace(None)
+        assert target.read_text() in ("old", "new")
+        assert not list(tmp_path.glob(HIDDEN)), last
+        if len(done) == before:
+            break
+    assert len(done) > 60
+    assert target.read_text() == "new"
 
 
 def test_files_that_cannot_be_restored_are_reported_and_kept(tmp_path, monkeypatch):
