@@ -9,6 +9,7 @@ from .lstm_cell import LSTMCell
 from .rnn import RNN
 from .rnn_cell import RNNCell
 from .torch_lstm import TorchLSTM
+from .word_table import WordTableEmbed
 
 __all__ = [
     "CRF",
@@ -21,4 +22,5 @@ __all__ = [
     "LexiconEmbed",
     "RNNCell",
     "TorchLSTM",
+    "WordTableEmbed",
 ]

@@ -9,6 +9,7 @@ from .embed import check_char_embed, check_hash_char_embed
 from .jieba_tagger import check_jieba_tagger_embed
 from .lexicon import check_lexicon_embed
 from .recurrent import n_directions
+from .word_table import check_word_table_embed
 
 
 def check_cell(model: Model) -> None:
@@ -54,5 +55,6 @@ LAYER_CHECKS: dict[str, Callable[[Model], None]] = {
     "hash_char_embed": check_hash_char_embed,
     "jieba_tagger_embed": check_jieba_tagger_embed,
     "lexicon_embed": check_lexicon_embed,
+    "word_table_embed": check_word_table_embed,
     **{f"char_embed_{kind}": check_char_embed for kind in CHAR_EMBED_KINDS},
 }

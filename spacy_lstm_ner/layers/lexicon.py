@@ -38,10 +38,13 @@ _UPPER = np.uint64(64 - 20)
 # lower frequency, has a profile close to 0.
 _SURE_BY_WORDS, _SURE_BY_FREQUENCY = 3.0, 50.0
 
+Symbols = tuple[int, ...]
+
 _ATTRS = ("kinds", "lengths", "keys", "flags", "upper", "profiled", "profiles")
 
-#: The words of each kind with their frequencies.
-Lexicon = Mapping[str, Mapping[str, float]]
+#: The words of each kind with their frequencies. A word is a string, or a tuple of
+#: symbols: numbers below 2 ** 31.
+Lexicon = Mapping[str, Mapping[str, float]] | Mapping[str, Mapping[Symbols, float]]
 
 
 def LexiconEmbed(nO: int | None = None) -> Model[Ragged, Ragged]:
@@ -67,11 +70,14 @@ def LexiconEmbed(nO: int | None = None) -> Model[Ragged, Ragged]:
     )
 
 
-def set_lexicon(model: Model[Ragged, Ragged], lexicon: Lexicon) -> None:
+def set_lexicon(
+    model: Model[Ragged, Ragged], lexicon: Lexicon, *, shortest: int = 2
+) -> None:
     """Set the words of a `LexiconEmbed`.
 
     lexicon: The words of each kind with their frequencies: 1 for all if they are
         unknown. A word may be of several kinds.
+    shortest: Shorter words only contribute to the profiles.
     RAISES (ValueError): If there are no words of two or more characters, or more than
         `MAX_KINDS` kinds.
     """
@@ -82,19 +88,23 @@ def set_lexicon(model: Model[Ragged, Ragged], lexicon: Lexicon) -> None:
             f"merge some of them."
         )
     # For each length the words, their kinds and their frequencies.
-    by_length: dict[int, list[tuple[str, int, float]]] = {}
+    by_length: dict[int, list[tuple[str | Symbols, int, float]]] = {}
     for number, kind in enumerate(kinds):
         for word, frequency in lexicon[kind].items():
             by_length.setdefault(len(word), []).append((word, number, frequency))
     by_length.pop(0, None)
     columns = {n: _columns(n, entries) for n, entries in sorted(by_length.items())}
-    lengths = [n for n in columns if n > 1]
+    lengths = [n for n in columns if n >= shortest]
     if not lengths:
-        raise ValueError("The lexicon has no words of two or more characters.")
+        raise ValueError(
+            "The lexicon has no words of two or more characters."
+            if shortest > 1
+            else "The lexicon has no words."
+        )
     keys, flags = [], []
     for n in lengths:
         codes, kind_of, _ = columns[n]
-        length_bit = len(kinds) + min(n - 2, _LENGTHS - 1)
+        length_bit = len(kinds) + min(max(n - 2, 0), _LENGTHS - 1)
         of_words = np.uint64(1) << kind_of.astype("uint64")
         of_words |= np.uint64(1 << length_bit)
         words, place = np.unique(_keys(codes), return_inverse=True)
@@ -107,7 +117,6 @@ def set_lexicon(model: Model[Ragged, Ragged], lexicon: Lexicon) -> None:
     profiled, profiles = _profiles(list(columns.values()), len(kinds))
     model.attrs.update(
         kinds=kinds,
-        # Words of one character only contribute to the profiles.
         lengths=lengths,
         keys=keys,
         flags=flags,
@@ -142,7 +151,7 @@ def check_lexicon_embed(model: Model[Ragged, Ragged]) -> None:
         and 0 < len(kinds) <= MAX_KINDS
         and isinstance(lengths, list)
         and len(lengths) > 0
-        and all(isinstance(n, int) and n > 1 for n in lengths)
+        and all(isinstance(n, int) and n > 0 for n in lengths)
         and is_sorted(np.array(lengths))
         and len(keys) == len(flags) == len(lengths)
         and all(
@@ -167,12 +176,16 @@ def check_lexicon_embed(model: Model[Ragged, Ragged]) -> None:
 
 
 def _columns(
-    length: int, entries: list[tuple[str, int, float]]
+    length: int, entries: list[tuple[str | Symbols, int, float]]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Code points (words, length), kinds (words,) and frequencies (words,)."""
+    """Code points or symbols (words, length), kinds (words,) and frequencies
+    (words,)."""
     words, kinds, frequencies = zip(*entries, strict=True)
-    data = "".join(words).encode("utf-32-le", "surrogatepass")
-    codes = np.frombuffer(data, dtype="<u4").reshape(-1, length)
+    if isinstance(words[0], str):
+        data = "".join(words).encode("utf-32-le", "surrogatepass")
+        codes = np.frombuffer(data, dtype="<u4").reshape(-1, length)
+    else:
+        codes = np.array(words, dtype="<u4")
     return codes, np.array(kinds), np.array(frequencies, dtype="float64")
 
 

@@ -14,6 +14,7 @@ from spacy.tokens import Doc
 from thinc.api import (
     Model,
     chain,
+    concatenate,
     list2ragged,
     ragged2list,
     with_array,
@@ -31,11 +32,13 @@ from ..layers import (
     JiebaTaggerEmbed,
     LexiconEmbed,
     TorchLSTM,
+    WordTableEmbed,
 )
 from ..layers.embed import Kind, side_by_side
 from ..layers.linear import Linear
 from .compiled_scores import compiled_scores
 from .units import Characters
+from .words import WordForms, WordSymbols
 
 # In a trained model, a new tag is less probable than "O" by a factor of exp(5), about
 # 150.
@@ -94,6 +97,28 @@ def build_jieba_tagger_embed(
     others = vectors.layers if vectors.name == "side_by_side" else [vectors]
     tagger = JiebaTaggerEmbed(width, parts=parts, dropout=dropout)
     return _char_embed(side_by_side(*others, tagger))
+
+
+def build_word_embed(
+    embed: DocsToVectors, width: int, lexicon_width: int = 0
+) -> DocsToVectors:
+    """`spacy-lstm-ner.WordEmbed.v1`: an embedding of tokens, and beside it what a table
+    of clusters and frequencies says of each word, see layers/word_table.py. For `unit =
+    "token"` and languages that separate words; the table is set by `initialize` of
+    `lstm_ner`.
+
+    embed: The other embedding, such as `spacy.MultiHashEmbed.v2`.
+    width: Width of each of the five vectors for the table. 0: no table.
+    lexicon_width: Width of an additional vector for the phrases of a lexicon that
+        contain the token, whatever their case. 0: no lexicon.
+    RAISES (ValueError): If an argument is not valid.
+    """
+    layers: list[Model[list[Doc], Ragged]] = [chain(embed, list2ragged())]
+    if width:
+        layers.append(chain(WordForms(), WordTableEmbed(width)))
+    if lexicon_width:
+        layers.append(chain(WordSymbols(), LexiconEmbed(lexicon_width)))
+    return chain(concatenate(*layers), ragged2list())
 
 
 def _char_embed(vectors: Model[Ragged, Ragged]) -> DocsToVectors:

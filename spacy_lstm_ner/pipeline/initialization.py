@@ -20,7 +20,9 @@ from ..data.compatibility import (
 )
 from ..layers.jieba_tagger import REQUIREMENT, SOURCE
 from ..layers.lexicon import set_lexicon
-from ..model.units import Units
+from ..layers.word_table import WordTable, set_word_table
+from ..model.units import Units, reads_characters
+from ..model.words import word_symbols
 from ..util.text import escaped
 from .batch import check_rows
 from .settings import is_text
@@ -112,9 +114,13 @@ def sample_docs(
 
 
 def initialize_lexicon(
-    name: str, model: Model, lexicon: dict[str, dict[str, float]] | None
+    name: str,
+    model: Model,
+    lexicon: dict[str, dict[str, float]] | None,
+    nlp: Language | None,
 ) -> None:
-    """Give the lexicon to the layers of the model that read one.
+    """Give the lexicon to the layers of the model that read one: of its characters, or
+    of its tokens, into which the pipeline splits each word of the lexicon.
 
     RAISES (ValueError): If there is a lexicon and no such layer.
     """
@@ -127,7 +133,42 @@ def initialize_lexicon(
             f"lexicon_width in its embedding, for example to 32."
         )
     for reader in readers:
-        set_lexicon(reader, lexicon)
+        if reads_characters(model):
+            set_lexicon(reader, lexicon)
+        else:
+            set_lexicon(reader, _symbols(lexicon, nlp), shortest=1)
+
+
+def _symbols(
+    lexicon: dict[str, dict[str, float]], nlp: Language | None
+) -> dict[str, dict[tuple[int, ...], float]]:
+    """Split the words of a lexicon into tokens. Of words that differ in case only, the
+    frequencies are added."""
+    found: dict[str, dict[tuple[int, ...], float]] = {}
+    for kind, words in lexicon.items():
+        counts = found.setdefault(kind, {})
+        for word, frequency in words.items():
+            tokens = [token.text for token in nlp.make_doc(word)] if nlp else [word]
+            key = word_symbols([token for token in tokens if not token.isspace()])
+            counts[key] = counts.get(key, 0.0) + frequency
+    return found
+
+
+def initialize_words(name: str, model: Model, words: WordTable | None) -> None:
+    """Give a table of words to the layers of the model that read one.
+
+    RAISES (ValueError): If there is a table and no such layer.
+    """
+    if words is None:
+        return
+    readers = [node for node in model.walk() if node.name == "word_table_embed"]
+    if not readers:
+        raise ValueError(
+            f"[{name}] A table of words is set, but the model does not read one: use "
+            f"the embedding spacy-lstm-ner.WordEmbed.v1."
+        )
+    for reader in readers:
+        set_word_table(reader, words)
 
 
 def add_requirements(nlp: Language, model: Model) -> None:

@@ -12,6 +12,7 @@ from thinc.api import Optimizer, set_dropout_rate
 from thinc.types import Floats2d
 
 from .. import kernels
+from ..layers.word_table import WordTable
 from ..model.pretraining import PendingPretraining, Pretraining
 from ..tags import TagSet
 from ..util.progress import print_line
@@ -197,6 +198,7 @@ class TrainableRecognizer(SerializablePipe):
         nlp: Language | None = None,
         labels: list[str] | None = None,
         lexicon: dict[str, dict[str, float]] | None = None,
+        words: WordTable | None = None,
         pretrain_steps: int = 0,
         raw_text: Callable[[Language], Iterable[Example]] | None = None,
     ) -> None:
@@ -212,6 +214,8 @@ class TrainableRecognizer(SerializablePipe):
             examples.
         lexicon: The words of each kind with their frequencies, for a model that reads a
             lexicon, see data/lexicon.py. What the model needs of it is saved with it.
+        words: Clusters and frequencies of words, for a model that reads them, see
+            data/words.py. They are saved with the model.
         pretrain_steps: Maximum number of pretraining batches of 16 texts, in which the
             encoder learns to predict masked characters, see model/pretraining.py. Each
             text is read at most 64 times, which gives fewer batches for few texts; of a
@@ -220,8 +224,8 @@ class TrainableRecognizer(SerializablePipe):
         raw_text: More texts for the pretraining: a reader of spaCy, such as
             `spacy.JsonlCorpus.v1`.
         RAISES (ValueError): If there are no examples, labels or texts; if the model has
-            another number of tags, lacks a lexicon or does not read the one that is
-            given, or cannot be pretrained.
+            another number of tags, lacks a lexicon or a table of words or does not read
+            the one that is given, or cannot be pretrained.
         """
         validate_get_examples(get_examples, "LSTMEntityRecognizer.initialize")
         self._pending = self.pretraining = None
@@ -235,7 +239,8 @@ class TrainableRecognizer(SerializablePipe):
         docs = initialization.sample_docs(
             self.name, self.model, self.state.units, get_examples()
         )
-        initialization.initialize_lexicon(self.name, self.model, lexicon)
+        initialization.initialize_lexicon(self.name, self.model, lexicon, nlp)
+        initialization.initialize_words(self.name, self.model, words)
         for label in found:
             self.add_label(label)
         self.state.temperature = 1.0
