@@ -30,7 +30,9 @@ SPLIT, SPLIT_SEED = "80/10/10", "0"
 
 @exit_on_error()
 def main(
-    dataset: Annotated[str, typer.Argument(help="sample, resume, news or msra")],
+    dataset: Annotated[
+        str, typer.Argument(help="sample, resume, news, msra or wnut17")
+    ],
     output: Annotated[Path, typer.Argument(help="Folder for the .spacy files")],
     data_dir: Annotated[
         Path, typer.Option(help="Folder of the data sets", show_default="assets")
@@ -40,7 +42,7 @@ def main(
     ] = 5000,
 ) -> None:
     """Convert a data set to the files that training and evaluation read."""
-    builders = {"sample": sample, "resume": resume, "news": news, "msra": msra}
+    builders = {f.__name__: f for f in (sample, resume, news, msra, wnut17)}
     if dataset not in builders:
         stop(f"No data set {dataset!r}: choose one of {', '.join(builders)}.")
     builders[dataset](data_dir, output, limit)
@@ -87,6 +89,15 @@ def msra(data_dir: Path, output: Path, limit: int) -> None:
         convert_parts({**files, "test": test}, output)
 
 
+def wnut17(data_dir: Path, output: Path, limit: int) -> None:
+    """WNUT-17, English posts: the published training and development files. The latter
+    is test.spacy, too: the published test file is left for a final comparison."""
+    names = ("wnut17train.conll", "emerging.dev.conll")
+    train, dev = checked(data_dir, *(f"wnut17/{name}" for name in names))
+    convert_parts({"train": train, "dev": dev, "test": dev}, output, "--lang", "en")
+    print("test.spacy is the same as dev.spacy: figures on it are those of dev.")
+
+
 def checked(folder: Path, *names: str) -> list[Path]:
     """Return the paths of files, after checking that they exist and that those in
     assets/ have the checksums of project.yml."""
@@ -115,12 +126,12 @@ def check(file: Path, algorithm: str, expected: str) -> None:
         )
 
 
-def convert_parts(files: dict[str, Path], output: Path) -> None:
+def convert_parts(files: dict[str, Path], output: Path, *options: str) -> None:
     """Convert one file for each part. Either all output files are written, or none."""
     with AtomicSet() as outputs:
         for part, file in files.items():
             new = outputs.add(output / f"{part}.spacy")
-            convert(file.resolve(), new.name, cwd=new.parent)
+            convert(file.resolve(), new.name, *options, cwd=new.parent)
     print("All files were written to", output)
 
 

@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from .layers import LSTMCell as LSTMCell
     from .layers import RNNCell as RNNCell
     from .layers import TorchLSTM as TorchLSTM
+    from .layers import WordTableEmbed as WordTableEmbed
     from .pages.report_page import write_report as write_report
     from .pipeline import Analysis as Analysis
     from .pipeline import Decoding as Decoding
@@ -134,6 +135,7 @@ _MODULES = {
     "HashCharEmbed": "layers",
     "LexiconEmbed": "layers",
     "JiebaTaggerEmbed": "layers",
+    "WordTableEmbed": "layers",
     # Exceptions
     "DataError": "exceptions",
     "DamagedComponent": "exceptions",

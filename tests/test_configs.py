@@ -38,6 +38,7 @@ def test_all_configs_are_here():
         "fast",
         "large",
         "pretrained",
+        "en",
         "torch_lstm_ner",
         "spacy_ner",
         "spacy_cnn_ner",

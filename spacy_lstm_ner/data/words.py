@@ -9,11 +9,28 @@ from spacy.lookups import load_lookups
 from spacy.strings import get_string_id
 
 from ..exceptions import DataError
-from ..layers.word_table import WordTable
 
 # The clusters of the words of a language, and the logarithms of their probabilities.
 _CLUSTERS, _LOG_PROBS = "lexeme_cluster", "lexeme_prob"
 _MAX_BITS = 31
+
+
+class WordTable:
+    """Clusters and frequencies of words. (Not a named tuple or dataclass, which become
+    a tuple or dict when a config is resolved.)
+
+    hashes: (n,) uint64, the hash of each word: `spacy.strings.get_string_id`.
+    clusters: (n,) the path of its cluster from the root of the tree, as a number with
+        the first step as its lowest bit; 0 if it has none.
+    log_probs: (n,) the natural logarithm of its probability.
+    """
+
+    def __init__(
+        self, hashes: np.ndarray, clusters: np.ndarray, log_probs: np.ndarray
+    ) -> None:
+        self.hashes = hashes
+        self.clusters = clusters
+        self.log_probs = log_probs
 
 
 def read_lookups_words(lang: str = "en") -> WordTable:

@@ -31,24 +31,6 @@ _ATTRS = ("keys", "clusters", "log_probs")
 _TYPES = ("uint32", "uint32", "float16")
 
 
-class WordTable:
-    """Clusters and frequencies of words. (Not a named tuple or dataclass, which become
-    a tuple or dict when a config is resolved.)
-
-    hashes: (n,) uint64, the hash of each word: `spacy.strings.get_string_id`.
-    clusters: (n,) the path of its cluster from the root of the tree, as a number with
-        the first step as its lowest bit; 0 if it has none.
-    log_probs: (n,) the natural logarithm of its probability.
-    """
-
-    def __init__(
-        self, hashes: np.ndarray, clusters: np.ndarray, log_probs: np.ndarray
-    ) -> None:
-        self.hashes = hashes
-        self.clusters = clusters
-        self.log_probs = log_probs
-
-
 def WordTableEmbed(width: int) -> Model[Ragged, Ragged]:
     """Hash embeddings of what a table says of each word. Set the table with
     `set_word_table`, before `Model.initialize`; it is saved with the layer.
@@ -74,15 +56,24 @@ def WordTableEmbed(width: int) -> Model[Ragged, Ragged]:
     )
 
 
-def set_word_table(model: Model[Ragged, Ragged], table: WordTable) -> None:
+def set_word_table(
+    model: Model[Ragged, Ragged],
+    hashes: np.ndarray,
+    clusters: np.ndarray,
+    log_probs: np.ndarray,
+) -> None:
     """Set the table of a `WordTableEmbed`.
 
-    RAISES (ValueError): If it has no words.
+    hashes: (n,) uint64, the hashes of the words.
+    clusters: (n,) the path of the cluster of each word from the root of the tree, as a
+        number with the first step as its lowest bit; 0 if it has none.
+    log_probs: (n,) the natural logarithm of its probability.
+    RAISES (ValueError): If there are no words.
     """
-    if not len(table.hashes):
+    if not len(hashes):
         raise ValueError("The table of words is empty.")
-    keys, first = np.unique(table.hashes & _KEY, return_index=True)
-    arrays = keys, table.clusters[first], table.log_probs[first]
+    keys, first = np.unique(hashes & _KEY, return_index=True)
+    arrays = keys, clusters[first], log_probs[first]
     for name, array, dtype in zip(_ATTRS, arrays, _TYPES, strict=True):
         model.attrs[name] = array.astype(dtype)
 
@@ -125,6 +116,9 @@ def _forward(
     model: Model[Ragged, Ragged], Xr: Ragged, is_train: bool
 ) -> tuple[Ragged, Callable[[Ragged], Ragged]]:
     xp = model.ops.xp
+    if not len(Xr.dataXd):
+        empty = Ragged(model.ops.alloc2f(0, model.get_dim("nO")), Xr.lengths)
+        return empty, lambda dYr: Xr
     columns = model.ops.asarray(word_features(model, to_numpy(Xr.dataXd)))
     outputs = [table(columns[:, i], is_train) for i, table in enumerate(model.layers)]
 

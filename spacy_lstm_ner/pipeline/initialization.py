@@ -18,9 +18,10 @@ from ..data.compatibility import (
     find_mismatches,
     unknown_labels,
 )
+from ..data.words import WordTable
 from ..layers.jieba_tagger import REQUIREMENT, SOURCE
 from ..layers.lexicon import set_lexicon
-from ..layers.word_table import WordTable, set_word_table
+from ..layers.word_table import set_word_table
 from ..model.units import Units, reads_characters
 from ..model.words import word_symbols
 from ..util.text import escaped
@@ -168,7 +169,7 @@ def initialize_words(name: str, model: Model, words: WordTable | None) -> None:
             f"the embedding spacy-lstm-ner.WordEmbed.v1."
         )
     for reader in readers:
-        set_word_table(reader, words)
+        set_word_table(reader, words.hashes, words.clusters, words.log_probs)
 
 
 def add_requirements(nlp: Language, model: Model) -> None:

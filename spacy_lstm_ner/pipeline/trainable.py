@@ -12,7 +12,7 @@ from thinc.api import Optimizer, set_dropout_rate
 from thinc.types import Floats2d
 
 from .. import kernels
-from ..layers.word_table import WordTable
+from ..data.words import WordTable
 from ..model.pretraining import PendingPretraining, Pretraining
 from ..tags import TagSet
 from ..util.progress import print_line
