@@ -7,25 +7,9 @@ from thinc.types import FloatsXd
 
 
 class TransformerAdam(Optimizer):
-    """Adam with two learning rates: that of pretrained weights has to be small, so that
-    training does not destroy them, and with such a rate new layers learn slowly.
+    """Adam with two learning rates, see `transformer_adam`."""
 
-    learn_rate: The learning rate of the weights of PyTorch modules, such as
-        transformers; a number or a schedule.
-    head_factor: The learning rate of all other weights is so many times higher.
-    settings: As for `Adam.v1` of Thinc. Averages of the weights would not include those
-        of PyTorch modules, so `use_averages` has to be false.
-    RAISES (ValueError): If the factor is not positive, or averages are requested.
-    """
-
-    def __init__(self, learn_rate: Any, *, head_factor: float = 20.0, **settings: Any):
-        if not head_factor > 0:
-            raise ValueError(f"head_factor = {head_factor} has to be above 0.")
-        if settings.get("use_averages"):
-            raise ValueError(
-                "use_averages has to be false with a transformer: spaCy would evaluate "
-                "and save the averages of some weights with the last values of others."
-            )
+    def __init__(self, learn_rate: Any, *, head_factor: float, **settings: Any):
         super().__init__(learn_rate, **settings)
         self.head_factor = head_factor
 
@@ -65,7 +49,30 @@ def transformer_adam(
     L2_is_weight_decay: bool = True,
     use_averages: bool = False,
 ) -> Optimizer:
-    """`spacy-lstm-ner.TransformerAdam.v1`: see `TransformerAdam`."""
+    """`spacy-lstm-ner.TransformerAdam.v1`: Adam with two learning rates. That of
+    pretrained weights has to be small, so that training does not destroy them, but with
+    such a rate new layers learn slowly.
+
+    learn_rate: The learning rate of the weights of the transformer, a number or a
+        schedule.
+    head_factor: All other weights have a learning rate that is so many times higher.
+    L2: Weight decay. This argument and those below are those of `Adam.v1` of Thinc.
+    beta1: Decay rate of the mean of the gradients.
+    beta2: Decay rate of the mean of their squares.
+    eps: Added to the denominator.
+    grad_clip: Maximum norm of the gradient of a parameter.
+    L2_is_weight_decay: Whether L2 is weight decay, as in AdamW.
+    use_averages: Has to be false: averages would not include the transformer.
+    RETURNS: The optimizer.
+    RAISES (ValueError): If the factor is not positive, or `use_averages` is set.
+    """
+    if not head_factor > 0:
+        raise ValueError(f"head_factor = {head_factor} has to be above 0.")
+    if use_averages:
+        raise ValueError(
+            "use_averages has to be false with a transformer: spaCy would evaluate and "
+            "save the averages of some weights with the last values of others."
+        )
     return TransformerAdam(
         learn_rate,
         head_factor=head_factor,

@@ -103,8 +103,11 @@ def _own_transformer(transformer: Model) -> DocsToVectors:
 
 
 def _init(model: DocsToVectors, X: list[Doc] | None = None, Y: object = None) -> None:
-    # The listener gives zeros, one per token.
-    model.layers[0].initialize(X=X)
+    transformer: DocsToVectors = model.layers[0]
+    if X and lacks_vectors(transformer, X):
+        _width(transformer)  # an error says what is missing
+    # A listener gives zeros, one per token.
+    transformer.initialize(X=X)
 
 
 def _forward(
@@ -160,13 +163,27 @@ def reads_transformer_characters(model: Model) -> bool:
 
 def lacks_vectors(model: Model, docs: Iterable[Doc]) -> bool:
     """Return whether a model listens to a transformer that has not read all Docs."""
-    listens = any(node.name == _LISTENER for node in model.walk())
-    return listens and any(len(doc) and doc._.trf_data is None for doc in docs)
+    if not any(node.name == _LISTENER for node in model.walk()):
+        return False
+    # Without a component there is no attribute either.
+    has_attribute = Doc.has_extension("trf_data")
+    return any(
+        len(doc) and not (has_attribute and doc._.trf_data is not None) for doc in docs
+    )
 
 
 def _width(model: Model) -> int:
+    """RETURNS (int): The width of the vectors.
+    RAISES (ValueError): If the model listens to no transformer.
+    """
     (listener,) = (node for node in model.walk() if node.name == _LISTENER)
-    width: int = listener.get_dim("nO")
+    width: int | None = listener.maybe_get_dim("nO")
+    if width is None:
+        raise ValueError(
+            "spacy-lstm-ner.TransformerCharEmbed.v1 listens to a component "
+            "transformer, but there is none before it in [nlp.pipeline] that is "
+            "initialized."
+        )
     return width
 
 

@@ -3,6 +3,8 @@
 import json
 import os
 import pickle
+import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -18,10 +20,13 @@ from spacy.training.initialize import init_nlp
 from spacy.training.loop import train
 from spacy.util import load_config, load_model_from_config
 
-from spacy_lstm_ner import inspect
+from spacy_lstm_ner import inspect, predict
 from spacy_lstm_ner.model.transformer import strided_characters
 
+from ..helpers.paths import REPOSITORY
 from ..helpers.pipelines import copy_of, found
+from ..helpers.requests import entities
+from ..helpers.service import needs_server, serving
 from ..helpers.transformers import MAX_LENGTH, save_tiny_bert, transformer_config
 
 pytest.importorskip("spacy_transformers")
@@ -308,6 +313,9 @@ def test_a_listener_can_be_replaced(folder, examples, tmp_path):
     nlp.to_disk(tmp_path)
     for pipeline in (nlp, spacy.load(tmp_path)):
         assert found(pipeline(examples[0].text)) == expected
+    optimizer = nlp.resume_training()
+    losses = nlp.rehearse([copy_of(nlp, eg) for eg in examples[:4]], sgd=optimizer)
+    assert 0 <= losses["lstm_ner"] < 1
 
 
 # Long documents
@@ -382,6 +390,13 @@ def test_a_document_that_the_transformer_has_not_read(trained, examples):
             call()
 
 
+def test_a_pipeline_without_a_transformer(tiny, corpus):
+    config = transformer_config(tiny, **corpus, nlp__pipeline=["lstm_ner"])
+    del config["components"]["transformer"]
+    with pytest.raises(ValueError, match="there is none before it"):
+        init_nlp(config)
+
+
 def test_a_transformer_that_reads_tokens(tiny, corpus):
     spans = {"@span_getters": "spacy-transformers.strided_spans.v1"}
     config = transformer_config(tiny, **corpus)
@@ -404,6 +419,19 @@ def test_what_goes_with_characters_only(tiny, corpus):
         init_nlp(transformer_config(tiny, **corpus, **steps))
 
 
+def test_the_cost_is_measured(corpus, tmp_path, monkeypatch, capsys):
+    shutil.copy(corpus["paths__train"], tmp_path / "train.spacy")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # the script sets both
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
+    sizes = "--layers 1 --width 64 --steps 1 --texts 10 --length 300 --frozen"
+    monkeypatch.setattr(sys, "argv", ["measure", str(tmp_path), *sizes.split()])
+    script = REPOSITORY / "scripts" / "measure_transformer.py"
+    runpy.run_path(str(script), run_name="__main__")
+    output = capsys.readouterr().out
+    assert re.search(r"\d+ characters a second in nlp\.pipe", output)
+    assert re.search(r"\d h for 3000 steps", output)
+
+
 # Explanations
 
 
@@ -411,6 +439,29 @@ def test_texts_without_characters(trained, examples):
     texts = ["", examples[0].text, " ", "\n\u3000", ""]
     counts = [len(doc.ents) for doc in trained[0].pipe(texts)]
     assert counts[1] > 0 and sum(counts) == counts[1]
+
+
+def test_commands_and_the_server(folder, examples, tmp_path):
+    """Those that load the pipeline in other threads or processes."""
+    needs_server()
+    nlp = spacy.load(folder)
+    texts = [eg.text for eg in examples[:6]]
+    expected = [found(doc) for doc in nlp.pipe(texts)]
+    with serving(lambda: spacy.load(folder)) as server:
+        answers = entities(server, *texts, "")
+    by_server = [[(e["start"], e["end"], e["label"]) for e in some] for some in answers]
+    assert by_server == [*expected, []]
+    (tmp_path / "texts.txt").write_text("\n".join(texts), "utf8")
+    predict(folder, tmp_path / "texts.txt", tmp_path / "out.jsonl", n_process=2)
+    lines = (tmp_path / "out.jsonl").read_text("utf8").splitlines()
+    by_command = [
+        [(e["start"], e["end"], e["label"]) for e in json.loads(line)["entities"]]
+        for line in lines
+    ]
+    assert by_command == expected
+    examples = [copy_of(nlp, eg) for eg in examples]
+    ready = [Example(nlp.get_pipe("transformer")(e.x), e.y) for e in examples]
+    assert nlp.get_pipe("lstm_ner").calibrate(ready) > 0
 
 
 def test_gates_and_attribution(trained, examples):
