@@ -193,16 +193,25 @@ def load_transformer() -> Callable[[Language], None]:
     when it is initialized, but spaCy does not initialize a component of
     `[training.frozen_components]`.
 
-    RETURNS: The callback.
+    RETURNS: The callback. It raises a ValueError if there is no such transformer.
     """
 
     def before_init(nlp: Language) -> None:
         # Also those that are disabled, as frozen components are at this time.
         pipes: list[Any] = [pipe for _, pipe in nlp.components]
         for pipe in pipes:
-            if "has_transformer" in getattr(getattr(pipe, "model", None), "attrs", ()):
+            attrs = getattr(getattr(pipe, "model", None), "attrs", {})
+            if "has_transformer" not in attrs:
+                continue
+            try:
                 pipe.initialize(lambda: [])
-                for other in pipes:
-                    pipe.find_listeners(other)
+            except (OSError, ValueError) as error:
+                raise ValueError(
+                    f"The transformer {attrs['name']!r} cannot be loaded. Set "
+                    f"paths.transformer to its name on the Hugging Face hub, or to a "
+                    f"folder with its weights, config.json and tokenizer: {error}"
+                ) from error
+            for other in pipes:
+                pipe.find_listeners(other)
 
     return before_init

@@ -390,6 +390,12 @@ def test_a_document_that_the_transformer_has_not_read(trained, examples):
             call()
 
 
+def test_a_folder_without_a_transformer(corpus, tmp_path):
+    for folder in (tmp_path, tmp_path / "missing"):
+        with pytest.raises(ValueError, match=r"cannot be loaded\. Set paths\.transf"):
+            init_nlp(transformer_config(folder, **corpus))
+
+
 def test_a_pipeline_without_a_transformer(tiny, corpus):
     config = transformer_config(tiny, **corpus, nlp__pipeline=["lstm_ner"])
     del config["components"]["transformer"]
