@@ -91,6 +91,17 @@ def lowest(session):
 
 
 @nox.session(default=False)
+def transformers(session):
+    """Run the tests of pipelines on a transformer."""
+    # Where spacy-transformers is installed, every process that uses spaCy imports
+    # PyTorch, so the other tests would take much longer.
+    requirements = ("torch==2.13.0", "pytest", "scikit-learn", "hypothesis")
+    session.install("-e", ".[project,transformers]", *requirements)
+    tests = "tests/pipeline/test_transformer.py"
+    session.run("python", "-m", "pytest", tests, *session.posargs)
+
+
+@nox.session(default=False)
 def docs(session):
     """Build the documentation into site/, and test it; a broken link is an error."""
     # Other sessions skip the tests of the site.

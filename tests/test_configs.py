@@ -24,10 +24,16 @@ def needs_torch(path):
     return "TorchLSTM" in path.read_text()
 
 
+def needs_transformers(path):
+    return "spacy-transformers" in path.read_text()
+
+
 @pytest.fixture(params=CONFIGS, ids=IDS)
 def path(request):
     if needs_torch(request.param):
         pytest.importorskip("torch")
+    if needs_transformers(request.param):
+        pytest.importorskip("spacy_transformers")
     return request.param
 
 
@@ -40,6 +46,7 @@ def test_all_configs_are_here():
         "pretrained",
         "en",
         "torch_lstm_ner",
+        "transformer",
         "spacy_ner",
         "spacy_cnn_ner",
     } | set(TEACHING)

@@ -16,7 +16,9 @@ GROUPS = {
     "spacy_loggers": "loggers",
     "spacy_readers": "readers",
     "spacy_cli": "cli",
+    "spacy_callbacks": "callbacks",
     "thinc_layers": "layers",
+    "thinc_optimizers": "optimizers",
 }
 
 

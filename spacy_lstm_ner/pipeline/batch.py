@@ -9,10 +9,12 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 from spacy.errors import Errors
+from spacy.pipeline.tok2vec import Tok2VecListener
 from spacy.tokens import Doc
 from thinc.api import Model, to_numpy
 from thinc.types import Floats2d, Ints1d, Ragged
 
+from ..model.transformer import lacks_vectors
 from ..tags import Span
 from .state import State
 from .windows import Window, batches, windows
@@ -159,6 +161,7 @@ def _score(
     if not any(lengths):
         return [np.zeros((0, state.n_tags), dtype="float32") for _ in docs]
     require_initialized(name, model)
+    _require_vectors(name, model, docs)
     scores = model.predict(docs)
     check_rows(name, state, scores, lengths)
     return scores
@@ -168,6 +171,25 @@ def require_initialized(name: str, model: Model) -> None:
     """RAISES (ValueError): If the model has no weights yet."""
     if not model.get_ref("crf").has_param("transitions"):
         raise ValueError(Errors.E109.format(name=name))
+
+
+def _require_vectors(name: str, model: Model, docs: list[Doc]) -> None:
+    """RAISES (ValueError): If the model listens to a component that has not read the
+    documents. The listener would give zeros."""
+    if lacks_vectors(model, docs):
+        upstream, what = "transformer", "doc._.trf_data"
+    elif any(isinstance(node, Tok2VecListener) for node in model.walk()) and any(
+        len(doc) and not doc.tensor.size for doc in docs
+    ):
+        upstream, what = "tok2vec", "doc.tensor"
+    else:
+        return
+    raise ValueError(
+        f"[{name}] The model listens to a component {upstream}, which has not read "
+        f"the document: {what} is not set. Put the component {upstream} before "
+        f"{name} in [nlp.pipeline], and do not disable it; or apply it to the Doc "
+        f"first."
+    )
 
 
 def check_rows(
@@ -186,7 +208,8 @@ def check_rows(
 
 def listens(model: Model) -> bool:
     """Return whether the model listens to a shared tok2vec."""
-    return any("listener" in node.name for node in model.walk())
+    # The name of a chain keeps that of a listener that has been replaced in it.
+    return any("listener" in node.name for node in model.walk() if not node.layers)
 
 
 def _reads_text_only(model: Model) -> bool:

@@ -26,6 +26,7 @@ from spacy.training import Example, validate_examples
 from spacy.vocab import Vocab
 from thinc.api import Model
 
+from ..model.transformer import reads_transformer_characters
 from ..model.units import reads_characters
 from ..tags import ScoredSpan, Span
 from . import settings
@@ -296,7 +297,8 @@ class LSTMEntityRecognizer(TrainableRecognizer):
 
 def _check_unit(name: str, unit: str, model: Model) -> None:
     """RAISES (ValueError): If the model does not read this unit."""
-    if unit == "token" and reads_characters(model):
+    is_of_characters = reads_characters(model) or reads_transformer_characters(model)
+    if unit == "token" and is_of_characters:
         raise ValueError(
             f'[{name}] unit = "token" is incompatible with a model of characters. '
             f"Use an embedding of tokens in the model, for example @architectures = "

@@ -4,7 +4,10 @@ import platform
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 
-_PACKAGES = ("spacy-lstm-ner", "spacy", "thinc", "numpy", "torch", "jieba", "pyarrow")
+_PACKAGES = (
+    *("spacy-lstm-ner", "spacy", "thinc", "numpy", "torch", "spacy-transformers"),
+    *("jieba", "pyarrow"),
+)
 
 
 def installed() -> Iterator[tuple[str, str]]:

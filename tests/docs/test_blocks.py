@@ -270,6 +270,8 @@ def test_wrong_commands_are_noticed(command, checkout, monkeypatch):
 @with_blocks("ini")
 def test_configs_name_registered_functions_and_their_arguments(page):
     for block in blocks(page, "ini"):
+        if "spacy-transformers." in block.code:
+            pytest.importorskip("spacy_transformers")  # which adds a registry, too
         config = ConfigParser(interpolation=None)
         config.optionxform = str
         config.read_string(block.code)
@@ -286,7 +288,7 @@ def check_section(section, values, sections):
         given += [
             name.removeprefix(f"{section}.")
             for name in sections
-            if name.startswith(f"{section}.")
+            if name.rpartition(".")[0] == section
         ]
         assert set(given) <= set(known), section
     if not functions:

@@ -436,6 +436,11 @@ def test_shared_tok2vec_with_a_listener(examples):
     optimizer = nlp.resume_training()
     with pytest.raises(ValueError, match=r"call nlp\.replace_listeners"):
         nlp.rehearse([copy_of(nlp, examples[0])], sgd=optimizer)
+    # The listener would give zeros.
+    message = r"listens to a component tok2vec.*doc\.tensor is not set"
+    with pytest.raises(ValueError, match=message), nlp.select_pipes(disable="tok2vec"):
+        nlp(examples[0].text)
+    assert nlp("").ents == ()
 
 
 @pytest.mark.parametrize("encoder", ["LSTMEncoder", "TorchLSTMEncoder"])
