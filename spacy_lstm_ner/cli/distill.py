@@ -75,7 +75,7 @@ def distill_cli(
     gpu_id: GpuId = -1,
     quiet: Quiet = False,
 ) -> None:
-    """Annotate texts with a teacher, as training data for another pipeline.
+    """Annotate texts with a teacher, as training data for a student.
 
     A teacher is any pipeline: a large lstm_ner, a transformer, an LLM, rules; or
     several that have to agree. Texts are read as by the command predict: lines, JSON,
