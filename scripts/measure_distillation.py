@@ -61,7 +61,7 @@ def main(
         figures["teachers together"] = [together(folders, corpus, output)]
     variants: dict[str, dict[str, Any]] = {"student, gold": {}}
     for kind in ("soft", "hard"):
-        silver = output / f"silver-{kind}.spacy"
+        silver = output / f"silver-{kind}-{threshold}.spacy"
         if not silver.exists():
             run = distill(
                 folders,
