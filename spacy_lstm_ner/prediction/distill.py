@@ -268,6 +268,8 @@ def _annotate(
 
     try:
         return annotate(list(texts.values())) if texts else []
+    except DataError:
+        raise
     except Exception:
         found = []
         for i, text in texts.items():

@@ -45,9 +45,10 @@ def silver(
         a token to be outside of entities.
     soft: Store the soft targets of the teachers.
     RETURNS: The annotation of each text.
-    RAISES (ValueError): As `Teacher.predict`.
+    RAISES (DataError): As `Teacher.predict`.
+    RAISES (ValueError): As `Teacher.predict`, or if the tokenizer changes a text.
     """
-    predictions = [teacher.predict(texts) for teacher in teachers]
+    predictions = [teacher.predict(texts, soft=soft) for teacher in teachers]
     candidates = [
         sorted({Span(*entity[:3]) for found in by_teacher for entity in found})
         for by_teacher in zip(*(p.entities for p in predictions), strict=True)

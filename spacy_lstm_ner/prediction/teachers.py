@@ -12,10 +12,11 @@ from thinc.types import Floats1d
 from ..data.soft_targets import SoftTargets
 from ..exceptions import DataError
 from ..pipeline import LSTMEntityRecognizer, predicted_entities, recognizers
+from ..pipeline.preset import has_preset
 from ..tags import ScoredSpan, Span
 
 # What components declare to assign if they set entities.
-_ENTITIES = {"doc.ents", "token.ent_iob", "token.ent_type"}
+_ENTITIES = {"doc.ents", "doc.spans", "token.ent_iob", "token.ent_type"}
 _MISSING = 0  # of ent_iob
 
 
@@ -73,21 +74,34 @@ class Teacher:
         """Whether its predictions have soft targets."""
         return self.component is not None and self.component.state.unit == "char"
 
-    def predict(self, texts: list[str]) -> Predictions:
+    def predict(self, texts: list[str], *, soft: bool = False) -> Predictions:
         """Predict the entities of texts. What is returned must be used before the
         memory of the Docs is freed.
 
         texts: (B,) the texts.
+        soft: Whether soft targets are needed.
         RETURNS: What it predicts for each.
+        RAISES (DataError): If soft targets are needed, and another component sets
+            entities, though it does not declare that.
         RAISES (ValueError): If the tokenizer changes a text; or whatever a component
             raises.
         """
         nlp, component = self.nlp, self.component
-        if component is None:
-            return _PipelinePredictions(nlp, texts, self._spans_key)
-        docs = list(nlp.pipe(texts, disable=nlp.pipe_names[-1:]))
-        _check_texts(docs, texts)
-        return component.distributions(docs)
+        if component is not None:
+            docs = list(nlp.pipe(texts, disable=nlp.pipe_names[-1:]))
+            _check_texts(docs, texts)
+            for doc in docs:
+                is_preset = len(doc) and has_preset(doc, component.overwrite)
+                if is_preset or self._spans_key in doc.spans:
+                    break
+            else:
+                return component.distributions(docs)
+            if soft:
+                raise DataError(
+                    f"{self.name}: another component sets entities, which have no soft "
+                    f"targets, in {doc.text[:40]!r}: use --hard"
+                )
+        return _PipelinePredictions(nlp, texts, self._spans_key)
 
 
 class _PipelinePredictions:

@@ -254,6 +254,28 @@ def test_rules_and_a_network_together(second, tmp_path):
         distill(teacher, path, out, soft=True)
 
 
+@Language.component("test_distill_undeclared")
+def undeclared(doc):
+    """Sets entities in some texts, and does not declare it."""
+    if "下雨" in doc.text:
+        doc.ents = [doc.char_span(0, 2, "DAY")]
+    return doc
+
+
+def test_a_component_that_does_not_declare_what_it_sets(second, tmp_path):
+    teacher = loaded_again(second)
+    teacher.add_pipe("test_distill_undeclared", before="lstm_ner")
+    path, out = lines(tmp_path, *TEXTS), tmp_path / "silver.spacy"
+    with pytest.raises(DataError, match=r"sets entities.* in '今天下雨。': use --hard"):
+        distill(teacher, path, out)
+    distill(teacher, path, out, soft=False, threshold=0.8)
+    assert (0, 2, "DAY") in found(docs_of(out)[-1])
+    spans = loaded_again(second)
+    spans.add_pipe("test_distill_spans", before="lstm_ner")
+    distill(spans, lines(tmp_path, TEXTS[0]), out, soft=False)
+    assert found(docs_of(out)[0])[0] == (0, 2, "A")
+
+
 def test_entities_inside_tokens_stay_unknown(tmp_path):
     teacher = ruler(("王芳", "NAME"))
     out = tmp_path / "silver.spacy"
