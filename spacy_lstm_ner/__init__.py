@@ -66,6 +66,8 @@ if TYPE_CHECKING:
     from .pipeline import Uncertainty as Uncertainty
     from .pipeline.annotating import entity_scores as entity_scores
     from .prediction import EntityPredictor as EntityPredictor
+    from .prediction.distill import Distillation as Distillation
+    from .prediction.distill import distill as distill
     from .prediction.predict import predict as predict
     from .prediction.predictor import Prediction as Prediction
     from .prediction.run import PredictionRun as PredictionRun
@@ -100,6 +102,8 @@ _MODULES = {
     "PredictionRun": "prediction.run",
     "EntityPredictor": "prediction",
     "Prediction": "prediction.predictor",
+    "distill": "prediction.distill",
+    "Distillation": "prediction.distill",
     # Evaluation
     "evaluate": "evaluation.evaluate",
     "compare": "evaluation.compare",

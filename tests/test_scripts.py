@@ -118,3 +118,22 @@ def test_measuring_and_drawing_picked_texts(corpus, tmp_path):
     assert drawn.returncode == 0, drawn.stderr
     assert "| corpus, `errors` | " in drawn.stdout
     assert "at random" in (output / "picking.svg").read_text("utf8")
+
+
+@pytest.mark.slow
+def test_measuring_distillation(corpus, examples, trained, tmp_path):
+    DocBin().from_disk(corpus / "dev.spacy").to_disk(corpus / "test.spacy")
+    texts = tmp_path / "texts.txt"
+    lines = (f"{eg.reference.text}\n" for eg in examples[40:])
+    texts.write_text("".join(lines), "utf8")
+    trained.to_disk(tmp_path / "teacher")
+    teachers = ["--teacher", tmp_path / "teacher"] * 2
+    arguments = [corpus, texts, *teachers, "--seeds", 1, "--config", "fast"]
+    done = run("measure_distillation.py", *arguments, "--output", tmp_path / "out")
+    assert done.returncode == 0, done.stdout + done.stderr
+    figures = srsly.read_json(tmp_path / "out" / "figures.json")
+    assert len(figures) == 7
+    assert all(0 <= each["test"] <= 1 for rows in figures.values() for each in rows)
+    assert all(each["speed"] > 0 for rows in figures.values() for each in rows)
+    table = (tmp_path / "out" / "table.md").read_text("utf8")
+    assert table.count("\n") == 9 and "| student, gold and soft silver |" in table

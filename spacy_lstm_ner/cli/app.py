@@ -9,6 +9,7 @@ from .calibrate import calibrate_cli
 from .check import check_cli
 from .compare import compare_cli
 from .convert import convert_cli
+from .distill import distill_cli
 from .errors import errors_cli
 from .evaluate import evaluate_cli
 from .export import export_cli
@@ -31,6 +32,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "calibrate": calibrate_cli,
     "errors": errors_cli,
     "pick": pick_cli,
+    "distill": distill_cli,
     "report": report_cli,
     "gates": gates_cli,
     "visualize": visualize_cli,

@@ -15,6 +15,7 @@ from spacy.training import Example
 from spacy.util import resolve_dot_names
 
 from ..util.text import escaped
+from .soft_targets import soft_labels
 
 # Han and kana: scripts in which words are not separated by spaces.
 _UNSPACED = "[\u3041-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
@@ -133,6 +134,8 @@ class Statistics:
         ents = reference.ents
         self.entities += len(ents)
         self.labels.update(ent.label_ for ent in ents)
+        # Labels without a certain entity.
+        self.labels.update(dict.fromkeys(soft_labels(reference), 0))
         if ents and text == reference.text:
             starts = {token.idx for token in doc}
             ends = {token.idx + len(token) for token in doc}

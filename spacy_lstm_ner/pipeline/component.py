@@ -40,6 +40,7 @@ from .decoding import (
     predict_spans,
     span_probabilities,
 )
+from .distributions import Distributions
 from .preset import has_preset, without_preset
 from .settings import Setting
 from .short_text import predict_short_text
@@ -232,6 +233,24 @@ class LSTMEntityRecognizer(TrainableRecognizer):
         RAISES (ValueError): As `predict`.
         """
         return measure_uncertainty(self._decoder, list(docs), self.window)
+
+    def distributions(self, docs: Iterable[Doc]) -> Distributions:
+        """The distributions over the analyses of documents, to ask for several
+        probabilities of the same documents. Components before this one should have been
+        applied, see `n_best`.
+
+        docs: The documents, without preset entities. Windows are not used.
+        RETURNS: The distributions.
+        RAISES (ValueError): For preset entities, and as `predict`.
+        """
+        docs = list(docs)
+        for doc in docs:
+            if len(doc) and has_preset(doc, self.overwrite):
+                raise ValueError(
+                    f"[{self.name}] Another component has set entities before this "
+                    f"one, in {doc.text[:40]!r}: they have no probabilities."
+                )
+        return Distributions(self._decoder, docs, self.threshold)
 
     def without_preset(self, doc: Doc, spans: list[Span]) -> list[Span]:
         """Remove preset entities from the entities of a path.

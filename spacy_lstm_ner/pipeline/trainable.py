@@ -67,7 +67,8 @@ class TrainableRecognizer(SerializablePipe):
         for runs before the first one.
 
         examples: The examples. Tokens without annotation are not treated as "O": the
-            loss marginalizes over their tags.
+            loss marginalizes over their tags. If an example has soft targets (see
+            data/soft_targets.py), they replace its annotation.
         drop: Dropout rate.
         sgd: Updates the weights. None: accumulate gradients.
         losses: The loss is added to its entry `name`.
@@ -95,8 +96,9 @@ class TrainableRecognizer(SerializablePipe):
     def get_loss(
         self, examples: Iterable[Example], scores: list[Floats2d]
     ) -> tuple[float, list[Floats2d]]:
-        """The negative log-likelihood of the gold tags, summed over the examples, and
-        its gradient.
+        """The negative log-likelihood of the gold tags, or the cross-entropy of soft
+        targets, times the weight of the example, summed over the examples; and its
+        gradient.
 
         examples: The examples.
         scores: (units, tags) for each of them.

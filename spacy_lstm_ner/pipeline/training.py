@@ -1,4 +1,4 @@
-"""Losses: of gold annotation, and of rehearsal."""
+"""Losses: of gold annotation and soft targets, and of rehearsal."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -7,14 +7,29 @@ import numpy as np
 from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import Model
-from thinc.types import Floats2d, Ints1d
+from thinc.types import Floats1d, Floats2d, Ints1d
 
-from ..layers.crf_loss import crf_divergence, crf_loss, softmax_loss
+from ..data.compatibility import unknown_labels
+from ..data.gold_and_silver import get_weight
+from ..data.soft_targets import (
+    SoftTargets,
+    get_soft_targets,
+    has_soft_targets,
+    soft_labels,
+)
+from ..layers.crf_loss import (
+    crf_cross_entropy,
+    crf_divergence,
+    crf_loss,
+    softmax_cross_entropy,
+    softmax_loss,
+)
 from ..model.units import MISSING, in_characters
 from ..tags import Span
 from ..util.text import escaped
 from .batch import Batch, whole_docs
 from .incorrect_spans import exclude_spans
+from .soft_targets import soft_paths
 from .state import State
 
 
@@ -26,26 +41,113 @@ def gold_loss(
     scores: list[Floats2d],
     incorrect_spans_key: str | None,
 ) -> tuple[float, list[Floats2d]]:
-    """The negative log-likelihood of the gold annotation, see
-    `LSTMEntityRecognizer.get_loss`."""
+    """The negative log-likelihood of the gold annotation, or the cross-entropy of soft
+    targets, see `LSTMEntityRecognizer.get_loss`."""
+    is_soft = [has_soft_targets(eg.reference) for eg in examples]
+    if not any(is_soft):
+        return _annotation_loss(
+            name, model, state, examples, scores, incorrect_spans_key
+        )
+    if all(is_soft):
+        return _soft_loss(name, model, state, examples, scores)
+    total, d_scores = 0.0, list(scores)
+    for soft in (False, True):
+        chosen = [i for i, value in enumerate(is_soft) if value == soft]
+        some = [examples[i] for i in chosen]
+        loss, gradients = gold_loss(
+            name, model, state, some, [scores[i] for i in chosen], incorrect_spans_key
+        )
+        total += loss
+        for i, gradient in zip(chosen, gradients, strict=True):
+            d_scores[i] = gradient
+    return total, d_scores
+
+
+def _annotation_loss(
+    name: str,
+    model: Model,
+    state: State,
+    examples: list[Example],
+    scores: list[Floats2d],
+    incorrect_spans_key: str | None,
+) -> tuple[float, list[Floats2d]]:
     docs = [eg.predicted for eg in examples]
     batch = whole_docs(name, model, state, docs, scores)
     allowed = _allowed_tags(name, state, examples)
     incorrect = batch.join_spans(
         _incorrect_spans(name, state, eg, incorrect_spans_key) for eg in examples
     )
+    weights = _weights(examples)
     crf, tags = model.get_ref("crf"), state.tags
     with _name_batch(name, batch):
         if incorrect:
             annotation = exclude_spans(tags, allowed, incorrect)
             loss, d_scores = crf_loss(
-                crf, batch.emissions, annotation, tags.constraints
+                crf, batch.emissions, annotation, tags.constraints, weights
             )
         elif crf.attrs["learned"]:
-            loss, d_scores = crf_loss(crf, batch.emissions, allowed, tags.constraints)
+            loss, d_scores = crf_loss(
+                crf, batch.emissions, allowed, tags.constraints, weights
+            )
         else:
-            loss, d_scores = softmax_loss(batch.emissions, allowed)
+            loss, d_scores = softmax_loss(batch.emissions, allowed, weights)
     return loss, batch.split(d_scores)
+
+
+def _soft_loss(
+    name: str,
+    model: Model,
+    state: State,
+    examples: list[Example],
+    scores: list[Floats2d],
+) -> tuple[float, list[Floats2d]]:
+    docs = [eg.predicted for eg in examples]
+    batch = whole_docs(name, model, state, docs, scores)
+    weights = _weights(examples)
+    crf, tags = model.get_ref("crf"), state.tags
+    with _name_batch(name, batch):
+        targets = soft_paths(tags, _soft_targets(state, examples))
+        if crf.attrs["learned"]:
+            loss, d_scores = crf_cross_entropy(
+                crf, batch.emissions, targets, tags.constraints, weights
+            )
+        else:
+            loss, d_scores = softmax_cross_entropy(
+                batch.emissions, targets.tags, weights
+            )
+    return loss, batch.split(d_scores)
+
+
+def _weights(examples: list[Example]) -> Floats1d | None:
+    """(B,) the weights of examples; None if all are 1."""
+    weights = [get_weight(eg.reference) for eg in examples]
+    return None if all(weight == 1 for weight in weights) else np.array(weights)
+
+
+def _soft_targets(state: State, examples: list[Example]) -> Iterator[SoftTargets]:
+    """Yield the soft targets of examples.
+
+    RAISES (ValueError): If they are not those of the units and the labels of the
+        component, or of the text.
+    """
+    for example in examples:
+        reference = example.reference
+        if state.unit != "char":
+            raise ValueError(
+                f'Soft targets are for characters, and unit = "{state.unit}": set unit '
+                f'= "char", or write the data without them (lstm-ner distill --hard).'
+            )
+        if example.predicted.text != reference.text:
+            raise ValueError(
+                f"The tokenizer of the pipeline has changed a text with soft targets: "
+                f"{reference.text[:40]!r} became {example.predicted.text[:40]!r}."
+            )
+        if unknown := unknown_labels(soft_labels(reference), state.labels):
+            raise ValueError(
+                f"The label {escaped(unknown[0])!r} of soft targets is not among the "
+                f"labels of the component: {escaped(', '.join(state.labels))}."
+            )
+        yield get_soft_targets(reference)
 
 
 def rehearsal_loss(

@@ -221,6 +221,36 @@ def read_records(
         yield _unread(path, "the file", error)
 
 
+def read_files(
+    files: Iterable[Path], options: InputOptions, repairs: Repairs, progress: Progress
+) -> Iterator[Record | Rejected | Rows]:
+    """Read the records of several files: see `read_records`."""
+    for file in files:
+        yield from read_records(file, options, repairs, progress)
+
+
+def check_not_an_input(output: Path, files: Iterable[Path]) -> None:
+    """Check an output before it is written.
+
+    output: The file or folder.
+    files: The input files.
+    RAISES (DataError): If an input file would be overwritten, or is in the output
+        folder, where the next run would not find the same files.
+    """
+    target = output.resolve()
+    for file in files:
+        resolved = file.resolve()
+        if file != STDIN and (target == resolved or target in resolved.parents):
+            raise DataError(
+                f"{output} is or contains the input file {file}: choose another output"
+            )
+
+
+def total_size(files: Iterable[Path]) -> int | None:
+    """The size of files in bytes, for their progress. None: it is not known."""
+    return sum(file.stat().st_size for file in files if file != STDIN) or None
+
+
 def up_to_damage(
     path: Path, items: Iterable[Record | Rejected | Rows]
 ) -> Iterator[Record | Rejected | Rows]:

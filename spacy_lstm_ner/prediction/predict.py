@@ -12,16 +12,15 @@ from .chunks import Chunk, read_chunks, require_usable
 from .inputs import (
     STDIN,
     InputOptions,
-    Record,
-    Repairs,
-    Rows,
+    check_not_an_input,
     find_files,
-    read_records,
+    read_files,
+    total_size,
 )
 from .parts import FORMATS, Output, OutputFile, OutputFolder, StandardOutput
 from .predictor import EntityPredictor
 from .processes import Predicted, predict_here, predict_in_processes
-from .rows import ENTITIES_FIELD, TEXT_FIELD, Rejected
+from .rows import ENTITIES_FIELD, TEXT_FIELD
 from .run import PredictionRun, write_parts
 
 
@@ -79,7 +78,7 @@ def predict(
     _check_numbers(n_process, part_size, gpu_id)
     format = _find_format(Path(output), format)
     files = find_files(given, output)
-    _check_not_an_input(Path(output), files)
+    check_not_an_input(Path(output), files)
     if resume and (files == [STDIN] or not _is_folder(Path(output), format)):
         raise DataError(
             "only a run from files to a folder can be resumed: a single file, and "
@@ -140,11 +139,14 @@ def _predict(
     progress: bool,
 ) -> None:
     """Predict on this machine."""
-    size = sum(file.stat().st_size for file in files if file != STDIN)
     with progress_counter(
-        "Predicting", size or None, shown=progress, in_bytes=True, rate=run.rate
+        "Predicting",
+        total_size(files),
+        shown=progress,
+        in_bytes=True,
+        rate=run.rate,
     ) as counter:
-        items = _read_all(files, options, run.repairs, counter)
+        items = read_files(files, options, run.repairs, counter.update)
         chunks = read_chunks(
             require_usable(items),
             options,
@@ -181,13 +183,6 @@ class _Timed:
     def seconds(self) -> float:
         """The time until now."""
         return 0.0 if self._start is None else monotonic() - self._start
-
-
-def _read_all(
-    files: list[Path], options: InputOptions, repairs: Repairs, counter: Counter
-) -> Iterator[Record | Rejected | Rows]:
-    for file in files:
-        yield from read_records(file, options, repairs, counter.update)
 
 
 def _find_format(output: Path, format: str) -> str:
@@ -234,18 +229,6 @@ def _check_numbers(n_process: int | None, part_size: int, gpu_id: int) -> None:
 
 def _is_folder(output: Path, format: str) -> bool:
     return str(output) != str(STDIN) and output.suffix != FORMATS[format]
-
-
-def _check_not_an_input(output: Path, files: list[Path]) -> None:
-    """RAISES (DataError): If an input file would be overwritten, or is in the output
-    folder, where the next run would not find the same files."""
-    target = output.resolve()
-    for file in files:
-        resolved = file.resolve()
-        if file != STDIN and (target == resolved or target in resolved.parents):
-            raise DataError(
-                f"{output} is or contains the input file {file}: choose another output"
-            )
 
 
 def _settings(

@@ -87,6 +87,25 @@ class TagSet:
                 ids[end - 1] = begin + (3 if end - start == 1 else 2)
         return ids
 
+    def ids_of(self, other: "TagSet") -> Ints1d:
+        """Return the tag of this tag set for each tag of another one, which is in
+        BIOES. In BIO, "E" becomes "I", and "S" becomes "B". Legal sequences of the one
+        become legal sequences of the other, all of them different.
+
+        other: A tag set in BIOES.
+        RETURNS: (len(other),) tag ids.
+        RAISES (KeyError): For a label that this tag set does not have.
+        """
+        number = {name: i for i, name in enumerate(self.names)}
+        if self.scheme == "BIO":
+            for label in self.labels:
+                number[f"E-{label}"] = number[f"I-{label}"]
+                number[f"S-{label}"] = number[f"B-{label}"]
+        for label in other.labels:
+            if label not in self.labels:
+                raise KeyError(label)
+        return np.array([number[name] for name in other.names], dtype="int64")
+
     def inside(self, ids: Ints1d) -> Ints1d:
         """Return the inside tags with the same labels as the given tags of entities.
 

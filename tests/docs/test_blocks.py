@@ -192,6 +192,8 @@ def check_spacy(arguments):
             section, _, setting = key.rpartition(".")
             for part in section.split("."):
                 config = config[part]
+            if reader := overrides.get(f"{section}.@readers"):
+                config |= inspect.signature(registry.readers.get(reader)).parameters
             assert setting in config, key
             config = util.load_config(arguments[0])
     else:
@@ -250,6 +252,7 @@ def test_sessions_of_the_table_exist():
         "python -m spacy lstm-ner check corpus/train.spacy --langage zh",
         "python -m spacy train configs/lstm_ner.cfg --paths.tran corpus/train.spacy",
         "python -m spacy train configs/no.cfg --output training",
+        "python -m spacy train configs/lstm_ner.cfg --corpora.train.silver a.spacy",
         "python -m spacy project run al",
         "python -m spacy project run all . --vars.dateset news",
         "python -m benchmarks --quik",

@@ -1,11 +1,20 @@
 """The losses of the CRF and their gradients, against brute force."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from thinc.types import Ragged
 
 from spacy_lstm_ner.layers import CRF
-from spacy_lstm_ner.layers.crf_loss import crf_divergence, crf_loss, softmax_loss
+from spacy_lstm_ner.layers.crf_loss import (
+    SoftPaths,
+    crf_cross_entropy,
+    crf_divergence,
+    crf_loss,
+    softmax_cross_entropy,
+    softmax_loss,
+)
 from spacy_lstm_ner.pipeline.incorrect_spans import exclude_spans
 from spacy_lstm_ner.tags import TagSet
 
@@ -135,6 +144,120 @@ def test_loss_of_tags_scored_one_by_one(tags, emissions, rng, missing):
     probabilities /= probabilities.sum(axis=1, keepdims=True)
     allowed = (probabilities * gold).sum(axis=1)
     np.testing.assert_allclose(loss, -np.log(allowed).sum(), atol=1e-12)
+    expected = numeric_gradient(again, emissions.dataXd)
+    np.testing.assert_allclose(d_emissions, expected, rtol=1e-6, atol=1e-8)
+
+
+def random_distribution(tags, rng):
+    """A random distribution over the paths of each sequence, not that of a chain: a
+    list of probabilities; and its expected counts."""
+    distributions, tag_counts, transition_counts = [], [], []
+    for n in LENGTHS:
+        paths = legal_paths(tags, n) if n else [()]
+        q = rng.dirichlet(np.full(len(paths), 0.3))
+        by_unit = np.zeros((n, len(tags)))
+        by_pair = np.zeros((len(tags), len(tags)))
+        for path, p in zip(paths, q, strict=True):
+            by_unit[range(n), list(path)] += p
+            for pair in pairwise(path):
+                by_pair[pair] += p
+        distributions.append(q)
+        tag_counts.append(by_unit)
+        transition_counts.append(by_pair)
+    targets = SoftPaths(np.concatenate(tag_counts), np.array(transition_counts))
+    return distributions, targets
+
+
+WEIGHTS = [0.5, 1.0, 2.0, 0.0, 1.5]
+
+
+@pytest.mark.parametrize("weights", [None, WEIGHTS])
+def test_cross_entropy_and_gradients(crf, tags, emissions, rng, weights):
+    distributions, targets = random_distribution(tags, rng)
+    data = emissions.dataXd
+
+    def again():
+        total, start = 0.0, 0
+        for i, n in enumerate(LENGTHS):
+            rows = data[start : start + n]
+            start += n
+            if n:
+                loss = -(distributions[i] * path_log_probs(crf, tags, rows)).sum()
+                total += loss * (1.0 if weights is None else weights[i])
+        return total
+
+    given = None if weights is None else np.array(weights)
+    loss, d_data = crf_cross_entropy(crf, emissions, targets, tags.constraints, given)
+    assert loss == pytest.approx(again(), abs=1e-8)
+    np.testing.assert_allclose(d_data, numeric_gradient(again, data), atol=1e-8)
+    for name in crf.param_names:
+        expected = numeric_gradient(again, crf.get_param(name))
+        np.testing.assert_allclose(
+            crf.get_grad(name), expected, atol=1e-8, err_msg=name
+        )
+    if weights is not None:
+        assert not d_data[4:8].any()  # the sequence with the weight 0
+
+
+def test_cross_entropy_of_one_path_is_its_negative_log_likelihood(
+    crf, tags, emissions, rng
+):
+    gold = some_gold(tags, rng, 0.0)
+    transitions = np.zeros((len(LENGTHS), len(tags), len(tags)))
+    start = 0
+    for i, n in enumerate(LENGTHS):
+        for pair in pairwise(gold[start : start + n].argmax(axis=1)):
+            transitions[i][pair] += 1
+        start += n
+    targets = SoftPaths(gold.astype("float64"), transitions)
+    soft = crf_cross_entropy(crf, emissions, targets, tags.constraints)
+    hard = crf_loss(crf, emissions, gold, tags.constraints)
+    assert soft[0] == pytest.approx(hard[0])
+    np.testing.assert_allclose(soft[1], hard[1], atol=1e-9)
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.5])
+def test_weights(crf, tags, emissions, rng, missing):
+    """The loss is the weighted sum of those of the sequences."""
+    gold = some_gold(tags, rng, missing)
+    weights = np.array(WEIGHTS)
+    rows = np.split(np.arange(sum(LENGTHS)), np.cumsum(LENGTHS)[:-1])
+
+    def alone(compute):
+        parts = [
+            compute(Ragged(emissions.dataXd[r], np.array([len(r)])), gold[r])
+            for r in rows
+            if len(r)
+        ]
+        used = [w for w, n in zip(WEIGHTS, LENGTHS, strict=True) if n]
+        loss = sum(w * part[0] for w, part in zip(used, parts, strict=True))
+        gradients = [w * part[1] for w, part in zip(used, parts, strict=True)]
+        return loss, np.concatenate(gradients)
+
+    losses = (
+        lambda X, gold, *w: crf_loss(crf, X, gold, tags.constraints, *w),
+        softmax_loss,
+        lambda X, gold, *w: softmax_cross_entropy(
+            X, gold / gold.sum(axis=1, keepdims=True), *w
+        ),
+    )
+    for compute in losses:
+        loss, gradient = compute(emissions, gold, weights)
+        expected_loss, expected_gradient = alone(compute)
+        assert loss == pytest.approx(expected_loss)
+        np.testing.assert_allclose(gradient, expected_gradient, atol=1e-9)
+
+
+def test_cross_entropy_of_tags_scored_one_by_one(tags, emissions, rng):
+    targets = rng.dirichlet(np.ones(len(tags)), size=len(emissions.dataXd))
+
+    def again():
+        return softmax_cross_entropy(emissions, targets)[0]
+
+    loss, d_emissions = softmax_cross_entropy(emissions, targets)
+    probabilities = np.exp(emissions.dataXd)
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    assert loss == pytest.approx(-(targets * np.log(probabilities)).sum())
     expected = numeric_gradient(again, emissions.dataXd)
     np.testing.assert_allclose(d_emissions, expected, rtol=1e-6, atol=1e-8)
 

@@ -42,3 +42,15 @@ def test_legal_paths_are_those_without_tag_problems(scheme):
 def test_a_new_label_changes_no_tag_id(scheme):
     before, after = TagSet(["B", "A"], scheme), TagSet(["B", "A", "C"], scheme)
     assert after.names[: len(before)] == before.names
+
+
+@pytest.mark.parametrize("scheme", ["BIO", "BIOES"])
+def test_tags_for_those_of_another_set_in_bioes(scheme):
+    other = TagSet(["A", "B-C"], "BIOES")
+    tags = TagSet(["B-C", "C", "A"], scheme)
+    ids = tags.ids_of(other)
+    for spans in (SPANS, [(0, 1, "A"), (1, 3, "A"), (3, 7, "B-C")]):
+        expected = tags.ids_from_spans(spans, 8)
+        assert ids[other.ids_from_spans(spans, 8)].tolist() == expected.tolist()
+    with pytest.raises(KeyError, match="B-C"):
+        TagSet(["A"], scheme).ids_of(other)
