@@ -97,8 +97,9 @@ def transformers(session):
     # PyTorch, so the other tests would take much longer.
     requirements = ("torch==2.13.0", "pytest", "scikit-learn", "hypothesis")
     session.install("-e", ".[project,transformers]", *requirements)
-    tests = "tests/pipeline/test_transformer.py"
-    session.run("python", "-m", "pytest", tests, *session.posargs)
+    files = ("pipeline/test_transformer.py", "pipeline/test_windows.py")
+    tests = [f"tests/{file}" for file in (*files, "test_configs.py")]
+    session.run("python", "-m", "pytest", *tests, *session.posargs)
 
 
 @nox.session(default=False)
