@@ -29,6 +29,7 @@ from ..helpers.batch_prediction import (
     write_parquet,
 )
 from ..helpers.commands import run_command
+from ..helpers.processes import heed_signals
 
 
 @pytest.fixture(scope="module")
@@ -430,7 +431,9 @@ def test_the_command_ends_at_a_signal(number, model, tmp_path):
     out = tmp_path / "out"
     command = [sys.executable, "-m", "spacy", "lstm-ner", "predict", str(model)]
     command += [str(path), str(out), "--part-size", "200", "-n", "2", "-q"]
-    with subprocess.Popen(command, stdout=-1, stderr=-1) as process:
+    with subprocess.Popen(
+        command, stdout=-1, stderr=-1, preexec_fn=heed_signals
+    ) as process:
         while not list(out.glob("part-*")):
             time.sleep(0.01)
         process.send_signal(number)
