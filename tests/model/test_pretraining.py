@@ -175,9 +175,10 @@ def test_pretraining_runs_when_training_begins(examples, capsys):
     assert re.fullmatch(
         r"\[lstm_ner\] Pretraining took \d+ s; loss per masked character: "
         r"7\.\d\d at the start, 5\.\d\d at the end",
-        printed[1],
+        printed[-1],
     )
-    assert len(printed) == 2
+    # On a slow machine, there are lines of progress.
+    assert all(line.startswith("Pretraining: ") for line in printed[1:-1])
     once = encoder_of(pretrained)
     assert once != encoder_of(plain)
     pretrained.update([empty], losses=losses)
