@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 from wasabi import Printer
 
 from .exit import exit_on_error
-from .options import Arg, GpuId, Opt, Quiet
+from .options import Arg, GpuId, InputFormat, Limit, Opt, Quiet, SpansKey, TextField
 from .output import print_lines, print_written
 
 if TYPE_CHECKING:
@@ -55,23 +55,10 @@ def distill_cli(
             "teacher",
         ),
     ] = None,
-    spans_key: Annotated[
-        str, Opt("--spans-key", help="Span group with entities beyond doc.ents")
-    ] = "sc",
-    text_field: Annotated[
-        str, Opt("--text-field", "-t", help="Field or column of the text")
-    ] = "text",
-    input_format: Annotated[
-        str,
-        Opt(
-            "--input-format",
-            help="text, json, csv, parquet or spacy; auto: by the suffix, otherwise by "
-            "the content",
-        ),
-    ] = "auto",
-    limit: Annotated[
-        int, Opt("--limit", "-n", help="Read only the first N records; 0: all", min=0)
-    ] = 0,
+    spans_key: SpansKey = "sc",
+    text_field: TextField = "text",
+    input_format: InputFormat = "auto",
+    limit: Limit = 0,
     gpu_id: GpuId = -1,
     quiet: Quiet = False,
 ) -> None:

@@ -38,6 +38,20 @@ Port = Annotated[
 Host = Annotated[
     str, Opt("--host", help="Address to listen on; 0.0.0.0: all, open to everybody")
 ]
+TextField = Annotated[
+    str, Opt("--text-field", "-t", help="Field or column of the text")
+]
+InputFormat = Annotated[
+    str,
+    Opt(
+        "--input-format",
+        help="text, json, csv, parquet or spacy; auto: by the suffix, otherwise by the "
+        "content",
+    ),
+]
+SpansKey = Annotated[
+    str, Opt("--spans-key", help="Span group with entities beyond doc.ents")
+]
 GpuId = Annotated[int, Opt("--gpu-id", "-g", help="GPU ID, or -1 for the CPU")]
 Quiet = Annotated[bool, Opt("--quiet", "-q", help="Print only problems")]
 NoProgress = Annotated[bool, Opt("--quiet", "-q", help="Do not show progress")]
@@ -48,6 +62,7 @@ __all__ = [
     "DevData",
     "GpuId",
     "Host",
+    "InputFormat",
     "Lang",
     "Limit",
     "Model",
@@ -56,4 +71,6 @@ __all__ = [
     "Page",
     "Port",
     "Quiet",
+    "SpansKey",
+    "TextField",
 ]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 from wasabi import Printer
 
 from .exit import exit_on_error
-from .options import Arg, GpuId, Model, Opt, Quiet
+from .options import Arg, GpuId, InputFormat, Model, Opt, Quiet, SpansKey, TextField
 from .output import print_lines, print_written
 
 if TYPE_CHECKING:
@@ -34,23 +34,12 @@ def predict_cli(
             "output",
         ),
     ],
-    text_field: Annotated[
-        str, Opt("--text-field", "-t", help="Field or column of the text")
-    ] = "text",
+    text_field: TextField = "text",
     entities_field: Annotated[
         str, Opt("--entities-field", help="Field or column that is added")
     ] = "entities",
-    spans_key: Annotated[
-        str, Opt("--spans-key", help="Span group with entities beyond doc.ents")
-    ] = "sc",
-    input_format: Annotated[
-        str,
-        Opt(
-            "--input-format",
-            help="text, json, csv, parquet or spacy; auto: by the suffix, otherwise by "
-            "the content",
-        ),
-    ] = "auto",
+    spans_key: SpansKey = "sc",
+    input_format: InputFormat = "auto",
     format: Annotated[
         str,
         Opt(

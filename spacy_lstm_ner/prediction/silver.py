@@ -10,6 +10,7 @@ from spacy.tokens import Span as DocSpan
 from thinc.types import Floats1d
 
 from ..data.soft_targets import set_soft_targets
+from ..pipeline.distributions import Distributions
 from ..pipeline.soft_targets import mean_targets
 from ..tags import Span
 from .teachers import Teacher
@@ -54,7 +55,9 @@ def silver(
         for by_teacher in zip(*(p.entities for p in predictions), strict=True)
     ]
     scores = [p.probabilities(candidates) for p in predictions]
-    targets = [p.soft_targets() for p in predictions] if soft else []
+    targets = [
+        p.soft_targets() for p in predictions if soft and isinstance(p, Distributions)
+    ]
     annotated = []
     for i, text in enumerate(texts):
         doc = nlp.make_doc(text)

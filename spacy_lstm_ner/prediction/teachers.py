@@ -9,7 +9,6 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from thinc.types import Floats1d
 
-from ..data.soft_targets import SoftTargets
 from ..exceptions import DataError
 from ..pipeline import LSTMEntityRecognizer, predicted_entities, recognizers
 from ..pipeline.preset import has_preset
@@ -30,9 +29,6 @@ class Predictions(Protocol):
 
     def probabilities(self, spans: list[list[Span]]) -> list[list[float]]:
         """The probabilities of any entities of each text."""
-
-    def soft_targets(self) -> list[SoftTargets]:
-        """The soft targets of each text."""
 
 
 class Teacher:
@@ -150,9 +146,6 @@ class _PipelinePredictions:
             known = {Span(*entity[:3]): entity.score for entity in entities}
             found.append([known.get(span, 0.0) for span in asked])
         return found
-
-    def soft_targets(self) -> list[SoftTargets]:
-        raise NotImplementedError("any pipeline has no soft targets")
 
 
 def _scored(entities: Iterable[Span | ScoredSpan]) -> list[ScoredSpan]:

@@ -270,8 +270,8 @@ def test_bytes_pickle_and_processes(trained, examples):
     ]
     for copy in copies:
         assert [found(doc) for doc in copy.pipe(texts)] == expected
-    # As the guide says: a process that is forked waits for the threads of PyTorch, which
-    # it does not have.
+    # As in the guide: a process that is forked waits for threads of PyTorch, which it
+    # does not have.
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
