@@ -49,7 +49,7 @@ def test_sessions_of_ci_exist():
     script = (REPOSITORY / ".ci" / "run").read_text("utf8")
     commands = [line for line in script.splitlines() if line.startswith("nox ")]
     named = {session for line in commands for session in sessions_of(line)}
-    assert named == SESSIONS - {"coverage", "no_torch", "benchmarks", "transformers"}
+    assert named == SESSIONS - {"coverage", "no_torch", "benchmarks"}
 
 
 def test_sessions_of_the_workflow_exist():
