@@ -194,9 +194,7 @@ class AtomicSet:
                 with path_in_errors(entry.path):
                     self._put_in_place(entry)
         except BaseException as error:
-            # An interrupt can occur at any time, also after the last move.
-            if any(os.path.lexists(entry.new) for entry in self._entries):
-                self._undo(error)
+            self._undo(error)
             raise
         for folder in {entry.target.parent for entry in self._entries}:
             _sync(folder, required=False)
@@ -222,8 +220,12 @@ class AtomicSet:
 
     def _undo(self, error: BaseException) -> None:
         """Restore what was replaced."""
-        with _uninterrupted():
-            problems = self._restore()
+        problems: list[str] | None = None
+        while problems is None:
+            # The error is raised afterwards; an interrupt may have come before the
+            # block, or in it.
+            with suppress(KeyboardInterrupt, SystemExit), _uninterrupted():
+                problems = self._restore()
         if problems:
             raise PartlyWrittenError(
                 "\n".join([f"Not all files could be replaced: {error}", *problems])
@@ -231,10 +233,13 @@ class AtomicSet:
 
     def _restore(self) -> list[str]:
         """Undo all moves. Which ones were made is determined from the files that exist.
+        If it was all of them, since an interrupt came after the last one, they stay.
 
         RETURNS: What could not be undone.
         """
-        problems = []
+        problems: list[str] = []
+        if not any(os.path.lexists(entry.new) for entry in self._entries):
+            return problems
         for entry in reversed(self._entries):
             is_in_place = not entry.is_device and not os.path.lexists(entry.new)
             try:

@@ -243,11 +243,33 @@ def test_an_interrupt_at_any_step_of_the_commit(tmp_path, monkeypatch, step):
     assert not list(tmp_path.glob(HIDDEN))
 
 
-def test_an_interrupt_anywhere(tmp_path):
-    """Of the module, and of what it calls in the standard library. A signal is handled
+# Nothing guards the way into a guard.
+GUARDS = (
+    "try:",
+    "self.discard()",
+    "except BaseException as error:",
+    "self._undo(error)",
+    "problems: list[str] | None = None",
+    "while problems is None:",
+    "with suppress(KeyboardInterrupt, SystemExit), _uninterrupted():",
+)
+
+
+@pytest.mark.parametrize(("n_files", "fails"), [(1, False), (2, False), (2, True)])
+def test_an_interrupt_anywhere(tmp_path, monkeypatch, n_files, fails):
+    """Of the module, and of what it calls in the standard library; also while the first
+    file is restored, since the second one cannot be replaced. A signal is handled
     between two lines of Python."""
-    target = tmp_path / "file"
-    target.write_text("old")
+    replace = os.replace
+
+    def replace_first(source, target):
+        if "new" in Path(source).parts and Path(target).name == "1":
+            raise PermissionError(errno.EPERM, "Not permitted")
+        replace(source, target)
+
+    if fails:
+        monkeypatch.setattr(os, "replace", replace_first)
+    targets = [tmp_path / str(i) for i in range(n_files)]
     seen: Counter[tuple[CodeType, int]] = Counter()
     done: set[tuple[CodeType, int, int]] = set()
     last = None
@@ -259,8 +281,7 @@ def test_an_interrupt_anywhere(tmp_path):
             return None
         where = (frame.f_code, frame.f_lineno)
         line = linecache.getline(str(file), frame.f_lineno).strip()
-        # A guard is not guarded by itself.
-        if event == "line" and line not in ("try:", "self.discard()"):
+        if event == "line" and line not in GUARDS:
             seen[where] += 1
             if (*where, seen[where]) not in done and seen[where] < 3:
                 last = (*where, seen[where])
@@ -271,20 +292,25 @@ def test_an_interrupt_anywhere(tmp_path):
     while True:
         seen.clear()
         before = len(done)
+        for target in targets:
+            target.write_text("old")
         try:
             with AtomicSet() as files:
                 sys.settrace(trace)
-                files.add(target).write_text("new")
+                for target in targets:
+                    files.add(target).write_text("new")
         except KeyboardInterrupt:
             pass
+        except PermissionError:
+            assert fails
         finally:
             sys.settrace(None)
-        assert target.read_text() in ("old", "new")
+        assert len({target.read_text() for target in targets}) == 1, last
         assert not list(tmp_path.glob(HIDDEN)), last
         if len(done) == before:
             break
     assert len(done) > 60
-    assert target.read_text() == "new"
+    assert {target.read_text() for target in targets} == {"old" if fails else "new"}
 
 
 def test_files_that_cannot_be_restored_are_reported_and_kept(tmp_path, monkeypatch):
