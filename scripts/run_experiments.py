@@ -81,7 +81,7 @@ def main(
     if unknown := sorted(set(names).difference(known)):
         msg.fail(f"No such experiment in {file}: {', '.join(unknown)}", exits=1)
     for corpus in corpora:
-        if not (corpus / "train.spacy").is_file():
+        if not (corpus / "train.spacy").exists():
             msg.fail(
                 f"{corpus}/train.spacy does not exist. To create it: python -m spacy "
                 f"project run convert . --vars.dataset {corpus.name}",
@@ -91,7 +91,7 @@ def main(
     runs = [
         (corpus, name, seed)
         for seed, corpus, name in product(range(seeds), corpora, names)
-        if (corpus / known[name].get("train", "train.spacy")).is_file()
+        if (corpus / known[name].get("train", "train.spacy")).exists()
     ]
 
     def run(corpus: Path, name: str, seed: int) -> dict[str, Any]:

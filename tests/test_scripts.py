@@ -1,5 +1,6 @@
 """The scripts that measure: less annotation, and variants of a config."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -54,7 +55,12 @@ def test_experiments_are_trained_once_and_compared(corpus, tmp_path):
     }
     small = {"components.lstm_ner.model.tok2vec.encode.width": 16}
     srsly.write_yaml(tmp_path / "try.yml", {"a": quick, "b": quick | small})
-    args = ("-c", corpus, "-f", tmp_path / "try.yml", "-o", tmp_path / "out")
+    # Training data in parts, as large corpora are written.
+    in_parts = tmp_path / "parts" / "corpus"
+    (in_parts / "train.spacy").mkdir(parents=True)
+    shutil.copy(corpus / "train.spacy", in_parts / "train.spacy" / "0.spacy")
+    shutil.copy(corpus / "dev.spacy", in_parts)
+    args = ("-c", in_parts, "-f", tmp_path / "try.yml", "-o", tmp_path / "out")
     done = run("run_experiments.py", *args, "--seeds", 2, "--jobs", 2)
     assert done.returncode == 0, done.stderr
     assert "F1 on dev of corpus" in done.stdout
