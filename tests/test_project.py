@@ -62,9 +62,9 @@ def test_all_makes_corpus_pipeline_figures_and_wheel(ran):
     made = {path.relative_to(ran / "corpus").as_posix() for path in
             (ran / "corpus").rglob("*.spacy")}  # fmt: skip
     assert made == {f"sample/{part}.spacy" for part in ("train", "dev", "test")}
-    figures = json.loads((ran / "metrics/sample/lstm_ner-seed-0.json").read_text())
+    figures = json.loads((ran / "metrics/sample/pretrained-seed-0.json").read_text())
     assert {"ents_f", "ents_per_type", "bio_acc", "bio_macro_f"} <= figures.keys()
-    nlp = spacy.load(ran / "training/sample/lstm_ner/seed-0/model-best")
+    nlp = spacy.load(ran / "training/sample/pretrained/seed-0/model-best")
     assert nlp.pipe_names == ["lstm_ner"]
     assert {"NAME", "TITLE", "COU", "EQU"} <= set(nlp.get_pipe("lstm_ner").labels)
 
@@ -74,7 +74,7 @@ def test_the_report_has_curves_and_figures_of_test(ran):
     assert "F1 on test" in page and "Learning rate" in page
     assert "Pretraining: loss per masked character" in page
     assert "of which pretraining" in page
-    log = read_log(ran / "training/sample/lstm_ner/seed-0/log.jsonl")
+    log = read_log(ran / "training/sample/pretrained/seed-0/log.jsonl")
     assert [line["step"] for line in log.evaluations] == [0, 30]
     assert [line["steps"] for line in log.pretrainings] == [5]
 
@@ -85,6 +85,7 @@ def test_wheel_requires_the_plugin_and_nothing_is_installed(ran):
         (name,) = [n for n in archive.namelist() if n.endswith("METADATA")]
         metadata = archive.read(name).decode()
     assert "Requires-Dist: spacy-lstm-ner" in metadata
+    assert "Requires-Dist: jieba" in metadata
     assert "torch" not in metadata
     with pytest.raises(OSError, match="Can't find model"):
         spacy.load("zh_lstm_ner")
@@ -221,7 +222,7 @@ def test_the_installed_wheel_finds_what_the_readme_says(tmp_path_factory):
     project = copy_project(tmp_path_factory.mktemp("whole"))
     code, output = run(project, "run", "all", overrides="")
     assert code == 0, output
-    figures = json.loads((project / "metrics/sample/lstm_ner-seed-0.json").read_text())
+    figures = json.loads((project / "metrics/sample/pretrained-seed-0.json").read_text())
     assert figures["ents_f"] > 0.95
     (wheel,) = (project / "packages").rglob("*.whl")
     environment = tmp_path_factory.mktemp("environment")

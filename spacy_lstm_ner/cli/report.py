@@ -45,7 +45,7 @@ def report_cli(
     Example:
 
     \b
-    python -m spacy train configs/lstm_ner.cfg --output training --paths.log training/log.jsonl --paths.train corpus/train.spacy --paths.dev corpus/dev.spacy
+    python -m spacy train configs/pretrained.cfg --output training --paths.log training/log.jsonl --paths.train corpus/train.spacy --paths.dev corpus/dev.spacy
     python -m spacy lstm-ner evaluate training/model-best corpus/test.spacy --output metrics.json
     python -m spacy lstm-ner report training/model-best corpus/dev.spacy report.html --log training/log.jsonl --metrics metrics.json
     """  # noqa: E501
