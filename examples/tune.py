@@ -38,7 +38,7 @@ def suggest(trial: optuna.Trial) -> dict[str, Any]:
 def main(
     corpus: Annotated[
         Path,
-        typer.Argument(help="Folder with train.spacy and dev.spacy", exists=True),
+        typer.Argument(help="Folder with train.spacy and dev.spacy"),
     ],
     config: Annotated[Path, typer.Option(help="Config to start from")] = FAST,
     trials: Annotated[int, typer.Option(help="Number of trials")] = 30,
@@ -50,12 +50,15 @@ def main(
     ),
 ) -> None:
     """Search, compare the result with the defaults, and write it as a config."""
-    fixed = {
+    fixed: dict[str, Any] = {
         "paths.train": str(corpus / "train.spacy"),
         "paths.dev": str(corpus / "dev.spacy"),
         "training.max_steps": steps,
         "training.eval_frequency": eval_frequency,
     }
+    for path in (config, corpus / "train.spacy", corpus / "dev.spacy"):
+        if not path.is_file():
+            raise typer.BadParameter(f"{path}: no such file")
 
     def objective(trial: optuna.Trial) -> float:
         def report(step: int, f1: float) -> None:
@@ -65,15 +68,23 @@ def main(
 
         return best_f1(config, suggest(trial) | fixed, report)
 
+    trials_path = output.with_suffix(".db")
     study = optuna.create_study(
         direction="maximize",
         # Stops a trial that is below the median of the earlier ones at the same step.
         pruner=optuna.pruners.MedianPruner(n_warmup_steps=steps // 4),
         # A search that is interrupted goes on where it was.
-        storage=f"sqlite:///{output.with_suffix('.db')}",
+        storage=f"sqlite:///{trials_path}",
         study_name=output.stem,
         load_if_exists=True,
     )
+    search = {"config": str(config), **fixed}
+    if study.user_attrs.get("search", search) != search:
+        raise typer.BadParameter(
+            f"{trials_path} has the trials of another search, "
+            f"{study.user_attrs['search']}: choose another --output"
+        )
+    study.set_user_attr("search", search)
     study.optimize(objective, n_trials=trials)
     found = suggest(optuna.trial.FixedTrial(study.best_params))
 
