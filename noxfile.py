@@ -103,6 +103,20 @@ def transformers(session):
 
 
 @nox.session(default=False)
+def tools(session):
+    """Follow the guides to other tools, and run the notebook, with their packages."""
+    packages = ("mlflow", "wandb", "optuna", "spacy-streamlit", "spacy-llm", "nbclient")
+    session.install(
+        "-e", ".[project]", "pytest", "ipykernel", *packages, env=NO_KERNELS
+    )
+    # A test is skipped where its package is missing.
+    modules = [package.replace("-", "_") for package in packages]
+    session.run("python", "-c", f"import ipykernel, {', '.join(modules)}")
+    tests = "tests/docs/test_other_tools.py"
+    session.run("python", "-m", "pytest", tests, *session.posargs)
+
+
+@nox.session(default=False)
 def docs(session):
     """Build the documentation into site/, and test it; a broken link is an error."""
     # Other sessions skip the tests of the site.

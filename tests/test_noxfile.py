@@ -59,7 +59,7 @@ def test_sessions_of_the_workflow_exist():
         for _, command in runs(job)
         for session in sessions_of(command)
     }
-    assert named == SESSIONS - {"coverage", "benchmarks"}
+    assert named == SESSIONS - {"coverage", "benchmarks", "tools"}
 
 
 def test_the_workflow_tests_all_systems_and_versions():

@@ -9,34 +9,34 @@
 The tutorial has blocks with prompts, which test_tutorial.py runs.
 """
 
-import contextlib
 import importlib
 import inspect
-import io
 import json
 import os
 import re
 import shlex
-import shutil
 from configparser import ConfigParser, RawConfigParser
 from pathlib import Path
 
 import pytest
-import spacy
 import srsly
 from spacy import registry, util
 from spacy.cli._util import app, parse_config_overrides
-from spacy.training import Example
-from spacy.util import fix_random_seed, minibatch
 from typer.main import get_command
 
 import spacy_lstm_ner.cli  # noqa: F401 (adds its commands to those of spaCy)
-from spacy_lstm_ner.data.convert import convert
-from spacy_lstm_ner.data.corpus import BIOCorpus
 
-from ..helpers.documentation import PAGES, README, blocks, expected_output, name_of
-from ..helpers.paths import REPOSITORY, SAMPLE
-from ..helpers.pipelines import SMALL_MODEL
+from ..helpers.documentation import (
+    OTHER_TOOLS,
+    PAGES,
+    README,
+    as_pattern,
+    blocks,
+    expected_output,
+    name_of,
+    run_python,
+)
+from ..helpers.paths import REPOSITORY
 
 # A block with this in it is run elsewhere.
 ELSEWHERE = {'spacy.load("zh_lstm_ner")': "test_project.py runs it with the wheel"}
@@ -46,30 +46,6 @@ PARSED = {"python", "pycon", "bash", "ini", "json"}
 OUTPUT = {"text"}
 
 
-@pytest.fixture(scope="session")
-def checkout(tmp_path_factory):
-    """A folder like a checkout in which the commands of the guides were run, but with
-    a very small network."""
-    folder = tmp_path_factory.mktemp("checkout")
-    for name in ("configs", "assets/sample"):
-        shutil.copytree(REPOSITORY / name, folder / name)
-    data = folder / "my-data.jsonl"
-    shutil.copy(SAMPLE / "resume.json", data)
-    convert([data], folder / "corpus", split="80/10/10")
-    fix_random_seed(0)
-    nlp = spacy.blank("zh")
-    nlp.add_pipe("lstm_ner", config={"model": SMALL_MODEL})
-    examples: list[Example] = list(BIOCorpus(data, limit=320)(nlp))
-    optimizer = nlp.initialize(lambda: examples)
-    optimizer.learn_rate = 0.01
-    for _ in range(10):
-        for batch in minibatch(examples, 16):
-            nlp.update(batch, sgd=optimizer, drop=0.2)
-    (folder / "training").mkdir()
-    nlp.to_disk(folder / "training/model-best")
-    return folder
-
-
 def with_blocks(*languages):
     """Parametrize a test with the pages that have such blocks."""
     pages = [page for page in PAGES if any(blocks(page, each) for each in languages)]
@@ -77,28 +53,18 @@ def with_blocks(*languages):
     return pytest.mark.parametrize("page", pages, ids=name_of)
 
 
-def as_pattern(expected):
-    return ".*".join(re.escape(part) for part in expected.split("…"))
-
-
 @with_blocks("python")
 def test_python_blocks_print_what_they_say(page, checkout, monkeypatch):
+    if page in OTHER_TOOLS:
+        pytest.skip("test_other_tools.py runs it, in the session tools")
     monkeypatch.chdir(checkout)
-    names = {"__name__": "__main__"}
-    n_run = 0
-    for block in blocks(page, "python"):
-        if block.reason or any(words in block.code for words in ELSEWHERE):
-            continue
-        output = io.StringIO()
-        code = compile("\n" * block.line + block.code, str(page), "exec")
-        with contextlib.redirect_stdout(output):
-            exec(code, names)
-        n_run += 1
-        if expected := expected_output(block.code):
-            assert re.fullmatch(as_pattern(expected), output.getvalue(), re.DOTALL), (
-                f"{page}:{block.line} prints\n{output.getvalue()}"
-            )
-    assert n_run or page == README
+    python = [
+        block
+        for block in blocks(page, "python")
+        if not block.reason and not any(words in block.code for words in ELSEWHERE)
+    ]
+    run_python(page, python)
+    assert python or page == README
 
 
 def test_outputs_are_compared():
