@@ -57,7 +57,7 @@ def main(
         "training.eval_frequency": eval_frequency,
     }
     for path in (config, corpus / "train.spacy", corpus / "dev.spacy"):
-        if not path.is_file():
+        if not path.exists():
             raise typer.BadParameter(f"{path}: no such file")
 
     def objective(trial: optuna.Trial) -> float:
