@@ -111,7 +111,7 @@ def test_the_code_of_a_card_runs(model, monkeypatch, capsys):
 def test_scores_have_intervals_and_no_more_digits_than_they_allow(model):
     _, text = read(model)
     scores = json.loads((model.parent / "scores.json").read_text())
-    assert f"({scores['ents_intervals']['documents']} texts)" in text
+    assert f": {scores['ents_intervals']['documents']} texts." in text
     (row,) = re.findall(r"^\| \*\*all\*\* \| (.+) \|$", text, re.MULTILINE)
     *prf, interval = row.split(" | ")
     assert re.fullmatch(r"\d+(\.\d)? to \d+(\.\d)?", interval)
