@@ -14,6 +14,7 @@ from typing import Any
 from .package import PipelinePackage, read_package
 
 _CARD = "README.md"
+_AGAIN = "Push again later: what has been uploaded is not uploaded twice."
 MAIN = "main"
 
 
@@ -229,31 +230,41 @@ def _check_complete(uploaded: list[str], sizes: dict[str, int], address: str) ->
 
 @contextmanager
 def _explain_errors(hub: Any, repo: str, address: str) -> Iterator[None]:
-    """Say what to do after an error of the hub or on the way to it."""
+    """Say what to do after an error of the hub or on the way to it.
+
+    RAISES (OSError): After such an error.
+    """
     try:
         yield
-    except hub.errors.HfHubHTTPError as error:
-        response = getattr(error, "response", None)
-        status = getattr(response, "status_code", None)
-        reason = getattr(error, "server_message", None) or str(error)
-        advice = {
-            401: "The token is not valid: log in again with `hf auth login`, or set "
-            "HF_TOKEN to another one.",
-            403: f"The token has no right to write to {repo}: check the name, and that "
-            f"the token has the role write for {repo.partition('/')[0]}.",
-            404: f"{repo} does not exist, or the token has no right to see it.",
-            409: "Someone else has changed the repository meanwhile: push again.",
-            412: "Someone else has changed the repository meanwhile: push again.",
-        }.get(status or 0, "Nothing was changed there; try again later.")
-        raise OSError(f"{address}: {reason}\n{advice}") from error
-    except (OSError, ValueError) as error:
-        # Of this module, or of a file; and those of the network in old releases.
-        if type(error).__module__ == "builtins":
-            raise
-        raise OSError(f"{address} cannot be reached: {error}") from error
     except Exception as error:
-        # Those of the network have other types in each release of huggingface_hub.
-        if type(error).__module__.partition(".")[0] == __package__.partition(".")[0]:
+        # What fails in a thread is the cause of another error.
+        cause = error.__cause__ if type(error) is RuntimeError else error
+        if isinstance(cause, hub.errors.HfHubHTTPError):
+            message = _message_of(cause, repo)
+        elif type(cause).__module__ == "builtins" and not isinstance(
+            cause, ConnectionError | TimeoutError
+        ):
+            # Errors of this module, of files, what the hub says about the card, bugs.
             raise
-        cause = error.__cause__ or error
-        raise OSError(f"{address} cannot be reached, or failed: {cause}") from error
+        else:
+            # Those of the network have other types in each release of huggingface_hub.
+            message = f"{cause}\nIt cannot be reached. {_AGAIN}"
+        raise OSError(f"{address}: {message}") from error
+
+
+def _message_of(error: Any, repo: str) -> str:
+    """What the hub says, and what to do."""
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    reason = getattr(error, "server_message", None) or str(error).strip()
+    owner = repo.partition("/")[0]
+    changed = "Someone else has changed the repository meanwhile: push again."
+    advice = {
+        401: "The token is not valid: log in again with `hf auth login`, or set "
+        "HF_TOKEN to another one.",
+        403: f"The token has no right to write to {repo}: check the name, and that the "
+        f"token has the role write for {owner}.",
+        404: f"{repo} does not exist, or the token has no right to see it.",
+        409: changed,
+        412: changed,
+    }
+    return f"{reason}\n{advice.get(status or 0, _AGAIN)}"
