@@ -10,17 +10,9 @@ import srsly
 
 from .helpers.documentation import README
 from .helpers.paths import REPOSITORY
+from .helpers.sessions import NOXFILE, SESSIONS, sessions_of
 
-NOXFILE = (REPOSITORY / "noxfile.py").read_text("utf8")
-SESSIONS = set(
-    re.findall(r"^@nox\.session.*\ndef (\w+)\(session\):$", NOXFILE, re.MULTILINE)
-)
 WORKFLOW = srsly.read_yaml(REPOSITORY / ".github" / "workflows" / "ci.yml")
-
-
-def sessions_of(command):
-    """The sessions of a command line, "nox --sessions a b -- arguments"."""
-    return command.partition(" --sessions ")[2].partition(" -- ")[0].split()
 
 
 def runs(job):

@@ -16,7 +16,7 @@ import pytest
 import srsly
 
 from .helpers.paths import REPOSITORY
-from .test_noxfile import SESSIONS, sessions_of
+from .helpers.sessions import SESSIONS, sessions_of
 
 WORKFLOWS = {
     path.stem: path for path in (REPOSITORY / ".github" / "workflows").glob("*.yml")
