@@ -18,12 +18,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = "spacy_lstm_ner"
-#: In all distributions, below the package, as patterns.
-DATA = ("py.typed", "pages/*.css", "pages/*.js", "sharing/*.md")
-SOURCES = ("*.pyx", "*.cpp", "*.h")
-COMPILED = ("*.so", "*.pyd")
-#: What a wheel contains, and nothing else.
-ALLOWED = ("*.py", *DATA, *COMPILED)
+SOURCES = (".pyx", ".cpp", ".h")
+COMPILED = (".so", ".pyd")
+#: Written by the build, not part of the package.
+GENERATED = ("_native.cpp",)
 
 
 def main() -> None:
@@ -59,12 +57,7 @@ def problems_of_archive(path: Path) -> list[str]:
             for member in archive.getmembers()
             if member.isfile()
         ]
-    expected = [
-        file.relative_to(ROOT).as_posix()
-        for pattern in ("*.py", *DATA, *SOURCES)
-        for file in (ROOT / PACKAGE).rglob(pattern)
-        if file.name != "_native.cpp"
-    ]
+    expected = files_of_package()
     expected += ["setup.py", "setup.cfg", "pyproject.toml", "README.md", "LICENSE"]
     expected += ["CHANGELOG.md", "CITATION.cff"]
     allowed = (
@@ -87,21 +80,15 @@ def problems_of_wheel(path: Path, kernels: bool) -> list[str]:
         )
         wheel = archive.read(f"{info}/WHEEL").decode()
         points = archive.read(f"{info}/entry_points.txt").decode()
-    expected = [
-        file.relative_to(ROOT).as_posix()
-        for pattern in ("*.py", *DATA)
-        for file in (ROOT / PACKAGE).rglob(pattern)
-    ]
+    expected = [name for name in files_of_package() if not name.endswith(SOURCES)]
     inside = [name for name in names if not name.startswith(f"{info}/")]
     problems = missing(inside, expected)
-    problems += unexpected(
-        inside, [f"{PACKAGE}/{pattern}" for pattern in ALLOWED] + expected
-    )
+    compiled = [name for name in inside if name.endswith(COMPILED)]
+    problems += unexpected(inside, [*expected, *compiled])
     problems += missing(
         [name.removeprefix(f"{info}/") for name in names],
         ["licenses/LICENSE", "RECORD"],
     )
-    compiled = [n for n in inside if any(fnmatch.fnmatch(n, p) for p in COMPILED)]
     if kernels and not compiled:
         problems.append("it has no compiled kernels: is there a C++ compiler?")
     if bool(compiled) == ("Root-Is-Purelib: true" in wheel):
@@ -115,6 +102,20 @@ def problems_of_wheel(path: Path, kernels: bool) -> list[str]:
         if f"[{group}]" not in points:
             problems.append(f"the entry points {group} are missing")
     return problems
+
+
+def files_of_package() -> list[str]:
+    """The files of the checkout that belong to the package: its modules, the sources of
+    the kernels, and all that is neither, such as styles and templates. A file that
+    setup.cfg forgets is missing in the distributions."""
+    return [
+        path.relative_to(ROOT).as_posix()
+        for path in sorted((ROOT / PACKAGE).rglob("*"))
+        if path.is_file()
+        and "__pycache__" not in path.parts
+        and not path.name.endswith(COMPILED)
+        and path.name not in GENERATED
+    ]
 
 
 def missing(names: Iterable[str], expected: Iterable[str]) -> list[str]:

@@ -234,6 +234,18 @@ def test_source_distributions_without_sources_are_noticed(distributions, tmp_pat
     assert code == 1 and "kernels/src/avx2.cpp is missing" in output
 
 
+def test_files_that_setup_cfg_forgets_are_noticed(distributions, tmp_path):
+    """As a template of a page, without which the page fails where it is installed."""
+    for name in ("spacy_lstm_ner", "scripts"):
+        ignore = shutil.ignore_patterns("*.so", "__pycache__")
+        shutil.copytree(REPOSITORY / name, tmp_path / name, ignore=ignore)
+    shutil.copy(REPOSITORY / "setup.cfg", tmp_path)
+    (tmp_path / "spacy_lstm_ner" / "pages" / "new.html").touch()
+    code, output = run("check_distributions.py", distributions, cwd=tmp_path)
+    assert code == 1
+    assert output.count("spacy_lstm_ner/pages/new.html is missing") == 2
+
+
 def test_an_empty_folder(tmp_path: Path):
     code, output = run("check_distributions.py", tmp_path)
     assert code == 1 and "build it first" in output
