@@ -117,6 +117,20 @@ def tools(session):
 
 
 @nox.session(default=False)
+def distributions(session):
+    """Build the distributions, check them, and install them in fresh environments."""
+    session.install("build", "twine")
+    folder = Path(session.create_tmp()) / "dist"
+    for old in folder.glob("*"):
+        old.unlink()
+    session.run("python", "-m", "build", "--outdir", str(folder))
+    files = [str(path) for path in sorted(folder.iterdir())]
+    session.run("twine", "check", "--strict", *files)
+    session.run("python", "scripts/check_distributions.py", *files, "--kernels")
+    session.run("python", "scripts/check_installs.py", str(folder))
+
+
+@nox.session(default=False)
 def docs(session):
     """Build the documentation into site/, and test it; a broken link is an error."""
     # Other sessions skip the tests of the site.

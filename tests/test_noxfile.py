@@ -10,27 +10,20 @@ import srsly
 
 from .helpers.documentation import README
 from .helpers.paths import REPOSITORY
+from .helpers.sessions import NOXFILE, SESSIONS, sessions_of
 
-NOXFILE = (REPOSITORY / "noxfile.py").read_text("utf8")
-SESSIONS = set(
-    re.findall(r"^@nox\.session.*\ndef (\w+)\(session\):$", NOXFILE, re.MULTILINE)
-)
 WORKFLOW = srsly.read_yaml(REPOSITORY / ".github" / "workflows" / "ci.yml")
-
-
-def sessions_of(command):
-    """The sessions of a command line, "nox --sessions a b -- arguments"."""
-    return command.partition(" --sessions ")[2].partition(" -- ")[0].split()
 
 
 def runs(job):
     """The commands of a job, once for each entry of its matrix."""
-    axes = dict(job["strategy"]["matrix"])
+    axes = dict(job.get("strategy", {}).get("matrix", {}))
     entries = axes.pop("include", []) or [
         dict(zip(axes, values, strict=True)) for values in product(*axes.values())
     ]
     for entry in entries:
-        for step in job["steps"]:
+        # A job that calls another workflow has no steps.
+        for step in job.get("steps", []):
             yield (
                 entry,
                 re.sub(
@@ -49,7 +42,8 @@ def test_sessions_of_ci_exist():
     script = (REPOSITORY / ".ci" / "run").read_text("utf8")
     commands = [line for line in script.splitlines() if line.startswith("nox ")]
     named = {session for line in commands for session in sessions_of(line)}
-    assert named == SESSIONS - {"coverage", "no_torch", "benchmarks"}
+    # `distributions` takes minutes, and what it builds is that of the other sessions.
+    assert named == SESSIONS - {"coverage", "no_torch", "benchmarks", "distributions"}
 
 
 def test_sessions_of_the_workflow_exist():
@@ -59,7 +53,7 @@ def test_sessions_of_the_workflow_exist():
         for _, command in runs(job)
         for session in sessions_of(command)
     }
-    assert named == SESSIONS - {"coverage", "benchmarks", "tools"}
+    assert named == SESSIONS - {"coverage", "benchmarks"}
 
 
 def test_the_workflow_tests_all_systems_and_versions():

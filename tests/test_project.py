@@ -31,7 +31,8 @@ def project(tmp_path_factory):
 def copy_project(folder: Path) -> Path:
     for name in ("configs", "examples", "scripts", "assets/sample"):
         shutil.copytree(REPOSITORY / name, folder / name)
-    for name in ("project.yml", "docs/reference/project.md"):
+    release = ("assets/datasets.yml", "CITATION.cff", "LICENSE", "setup.cfg")
+    for name in ("project.yml", "docs/reference/project.md", *release):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(REPOSITORY / name, folder / name)
     return folder
@@ -95,6 +96,34 @@ def test_a_second_run_does_nothing_again(ran):
     code, output = run(ran, "run", "all")
     assert code == 0
     assert output.count("nothing changed") == 5, output
+
+
+def test_a_release_has_a_wheel_with_its_card_and_license(ran):
+    code, output = run(ran, "run", "release-pipeline")
+    assert code == 0, output
+    name = "zh_sample_lstm_ner-0.1.0"
+    made = {path.name for path in (ran / "release").iterdir()}
+    assert made == {f"{name}-py3-none-any.whl", f"{name}.md", f"{name}-LICENSE.txt"}
+    card = (ran / "release" / f"{name}.md").read_text("utf8")
+    figures = json.loads((ran / "metrics/sample/lstm_ner-seed-0.json").read_text())
+    documents = figures["ents_intervals"]["documents"]
+    for words in (
+        "license: mit",
+        "- It has learned sentence patterns.",
+        f": {documents} texts.",
+        "| [dictionary of jieba](https://github.com/fxsjy/jieba) | Sun Junyi | MIT |",
+        "@software{spacy_lstm_ner",
+    ):
+        assert words in card, words
+    with zipfile.ZipFile(ran / "release" / f"{name}-py3-none-any.whl") as archive:
+        inside = f"zh_sample_lstm_ner/{name}"
+        assert archive.read(f"{inside}/README.md").decode() == card
+        license = archive.read(f"{inside}/LICENSE")
+        (metadata,) = (n for n in archive.namelist() if n.endswith("/METADATA"))
+        assert archive.read(metadata).decode().endswith(card)
+    assert license == (REPOSITORY / "LICENSE").read_bytes()
+    # The trained pipeline is as it was: it is not trained again.
+    assert run(ran, "run", "train")[1].count("nothing changed") == 1
 
 
 def test_one_seed_gives_the_same_weights_byte_for_byte(ran):

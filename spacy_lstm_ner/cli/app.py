@@ -6,6 +6,7 @@ from collections.abc import Callable
 import typer
 
 from .calibrate import calibrate_cli
+from .card import card_cli
 from .check import check_cli
 from .compare import compare_cli
 from .convert import convert_cli
@@ -17,6 +18,7 @@ from .gates import gates_cli
 from .info import info_cli
 from .pick import pick_cli
 from .predict import predict_cli
+from .push import push_cli
 from .report import report_cli
 from .serve import serve_cli
 from .visualize import visualize_cli
@@ -37,6 +39,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "gates": gates_cli,
     "visualize": visualize_cli,
     "serve": serve_cli,
+    "card": card_cli,
+    "push": push_cli,
     "info": info_cli,
 }
 

@@ -8,6 +8,7 @@ of an instruction set; by default it is the best one that the processor has.
 
 import multiprocessing
 import os
+import sys
 from importlib import import_module
 from typing import Any
 
@@ -24,6 +25,8 @@ try:
 except ImportError as error:
     _native = None
     _not_installed = f"the package was installed without them ({error})"
+    if sys.platform != "win32":
+        _not_installed += "; install it again where there is a C++ compiler"
 
 
 def use(name: str) -> None:
