@@ -251,7 +251,9 @@ def test_the_installed_wheel_finds_what_the_readme_says(tmp_path_factory):
     project = copy_project(tmp_path_factory.mktemp("whole"))
     code, output = run(project, "run", "all", overrides="")
     assert code == 0, output
-    figures = json.loads((project / "metrics/sample/pretrained-seed-0.json").read_text())
+    figures = json.loads(
+        (project / "metrics/sample/pretrained-seed-0.json").read_text()
+    )
     assert figures["ents_f"] > 0.95
     (wheel,) = (project / "packages").rglob("*.whl")
     environment = tmp_path_factory.mktemp("environment")
