@@ -1,9 +1,30 @@
 """What a pipeline is called, and what it finds."""
 
+from collections.abc import Callable
+
 from spacy.language import Language
 
 # The name that spaCy gives to pipelines without one.
 _NO_NAME = "pipeline"
+
+
+def set_meta(
+    name: str, version: str = "0.0.0", description: str = ""
+) -> Callable[[Language], Language]:
+    """`spacy-lstm-ner.SetMeta.v1`: name a pipeline that is trained, in
+    `[training.before_to_disk]`. The report and the demo page show it.
+
+    name: Its name, to which spaCy adds the language.
+    version: Its version.
+    description: What it is for.
+    RETURNS: The function that spaCy calls before it saves the pipeline.
+    """
+
+    def apply(nlp: Language) -> Language:
+        nlp.meta.update(name=name, version=version, description=description)
+        return nlp
+
+    return apply
 
 
 def pipeline_title(nlp: Language) -> str:

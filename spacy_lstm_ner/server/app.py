@@ -141,7 +141,10 @@ class Application:
         """Send an error. A client that is still sending may go on for a moment: if the
         connection were closed with unread data, it could not read the response."""
         is_sending = not scope.get("is_complete") and not _expects_continue(scope)
-        answer = _as_answer(error, as_page=_is_for_page(scope))
+        answer = _as_answer(error)
+        if _is_for_page(scope):
+            html = error_page(error.status, str(error), has_start=self._settings.page)
+            answer = answer._replace(body=html.encode(), content_type=_HTML)
         await self._send(scope, send, answer, more=is_sending)
         if is_sending:
             with suppress(asyncio.TimeoutError):
@@ -346,7 +349,7 @@ def _is_for_page(scope: Scope) -> bool:
     return scope["method"] == "GET" and any(b"text/html" in value for value in accepted)
 
 
-def _as_answer(error: RequestError, *, as_page: bool) -> Answer:
+def _as_answer(error: RequestError) -> Answer:
     headers = []
     if isinstance(error, _MethodError):
         headers.append((b"allow", error.allowed.encode()))
@@ -354,8 +357,5 @@ def _as_answer(error: RequestError, *, as_page: bool) -> Answer:
         headers.append((b"www-authenticate", b"Bearer"))
     if error.retry_after is not None:
         headers.append((b"retry-after", str(error.retry_after).encode()))
-    if as_page:
-        body, kind = error_page(error.status, str(error)).encode(), _HTML
-    else:
-        body, kind = to_json({"error": str(error)}), _JSON
-    return Answer(body, kind, error.status, tuple(headers))
+    body = to_json({"error": str(error)})
+    return Answer(body, _JSON, error.status, tuple(headers))

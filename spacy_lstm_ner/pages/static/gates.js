@@ -13,10 +13,12 @@ function showGates(root, data, signal = undefined) {
   const LETTER = 6.2; // pixels, the width of a letter of a label
   const GATES = new Set(["input_gate", "forget_gate", "output_gate"]);
   const MAX_INTEGER = { int8: 127, int16: 32767 };
-  // The rows of many tags are lower, so that the picture does not become too long.
-  const TAG = data.tags.length > 24 ? 7 : data.tags.length > 12 ? 10 : 14;
-  const unitHeight = (width) =>
-    Math.max(2, Math.min(8, Math.floor((lines.length > 1 ? 280 : 480) / width)));
+  // Many rows, or those of many lines, are lower, so that the picture does not become too long.
+  const room = () => (lines.length > 3 ? 160 : lines.length > 1 ? 280 : 480); // pixels
+  const rowHeight = (rows, least, most) =>
+    Math.max(least, Math.min(most, Math.floor(room() / rows)));
+  const unitHeight = (width) => rowHeight(width, 2, 8);
+  const tagHeight = () => rowHeight(data.tags.length, 4, 14);
 
   let lines = []; // the lines: { from, to, element, units, tags, unitNames }
   let at = null; // the unit of the text that is described
@@ -84,6 +86,7 @@ function showGates(root, data, signal = undefined) {
     lines = [];
     lines.size = size;
     for (let from = 0; from < n; from += size) lines.push(makeLine(from, Math.min(n, from + size)));
+    for (const line of lines) line.unitNames.after(...tagNames());
     picture.replaceChildren(...lines.map((line) => line.element));
     showContributions();
     draw();
@@ -97,7 +100,7 @@ function showGates(root, data, signal = undefined) {
       element("span", { className: "bars" }, "entities"),
       element("span", { className: "chars" }, "text"),
       element("span", { className: "path" }, "best path"),
-      unitNames, ...tagNames());
+      unitNames);
     const columns = element("div", { className: "columns" },
       element("div", { className: "row bars" }, ...bars(from, to)),
       element("div", { className: "row chars" }, ...chars(from, to)),
@@ -119,9 +122,9 @@ function showGates(root, data, signal = undefined) {
       else groups.push({ label, size: 1 });
     }
     return groups.map(({ label, size }) => {
-      const low = size * TAG < 12 ? " low" : "";
-      const name = element("span", { className: `tag-name${low}` }, label);
-      name.style.height = name.style.lineHeight = `${size * TAG}px`;
+      const height = size * tagHeight();
+      const name = element("span", { className: `tag-name${height < 12 ? " low" : ""}` }, label);
+      name.style.height = name.style.lineHeight = `${height}px`;
       return name;
     });
   }
@@ -234,6 +237,7 @@ function showGates(root, data, signal = undefined) {
 
   // The emission scores, and the best path over them.
   function drawTags({ from, to, tags: canvas }) {
+    const TAG = tagHeight();
     const scale = Math.max(1, Math.min(2, window.devicePixelRatio));
     const [width, height] = [(to - from) * COLUMN, data.tags.length * TAG];
     canvas.width = width * scale;
