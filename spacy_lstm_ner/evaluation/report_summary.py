@@ -11,13 +11,16 @@ from .significance import decimals, interval_text, percent
 #: Sections of the report that advice refers to.
 CURVES, CALIBRATION, ERRORS, ISSUES = "curves", "calibration", "errors", "issues"
 
-# What several errors of a kind are called.
+# What an error of a kind is called, and several ones.
 _KINDS = {
-    "boundary": "wrong boundaries",
-    "type": "wrong types",
-    "boundary_and_type": "wrong boundaries and types",
-    "missed": "missed entities",
-    "spurious": "spurious entities",
+    "boundary": ("a wrong boundary", "wrong boundaries"),
+    "type": ("a wrong type", "wrong types"),
+    "boundary_and_type": (
+        "a wrong boundary and type",
+        "wrong boundaries and types",
+    ),
+    "missed": ("a missed entity", "missed entities"),
+    "spurious": ("a spurious entity", "spurious entities"),
 }
 # Fewer label issues, or a smaller share of the errors, are not what to begin with.
 _MIN_ISSUES, _MIN_SHARE = 5, 0.1
@@ -87,10 +90,17 @@ def _weakness(report: Report) -> Advice:
     label, size = labels.most_common(1)[0]
     kinds = Counter(e.kind for e in errors if e.entity.label == label)
     kind, frequent = kinds.most_common(1)[0]
-    of_kind = "all of which" if frequent == size else f"of which {frequent:,}"
-    of_kind += f" {'is' if frequent == 1 < size else 'are'} {_KINDS[kind]}"
+    one, several = _KINDS[kind]
+    if len(errors) == 1:
+        return Advice(f"It makes one error, {one} ({label}).", ERRORS)
+    if size == 1:
+        return Advice(
+            f"Its {len(errors):,} errors are of {len(errors):,} types.", ERRORS
+        )
+    of_kind = "all of which are" if frequent == size else f"of which {frequent:,} are"
+    of_kind = f"{of_kind} {several}" if frequent > 1 else f"of which one is {one}"
     if len(labels) == 1:
-        return Advice(f"It makes {_count(size, 'error')}, {of_kind}.", ERRORS)
+        return Advice(f"It makes {size:,} errors, {of_kind}.", ERRORS)
     return Advice(
         f"{label} has the most errors: {size:,} of {len(errors):,}, {of_kind}.", ERRORS
     )
