@@ -19,8 +19,8 @@ from spacy_lstm_ner.pipeline.description import (
 
 @pytest.fixture
 def analyze(tmp_path):
-    """Analyzes texts, whose annotation is given, with a pipeline that finds each 王 as a
-    NAME and each 京 as a LOC."""
+    """Analyzes annotated texts, with a pipeline that finds each 王 as a NAME and each
+    京 as a LOC."""
 
     def run(*annotated, n=1):
         nlp = spacy.blank("zh")

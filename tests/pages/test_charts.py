@@ -1,5 +1,7 @@
 """Positions in charts."""
 
+from itertools import pairwise
+
 import pytest
 
 from spacy_lstm_ner.evaluation.scorer import CalibrationBin
@@ -26,15 +28,7 @@ def test_ticks_are_round_numbers_that_include_all_values():
 
 def test_a_logarithmic_axis():
     chart = line_chart({"a": Line([0, 1], [3000.0, 80.0])}, logarithmic=True)
-    assert texts(chart.y_ticks) == [
-        "50",
-        "100",
-        "200",
-        "500",
-        "1,000",
-        "2,000",
-        "5,000",
-    ][: len(chart.y_ticks)] or texts(chart.y_ticks) == ["10", "100", "1,000", "10,000"]
+    assert texts(chart.y_ticks) == ["10", "100", "1,000", "10,000"]
     small = line_chart({"a": Line([0, 1], [3.0, 0.9])}, logarithmic=True)
     assert texts(small.y_ticks) == ["0.5", "1", "2", "5"]
     # Zero has no logarithm.
@@ -54,7 +48,7 @@ def test_names_at_the_ends_of_lines_do_not_overlap():
     lines = {str(k): Line([0, 1], [0.0, 1.0 + k / 100]) for k in range(6)}
     low = {f"low {k}": Line([0, 1], [1.0, 0.0]) for k in range(3)}
     places = sorted(line.name_at for line in line_chart({**lines, **low}).lines)
-    assert all(b - a >= 8.9 for a, b in zip(places, places[1:], strict=False))
+    assert all(b - a >= 8.9 for a, b in pairwise(places))
     assert places[0] >= 0 and places[-1] <= 100
 
 
