@@ -48,7 +48,7 @@ class Score(NamedTuple):
     #: Precision, recall and F1 in percent, and the interval of F1.
     prf: list[str]
     interval: str
-    #: F1 and the limits of its interval, from 0 to 100; None if there are none.
+    #: F1 and the limits of its interval in percent; None if there are none.
     drawn: tuple[float, float, float] | None
     #: Precision, recall and F1 on test data.
     on_test: list[str]
@@ -96,7 +96,8 @@ def report_page(report: Report) -> str:
         date=_today(),
         summary=summarize(report),
         figures=_figures(report, intervals),
-        scores=_scores(report, intervals, styles),
+        scores=(scores := _scores(report, intervals, styles)),
+        axis_start=_axis_start(scores),
         curves=learning_curves(report, styles),
         confusion=confusion(report),
         calibration=calibration(report),
@@ -128,7 +129,9 @@ def _figures(report: Report, intervals: dict[str, Any]) -> list[Figure]:
     """The key figures."""
     analysis, log = report.analysis, report.log
     overall = scores_by_type(analysis)[""]
-    figures = [_score_figure(f"F1 on {report.data}", overall.fscore, intervals["f"])]
+    # The name of the data set is in the heading of the page.
+    data = report.data.rpartition(", ")[2]
+    figures = [_score_figure(f"F1 on {data}", overall.fscore, intervals["f"])]
     if report.test_scores:
         # Scores of earlier versions have no intervals.
         on_test = (report.test_scores.get("ents_intervals") or {}).get("f")
@@ -137,7 +140,8 @@ def _figures(report: Report, intervals: dict[str, Any]) -> list[Figure]:
         )
     if curve := entity_calibration(analysis):
         error = points_text(expected_calibration_error(curve) or 0.0)
-        figures.append(Figure("calibration error", error, "points of 100"))
+        unit = "points" if error.isdigit() and error != "1" else "point"
+        figures.append(Figure("calibration error", error, f"{unit} of 100"))
     if log and log.best:
         last = log.evaluations[-1]
         figures.append(
@@ -203,6 +207,12 @@ def _scores(
             )
         )
     return rows
+
+
+def _axis_start(scores: list[Score]) -> int:
+    """Where the axis of intervals begins, so that they can be told apart."""
+    lowest = min((row.drawn[1] for row in scores if row.drawn), default=0.0)
+    return max(start for start in (0, 50, 80) if start <= lowest or start == 0)
 
 
 def _of_type(intervals: dict[str, Any], label: str) -> dict[str, Any]:

@@ -123,7 +123,7 @@ function showGates(root, data, signal = undefined) {
     }
     return groups.map(({ label, size }) => {
       const height = size * tagHeight();
-      const name = element("span", { className: `tag-name${height < 12 ? " low" : ""}` }, label);
+      const name = element("span", { className: `tag-name${height < 12 ? " low" : ""}` }, height < 8 ? "" : label);
       name.style.height = name.style.lineHeight = `${height}px`;
       return name;
     });
