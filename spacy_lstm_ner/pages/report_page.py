@@ -195,18 +195,22 @@ def _scores(
                 label,
                 styles.get(label, ""),
                 gold[label] if label else gold.total(),
-                [
-                    percent(value, limits.get(x))
-                    for x, value in zip("prf", values, strict=True)
-                ],
+                [percent(value, _widest(limits)) for value in values],
                 interval_text(limits.get("f")),
                 drawn,
-                [percent(found.get(x), test_limits.get(x)) for x in "prf"]
+                [percent(found.get(x), _widest(test_limits)) for x in "prf"]
                 if test_scores
                 else [],
             )
         )
     return rows
+
+
+def _widest(limits: dict[str, Any]) -> Sequence[float] | None:
+    """The widest interval of precision, recall and F1, which decides how many decimals
+    all three have; None if there is none."""
+    known = [limits[x] for x in "prf" if limits.get(x)]
+    return max(known, key=lambda one: one[1] - one[0], default=None)
 
 
 def _axis_start(scores: list[Score]) -> int:
