@@ -1,8 +1,8 @@
 """Take the screenshots for the documentation, docs/images/*.png.
 
-    python -m spacy project run all
-    python scripts/take_screenshots.py training/sample/lstm_ner/seed-0/model-best \\
-        reports/sample.html
+    python -m spacy project run all . --vars.dataset resume --vars.config fast
+    python scripts/take_screenshots.py training/resume/fast/seed-0/model-best \\
+        reports/resume.html
 
 Needs Chromium with fonts for Chinese, and Playwright (the extra `tests`). The files are
 committed.
@@ -21,11 +21,11 @@ from spacy_lstm_ner.server.settings import Settings
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 TEXT = (
-    "王芳，女，汉族，中国国籍，硕士学历，曾任北京大学教授，现任上海光明电子有限公司"
-    "副总经理。3月6日，巴西采购12架猎鹰无人机。"
+    "王芳，女，汉族，中国国籍，无境外永久居留权，硕士学历，工商管理专业，江苏南京人，"
+    "曾任北京大学教授，现任上海光明电子有限公司董事、副总经理。"
 )
-SHORT_TEXT = "王芳任北京大学教授，现任公司副总经理。"
-WIDTH = 960
+SHORT_TEXT = "王芳任北京大学教授，现任上海光明电子有限公司副总经理。"
+WIDTH, HEIGHT = 1200, 1000
 
 
 def take_screenshots(
@@ -43,7 +43,7 @@ def take_screenshots(
                 executable_path=shutil.which("chromium"), args=["--no-sandbox"]
             )
             page = browser.new_page(
-                viewport={"width": WIDTH, "height": 900}, device_scale_factor=1.5
+                viewport={"width": WIDTH, "height": HEIGHT}, device_scale_factor=1.5
             )
             _demo(page, server.url, out)
             _report(page, report, out)
@@ -55,15 +55,23 @@ def take_screenshots(
 def _demo(page: Any, url: str, out: Path) -> None:
     page.goto(url)
     _find(page, TEXT)
-    end = _bottom(page, "#table")
+    end = _bottom(page, ".play")
     page.screenshot(
-        path=out / "demo.png", clip={"x": 0, "y": 0, "width": WIDTH, "height": end + 12}
+        path=out / "demo.png", clip={"x": 0, "y": 0, "width": WIDTH, "height": end + 32}
     )
     _find(page, SHORT_TEXT)
+    # The description is fixed at the bottom of the window.
+    page.set_viewport_size({"width": WIDTH, "height": 2 * HEIGHT})
     page.locator("#open-gates").click()
-    page.locator("#gates:not([hidden])").wait_for()
-    page.wait_for_timeout(1500)
-    page.locator("#gates").screenshot(path=out / "gates.png")
+    page.locator("#gates .units").first.wait_for()
+    page.locator("#gates .char").nth(3).hover()
+    top = page.locator("#gates").bounding_box()["y"] + page.evaluate("scrollY")
+    end = _bottom(page, "#gates .help") + page.evaluate("scrollY")
+    page.screenshot(
+        path=out / "gates.png",
+        full_page=True,
+        clip={"x": 0, "y": top - 16, "width": WIDTH, "height": end - top + 32},
+    )
 
 
 def _find(page: Any, text: str) -> None:
@@ -74,10 +82,8 @@ def _find(page: Any, text: str) -> None:
 
 
 def _report(page: Any, report: Path, out: Path) -> None:
+    page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
     page.goto(report.resolve().as_uri())
-    page.get_by_role("heading", name="Learning curves").evaluate(
-        "heading => heading.scrollIntoView()"
-    )
     page.screenshot(path=out / "report.png")
 
 

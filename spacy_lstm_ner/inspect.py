@@ -21,7 +21,8 @@ from . import interpret
 from .interpret.attribution import EntityAttribution
 from .interpret.ranking import RankedUnit, rank_units
 from .pages.attribution_page import attribution_page
-from .pages.entities import entities_html, scored_entities
+from .pages.colors import label_styles
+from .pages.entities import marked_text, scored_entities
 from .pages.gates_page import MAX_UNITS, gates_page
 from .pages.page import iframe, page
 from .pipeline.annotating import SPANS_KEY
@@ -131,17 +132,19 @@ def render(
     threshold: Omit entities with a lower probability.
     RETURNS: The page.
     """
-    docs = [docs] if isinstance(docs, Doc) else docs
+    docs = [docs] if isinstance(docs, Doc) else list(docs)
+    styles = label_styles(ent.label_ for doc in docs for ent in doc.ents)
     texts = [
-        entities_html(
+        marked_text(
             doc.text,
             [
                 entity
                 for entity in scored_entities(doc, spans_key)
                 if entity[3] is None or entity[3] >= threshold
             ],
+            styles,
             lang=doc.lang_,
         )
         for doc in docs
     ]
-    return Rendered(page("Entities", "\n<hr>\n".join(texts)))
+    return Rendered(page("entities.html", "Entities", texts=texts))

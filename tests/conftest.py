@@ -150,3 +150,37 @@ def open_page(browser, tmp_path):
     for context in contexts:
         context.close()
     assert not errors
+
+
+@pytest.fixture
+def open_demo(browser, demo_server):
+    """Opens the page of the trained pipeline. Errors on the page, and requests to
+    anywhere else, fail the test."""
+    contexts, errors = [], []
+
+    def open_page(*, viewport=SCREEN, dark=False, wait=True):
+        context = browser.new_context(
+            viewport=viewport, color_scheme="dark" if dark else "light"
+        )
+        contexts.append(context)
+        context.set_default_timeout(10_000)
+        page = context.new_page()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda m: m.type == "error" and errors.append(m.text))
+        page.on(
+            "request",
+            lambda r: (
+                r.url.startswith(("data:", "blob:", demo_server.url))
+                or errors.append(r.url)
+            ),
+        )
+        page.goto(demo_server.url)
+        if wait:
+            page.locator("#result mark").first.wait_for()
+        return page
+
+    open_page.errors = errors
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert not errors

@@ -72,7 +72,9 @@ def test_all_makes_corpus_pipeline_figures_and_wheel(ran):
 
 def test_the_report_has_curves_and_figures_of_test(ran):
     page = (ran / "reports/sample.html").read_text("utf8")
-    assert "F1 on test" in page and "Learning rate" in page
+    assert "F1 on test" in page and "The learning rate was" in page
+    # The title is not a path.
+    assert "<title>zh_sample 0.1.0 on sample, development data</title>" in page
     assert "Pretraining: loss per masked character" in page
     assert "of which pretraining" in page
     log = read_log(ran / "training/sample/pretrained/seed-0/log.jsonl")

@@ -35,7 +35,8 @@ from spacy_lstm_ner.evaluation.records import Record
 from spacy_lstm_ner.evaluation.report import Report as PageReport
 from spacy_lstm_ner.layers import CRF
 from spacy_lstm_ner.layers.viterbi import best_paths
-from spacy_lstm_ner.pages.entities import entities_html
+from spacy_lstm_ner.pages.entities import marked_text
+from spacy_lstm_ner.pages.page import page
 from spacy_lstm_ner.pages.report_page import report_page
 from spacy_lstm_ner.pipeline.brackets import best_path_keeping_brackets, bracket_pairs
 from spacy_lstm_ner.tags import Span as Entity
@@ -246,12 +247,13 @@ def splitting(n, folder):
 @case(4_000)
 def entities_of_a_page(n, folder):
     entities = [(i, i + 2, "ORG", 0.5) for i in range(0, 7 * n, 7)]
-    return lambda: entities_html(TEXT * n, entities)
+    return lambda: page(
+        "entities.html", "", texts=[marked_text(TEXT * n, entities, {"ORG": "c1"})]
+    )
 
 
 @case(500)
 def a_report(n, folder):
-    pytest.importorskip("matplotlib")
     nlp = spacy.blank("zh")
     nlp.add_pipe("entity_ruler").add_patterns([{"label": "A", "pattern": "北"}])
     texts = ("北京大学" * (i % 7 + 1) for i in range(n))

@@ -1,7 +1,7 @@
 """The content of a report on a pipeline: `pages.report_page` shows it."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from spacy.language import Language
 from spacy.scorer import PRFScore
 from thinc.api import Config
 
+from ..pipeline.description import entity_labels, pipeline_title
 from ..pipeline.loading import load_pipeline
 from .document_counts import count_entities
 from .error_analysis import ErrorAnalysis, find_errors
@@ -24,7 +25,7 @@ from .training_log import TrainingLog, package_versions, read_log, unit_name
 class Report:
     """The content of a report."""
 
-    #: The folder or package of the pipeline, and the file that it is evaluated on.
+    #: The names of the pipeline and of the data that it is evaluated on.
     pipeline: str
     data: str
     analysis: ErrorAnalysis
@@ -36,6 +37,10 @@ class Report:
     unit: str
     #: The language of the pipeline, as spaCy names it.
     lang: str = ""
+    #: What the author says about the pipeline; empty: nothing.
+    description: str = ""
+    #: The labels that the pipeline can give to entities.
+    labels: list[str] = field(default_factory=list)
     log: TrainingLog | None = None
     #: The scores on test data, as `evaluate` writes them.
     test_scores: dict[str, Any] | None = None
@@ -63,8 +68,8 @@ def make_report(
     if training_log:
         check_log(training_log, nlp, f"{log}")
     return Report(
-        pipeline=str(model),
-        data=str(data),
+        pipeline=pipeline_title(nlp),
+        data=data_name(data),
         analysis=find_errors(nlp, data, progress=progress),
         # The settings of a saved pipeline may have been changed after training.
         config=(
@@ -75,9 +80,26 @@ def make_report(
         versions=package_versions(),
         unit=unit_name(nlp),
         lang=nlp.lang or "",
+        description=nlp.meta["description"],
+        labels=entity_labels(nlp),
         log=training_log,
         test_scores=test_scores,
     )
+
+
+# The parts of a data set, by the names of their files.
+_PARTS = {"train": "training data", "dev": "development data", "test": "test data"}
+# Folders that are not named after a data set.
+_UNNAMED = ("", "..", "corpus", "corpora", "data", "assets")
+
+
+def data_name(path: Path) -> str:
+    """Return what to call the data in a file: "news, development data" for
+    corpus/news/dev.spacy, and the name of the file without its suffix for others."""
+    part, folder = _PARTS.get(path.stem), path.parent.name
+    if part is None:
+        return path.stem
+    return part if folder in _UNNAMED else f"{folder}, {part}"
 
 
 def check_log(log: TrainingLog, nlp: Language, path: str) -> None:

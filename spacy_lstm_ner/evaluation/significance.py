@@ -167,13 +167,13 @@ def _block_sizes(documents: int, samples: int) -> Iterator[int]:
 
 def decimals(interval: Sequence[float] | None) -> int:
     """Return how many decimals of a score in percent mean something: none if the
-    interval is wider than 10 points, one if it is wider than 1, otherwise two. None if
+    interval is wider than 4 points, one if it is wider than 1, otherwise two. None if
     it has no width: without any error, resamples have none either, which does not mean
     that there would be none in other documents. Two if there is no interval."""
     if interval is None:
         return 2
     width = 100 * (interval[1] - interval[0])
-    return 0 if width > 10 or width == 0 else 1 if width > 1 else 2
+    return 0 if width > 4 or width == 0 else 1 if width > 1 else 2
 
 
 def percent(score: float | None, digits: int = 2, *, none: str = "-") -> str:

@@ -1,224 +1,220 @@
-"""Charts, as SVG in a page.
+"""Charts, as data for the templates in charts.html.
 
-They use the colors of the page, also in dark mode. They contain no text from users:
-legends and tables of values are HTML.
+Positions are in percent of the width and height of a chart, from its top left corner,
+so that it fits any place. They have the colors of labels, also in dark mode.
 """
 
-import html
-import io
-import re
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from ..evaluation.scorer import CalibrationBin
+from .colors import COLORS
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-#: Number of colors. Further lines have the same colors and are dashed.
-COLORS = 8
-_MARKS = "os^vDPX*"
-_DASHES = ("-", "--", ":", "-.")
-# Width and height of a chart in points: small enough for a phone to show text in its
-# size.
-_SIZE = (330.0, 215.0)
-_FONT_SIZE = 10.5
-# Placeholders, which are replaced by the colors of the page.
-_INK, _LINE = "#010101", "#020202"
-_SERIES = [f"#0300{i:02x}" for i in range(COLORS)]
+# Number of intervals between the ticks of an axis.
+_INTERVALS = 4
+# Minimum distance of the names at the ends of lines.
+_NAME_HEIGHT = 9.0
+# The 97.5th percentile of the normal distribution.
+_Z = 1.96
 
 
 class Line(NamedTuple):
-    """A line of a chart: values by step. None leaves a gap."""
+    """Values by step. None leaves a gap."""
 
-    steps: list[int]
-    values: list[float | None]
+    steps: Sequence[int]
+    values: Sequence[float | None]
 
 
-def require_matplotlib() -> None:
-    """Check that matplotlib is installed.
+class Tick(NamedTuple):
+    """A tick of an axis."""
 
-    RAISES (ImportError): If it is not. The message says what to install.
-    """
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError:
-        raise ImportError(
-            'The report needs matplotlib: pip install "spacy-lstm-ner[project]"'
-        ) from None
+    at: float
+    text: str
+
+
+class DrawnLine(NamedTuple):
+    """A line of a chart."""
+
+    name: str
+    #: The CSS classes of its color.
+    style: str
+    #: The path, in SVG.
+    path: str
+    #: The height of its name, at its end.
+    name_at: float
+
+
+class Chart(NamedTuple):
+    """A chart of lines over training steps."""
+
+    lines: list[DrawnLine]
+    x_ticks: list[Tick]
+    y_ticks: list[Tick]
+    #: The position of a step that is marked.
+    best: float | None
+
+
+class CalibrationPoint(NamedTuple):
+    """A bin of a calibration curve: its range, the point, the interval of the fraction
+    that is correct, and the number of entities with its bar."""
+
+    left: float
+    width: float
+    x: float
+    y: float
+    low: float
+    high: float
+    size: int
+    bar: float
 
 
 def line_chart(
-    name: str,
-    description: str,
-    lines: Sequence[Line],
+    lines: Mapping[str, Line],
     *,
-    best: int | None,
-    unit: str = "",
+    best: int | None = None,
     logarithmic: bool = False,
-) -> str:
+    top: float | None = None,
+    styles: Mapping[str, str] | None = None,
+) -> Chart:
     """Draw lines over training steps.
 
-    name: The name of the chart, which must be unique on the page.
-    description: A description for screen readers.
-    lines: The lines; `legend_key(i)` draws the key of the i-th one.
+    lines: The lines by name.
     best: A step to mark.
-    unit: Label of the y-axis.
     logarithmic: Whether to use a logarithmic scale, if all values are positive.
-    RETURNS: The chart, as SVG.
+    top: The upper limit of the y-axis; None: that of the values.
+    styles: The CSS classes of the lines; by default, in the order of the colors.
     """
-    figure, (axes,) = _panels(1)
-    if best is not None:
-        axes.axvline(best, color=_INK, linewidth=1, linestyle=(0, (2, 3)))
-    for i, line in enumerate(lines):
-        values = [float("nan") if v is None else v for v in line.values]
-        axes.plot(
-            line.steps,
-            values,
-            color=_SERIES[i % COLORS],
-            linestyle=_DASHES[i // COLORS % len(_DASHES)],
-            marker=_MARKS[i % len(_MARKS)],
-            # A dozen markers are enough to distinguish lines; more would hide them.
-            markevery=(0, max(1, len(values) // 12)),
-            markersize=4,
-            linewidth=1.6,
-        )
-    if logarithmic and all(v is None or v > 0 for one in lines for v in one.values):
-        axes.set_yscale("log")
+    values = [v for line in lines.values() for v in line.values if v is not None]
+    last = max((step for line in lines.values() for step in line.steps), default=1) or 1
+    if logarithmic and values and min(values) > 0:
+        ticks = _powers(min(values), max(values))
+        low, high = math.log10(ticks[0]), math.log10(ticks[-1])
+
+        def height(value: float) -> float:
+            return 100 - 100 * (math.log10(value) - low) / ((high - low) or 1)
     else:
-        axes.set_ylim(bottom=0)
-    axes.set_xlabel("step")
-    axes.set_ylabel(unit)
-    axes.locator_params(axis="x", nbins=6, integer=True)
-    axes.xaxis.set_major_formatter("{x:,.0f}")
-    axes.yaxis.set_major_formatter("{x:,.10g}")
-    return _svg(figure, name, description)
+        ticks = _ticks(top or max(values, default=1.0))
+        limit = ticks[-1]
+
+        def height(value: float) -> float:
+            return 100 - 100 * value / limit
+
+    drawn = []
+    for i, (name, line) in enumerate(lines.items()):
+        points = [
+            None if v is None else (100 * step / last, height(v))
+            for step, v in zip(line.steps, line.values, strict=True)
+        ]
+        end = next((point[1] for point in reversed(points) if point), 50.0)
+        style = styles[name] if styles else f"c{i % COLORS}"
+        drawn.append(DrawnLine(name, style, _path(points), end))
+    return Chart(
+        _spread(drawn),
+        [Tick(100 * tick / last, f"{tick:,.0f}") for tick in _steps(last)],
+        [Tick(height(tick), f"{tick:,.10g}") for tick in ticks],
+        None if best is None else 100 * best / last,
+    )
 
 
-def calibration_chart(
-    name: str, description: str, curve: Sequence[CalibrationBin]
-) -> str:
+def calibration_points(curve: Sequence[CalibrationBin]) -> list[CalibrationPoint]:
     """Draw a calibration curve and, below it, a histogram of the probabilities.
 
-    name: The name of the chart, which must be unique on the page.
-    description: A description for screen readers.
     curve: The calibration curve.
-    RETURNS: The chart, as SVG.
     """
-    figure, (above, below) = _panels(2, ratios=(3, 1), height=1.5)
-    middles = [(one.low + one.high) / 2 for one in curve]
-    width = 0.92 * (curve[0].high - curve[0].low) if curve else 0.1
-    above.plot([0, 1], [0, 1], color=_INK, linewidth=1, linestyle=(0, (2, 3)))
-    fractions = [one.fraction_correct for one in curve]
-    above.bar(middles, fractions, width, color=_SERIES[0], alpha=0.45)
-    above.plot(
-        [one.mean_probability for one in curve],
-        fractions,
-        color=_SERIES[1],
-        marker="o",
-        markersize=5,
-        linestyle="",
-    )
-    above.set_ylabel("fraction correct")
-    above.set(xlim=(0, 1), ylim=(0, 1.02))
-    above.tick_params(labelbottom=False)
-    below.bar(middles, [one.size for one in curve], width, color=_SERIES[7])
-    below.set(xlim=(0, 1), xlabel="probability", ylabel="entities")
-    below.yaxis.set_major_formatter("{x:,.0f}")
-    below.locator_params(axis="y", nbins=3, integer=True)
-    return _svg(figure, name, description)
-
-
-def legend_key(i: int) -> str:
-    """Return the key of the i-th line of a chart for its legend, as SVG."""
-    dashes = ("", "5 3", "1 3", "5 3 1 3")[i // COLORS % len(_DASHES)]
-    mark = _KEY_MARKS[i % len(_MARKS)]
-    color = f"var(--series-{i % COLORS})"
-    return (
-        '<svg viewBox="-16 -6 32 12" aria-hidden="true">'
-        f'<path d="M-16 0H16" stroke="{color}" stroke-width="2" '
-        f'stroke-dasharray="{dashes}"/><path d="{mark}" fill="{color}"/></svg> '
-    )
-
-
-# The shapes of `_MARKS`.
-_KEY_MARKS = (
-    "M-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0",
-    "M-4-4H4V4H-4Z",
-    "M0-5L5 4H-5Z",
-    "M0 5L5-4H-5Z",
-    "M0-5L5 0L0 5L-5 0Z",
-    "M-2-5H2V-2H5V2H2V5H-2V2H-5V-2H-2Z",
-    "M-3-5L0-2L3-5L5-3L2 0L5 3L3 5L0 2L-3 5L-5 3L-2 0L-5-3Z",
-    "M0-6L1.5-2H5.5L2.5.5L3.5 5L0 2.3L-3.5 5L-2.5.5L-5.5-2H-1.5Z",
-)
-
-
-def _panels(
-    rows: int, *, ratios: Sequence[float] = (1,), height: float = 1
-) -> "tuple[Figure, list[Axes]]":
-    """Return an empty chart and its panels, from top to bottom."""
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
-
-    colors = dict.fromkeys(
-        (
-            "text.color",
-            "axes.labelcolor",
-            "axes.edgecolor",
-            "xtick.color",
-            "ytick.color",
-        ),
-        _INK,
-    )
-    settings: Any = {
-        **colors,
-        "font.size": _FONT_SIZE,
-        "axes.labelsize": _FONT_SIZE,
-        "xtick.labelsize": _FONT_SIZE,
-        "ytick.labelsize": _FONT_SIZE,
-        "axes.grid": True,
-        "axes.axisbelow": True,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "grid.color": _LINE,
-    }
-    size = (_SIZE[0] / 72, height * _SIZE[1] / 72)
-    with rc_context(settings):
-        figure = Figure(figsize=size, layout="constrained", facecolor="none")
-        panels = figure.subplots(
-            rows, squeeze=False, gridspec_kw={"height_ratios": ratios}
+    largest = max(one.size for one in curve)
+    return [
+        CalibrationPoint(
+            left=100 * one.low,
+            width=100 * (one.high - one.low),
+            x=100 * one.mean_probability,
+            y=100 - 100 * one.fraction_correct,
+            low=100 - 100 * low,
+            high=100 - 100 * high,
+            size=one.size,
+            bar=100 * one.size / largest,
         )
-    for axes in panels.flat:
-        axes.set_facecolor("none")
-    return figure, list(panels.flat)
+        for one in curve
+        for low, high in [fraction_interval(one.fraction_correct, one.size)]
+    ]
 
 
-def _svg(figure: "Figure", name: str, description: str) -> str:
-    """Convert a chart to SVG that can be part of a page with other charts."""
-    from matplotlib import rc_context
+def fraction_interval(fraction: float, n: int) -> tuple[float, float]:
+    """Compute the 95% interval of a fraction (Wilson, 1927), which is also right for
+    few observations, and for fractions of 0 and 1.
 
-    file = io.StringIO()
-    nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    # Text is kept as text, and the output is deterministic.
-    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "spacy-lstm-ner"}):
-        figure.savefig(file, format="svg", metadata=nothing)
-    # Only the element: its styles are in charts.css, and its font is that of the page.
-    svg = file.getvalue()
-    svg = svg[svg.index("<svg") :]
-    svg = re.sub(
-        r"<style.*?</style>|<metadata>.*?</metadata>", "", svg, flags=re.DOTALL
-    )
-    svg = re.sub(r' (?:width|height)="[\d.]+pt"', "", svg)
-    svg = re.sub(r" font-family: [^;\"]*;?", "", svg)
-    svg = re.sub(r"font: ([\d.]+px) [^;\"]*", r"font-size: \1", svg)
-    svg = re.sub(r">\s+<", "><", svg)
-    # The ids of elements must be unique on the page.
-    svg = re.sub(r'(\bid="|"#|url\(#)', rf"\g<1>{name}-", svg)
-    colors = {_INK: "currentColor", _LINE: "var(--line)"}
-    colors |= {color: f"var(--series-{i})" for i, color in enumerate(_SERIES)}
-    for placeholder, color in colors.items():
-        svg = svg.replace(placeholder, color)
-    label = html.escape(description)
-    return svg.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
+    fraction: The observed fraction.
+    n: The number of observations.
+    RETURNS: Its lower and upper limit.
+    """
+    shrunk = 1 + _Z**2 / n
+    middle = (fraction + _Z**2 / (2 * n)) / shrunk
+    spread = _Z * math.sqrt(fraction * (1 - fraction) / n + (_Z / (2 * n)) ** 2)
+    return max(0.0, middle - spread / shrunk), min(1.0, middle + spread / shrunk)
+
+
+def _path(points: Sequence[tuple[float, float] | None]) -> str:
+    """A path in SVG through all points, with gaps."""
+    parts = []
+    before = after = None
+    for i, point in enumerate(points):
+        if point is not None:
+            after = points[i + 1] if i + 1 < len(points) else None
+            parts.append(f"{'L' if before else 'M'}{point[0]:.2f} {point[1]:.2f}")
+            if before is None and after is None:
+                parts.append("h0")  # a dot
+        before = point
+    return "".join(parts)
+
+
+def _spread(lines: list[DrawnLine]) -> list[DrawnLine]:
+    """Move the names of lines apart that would overlap."""
+    order = sorted(range(len(lines)), key=lambda i: lines[i].name_at)
+    places: dict[int, float] = {}
+    free = 0.0
+    for i in order:
+        places[i] = max(lines[i].name_at, free)
+        free = places[i] + _NAME_HEIGHT
+    # What has been pushed out at the bottom goes back up.
+    limit = 100.0
+    for i in reversed(order):
+        places[i] = min(places[i], limit)
+        limit = places[i] - _NAME_HEIGHT
+    return [line._replace(name_at=places[i]) for i, line in enumerate(lines)]
+
+
+def _ticks(limit: float) -> list[float]:
+    """Round numbers from 0 to at least `limit`."""
+    size = _round_size(limit / _INTERVALS)
+    return [i * size for i in range(math.ceil(limit / size - 1e-9) + 1)]
+
+
+def _steps(last: int) -> list[float]:
+    """Round numbers from 0 to at most `last`."""
+    size = max(1.0, _round_size(last / _INTERVALS))
+    return [i * size for i in range(math.floor(last / size + 1e-9) + 1)]
+
+
+def _round_size(size: float) -> float:
+    """The next larger number of 1, 2, 2.5 and 5 times a power of ten."""
+    size = size or 1.0
+    power: float = 10.0 ** math.floor(math.log10(size))
+    factors = (1, 2, 2.5, 5, 10)
+    return power * next(x for x in factors if x >= size / power - 1e-9)
+
+
+def _powers(low: float, high: float) -> list[float]:
+    """Numbers with equal ratios that include a range: powers of ten, or in a small
+    range 1, 2 and 5 times these."""
+    numbers = [*_decades(low, high, (1, 2, 5))]
+    if len(numbers) > _INTERVALS + 2:
+        numbers = [*_decades(low, high, (1,))]
+    return numbers
+
+
+def _decades(low: float, high: float, factors: Sequence[int]) -> Iterator[float]:
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1
+    numbers = [f * 10.0**power for power in range(first, last + 1) for f in factors]
+    below = max(x for x in numbers if x <= low * (1 + 1e-9))
+    above = min(x for x in numbers if x >= high * (1 - 1e-9))
+    yield from (x for x in numbers if below <= x <= max(above, below * 1.01))

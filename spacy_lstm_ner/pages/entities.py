@@ -1,17 +1,36 @@
 """Texts with highlighted entities and their probabilities."""
 
-import html
-from collections.abc import Iterable, Mapping
-from zlib import crc32
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 from spacy.tokens import Doc
 
 from ..pipeline import entity_scores
-from .elements import lang_html, text_html
 
 #: An entity: its start and end in characters, its label, and its probability, which is
 #: None if it is unknown.
 Entity = tuple[int, int, str, float | None]
+
+
+class Mark(NamedTuple):
+    """A highlighted entity."""
+
+    text: str
+    label: str
+    score: float | None
+    #: The CSS classes of the label: see `label_styles`.
+    style: str
+    #: Its start in the text around it.
+    start: int = 0
+
+
+class MarkedText(NamedTuple):
+    """A text with highlighted entities."""
+
+    #: Parts of the text without entities, and entities, in the order of the text.
+    parts: list[str | Mark]
+    #: Its language, as spaCy names it.
+    lang: str
 
 
 def scored_entities(doc: Doc, spans_key: str | None) -> list[Entity]:
@@ -28,80 +47,25 @@ def scored_entities(doc: Doc, spans_key: str | None) -> list[Entity]:
     ]
 
 
-def entities_html(text: str, entities: Iterable[Entity], *, lang: str = "") -> str:
-    """Convert a text with entities to HTML.
+def marked_text(
+    text: str, entities: Iterable[Entity], styles: Mapping[str, str], *, lang: str = ""
+) -> MarkedText:
+    """Divide a text into entities and the parts between them.
 
     text: The text.
     entities: Its entities, which must not overlap.
-    lang: Its language, as spaCy names it.
-    RETURNS: An element `div`. Each entity is a `mark` with `data-label`, `data-start`,
-        `data-end` and `data-score`.
+    styles: The CSS classes of their labels.
+    lang: The language of the text, as spaCy names it.
     """
-    parts, done = [], 0
+    return MarkedText([*_parts(text, entities, styles)], lang)
+
+
+def _parts(
+    text: str, entities: Iterable[Entity], styles: Mapping[str, str]
+) -> Iterator[str | Mark]:
+    done = 0
     for start, end, label, score in sorted(entities, key=lambda entity: entity[:2]):
-        parts.append(text_html(text[done:start]))
-        parts.append(mark_html(text[start:end], label, score, start=start))
+        yield text[done:start]
+        yield Mark(text[start:end], label, score, styles[label], start)
         done = end
-    parts.append(text_html(text[done:]))
-    return f'<div class="text"{lang_html(lang)}>{"".join(parts)}</div>'
-
-
-def mark_html(
-    text: str,
-    label: str,
-    score: float | None,
-    *,
-    start: int = 0,
-    lang: str | None = None,
-) -> str:
-    """Convert an entity to HTML.
-
-    text: The text of the entity.
-    label: Its label.
-    score: Its probability; None if it is unknown.
-    start: Its start in the text around it.
-    lang: Its language. None: that of the parent element.
-    RETURNS: An element `mark`.
-    """
-    attributes = {
-        "data-label": label,
-        "data-start": start,
-        "data-end": start + len(text),
-        **({} if score is None else {"data-score": f"{score:.4f}"}),
-        "style": f"--hue: {hue(label)}",
-    }
-    listed = " ".join(f'{k}="{html.escape(str(v))}"' for k, v in attributes.items())
-    caption = label if score is None else f"{label} {probability_text(score)}"
-    return (
-        f"<mark {listed}{lang_html(lang)}>{text_html(text)}"
-        f'<span class="label">{text_html(caption)}</span></mark>'
-    )
-
-
-def probability_text(p: float) -> str:
-    """Format a probability with two decimals. Values that would be rounded to 0 or 1
-    become "<0.01" or ">0.99"."""
-    if 0.0 < p < 0.01:
-        return "<0.01"
-    if 0.99 < p < 1.0:
-        return ">0.99"
-    return f"{p:.2f}"
-
-
-#: Labels that often occur together have hues that are easy to distinguish.
-HUES: Mapping[str, int] = {
-    **dict.fromkeys(("NAME", "PER", "PERSON", "nr"), 265),
-    **dict.fromkeys(("ORG", "COM"), 210),
-    **dict.fromkeys(("LOC", "GPE", "CITY", "COU"), 140),
-    **dict.fromkeys(("TITLE",), 25),
-    **dict.fromkeys(("CONT",), 165),
-    **dict.fromkeys(("EDU",), 55),
-    **dict.fromkeys(("RACE",), 330),
-    **dict.fromkeys(("PRO",), 95),
-    **dict.fromkeys(("TIM", "DATE", "TIME"), 45),
-}
-
-
-def hue(label: str) -> int:
-    """Return the hue of a label, from 0 to 359, which is always the same."""
-    return HUES.get(label, crc32(label.encode("utf8", "replace")) * 137 % 360)
+    yield text[done:]

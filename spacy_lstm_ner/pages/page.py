@@ -1,81 +1,101 @@
-"""The skeleton of all pages: one HTML file, with its styles, script and data."""
+"""Templates, and the skeleton of all pages: one HTML file, with its styles, script and
+data."""
 
 import base64
 import hashlib
-import html
 import json
-from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from markupsafe import Markup, escape
+
+from . import elements
+
+_FOLDER = Path(__file__).parent
+
+#: The templates. All values are escaped, unless they are `Markup`.
+environment = Environment(
+    loader=FileSystemLoader(_FOLDER / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+environment.filters.update(
+    visible=elements.visible,
+    probability=elements.probability_text,
+    percent=elements.percent,
+    interval=elements.interval_text,
+    language=elements.language,
+)
+
 
 @cache
 def asset(name: str) -> str:
-    """Read a style sheet or script from the folder of this module."""
-    return (Path(__file__).parent / name).read_text("utf8")
+    """Read a style sheet or script from the folder `static`."""
+    return (_FOLDER / "static" / name).read_text("utf8")
 
 
 def page(
+    template: str | Template,
     title: str,
-    body: str,
     *,
-    style: str = "",
     script: str = "",
     data: Any = None,
     connect: bool = False,
-    framed: Iterable[str] = (),
+    **context: Any,
 ) -> str:
     """Return an HTML page in a single file.
 
+    template: The template, or its name. It extends base.html.
     title: The title, as text.
-    body: The content, as HTML.
-    style: Styles in addition to those of page.css.
     script: The only script that the page may run.
     data: Data for the script, as JSON in the element "data".
     connect: Whether the script may send requests to the server of the page.
-    framed: The scripts of other pages that this page shows in a frame (`srcdoc`). The
-        policies of both pages apply to them, so both must allow them.
+    context: The values that the template shows.
     RETURNS: The page.
     """
-    values = ""
-    if data is not None:
-        # "</script>" in a text must not end the element.
-        values = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-        values = _well_formed(values).replace("<", "\\u003c")
-        values = f'<script id="data" type="application/json">{values}</script>\n'
     policy = (
         "default-src 'none'; style-src 'unsafe-inline'; img-src data: blob:; "
-        f"base-uri 'none'; form-action 'none'; script-src {_hashes(script, *framed)}"
+        f"base-uri 'none'; form-action 'none'; script-src {_hash(script)}"
         + ("; connect-src 'self'" if connect else "")
     )
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<title>{html.escape(_well_formed(title))}</title>
-<style>
-{asset("page.css")}{style}</style>
-</head>
-<body>
-{_well_formed(body)}
-{values}{f"<script>{script}</script>" if script else ""}
-</body>
-</html>
-"""
+    return fragment(
+        template,
+        title=title,
+        policy=Markup(policy),
+        style=Markup(asset("style.css")),
+        script=Markup(script),
+        data=None if data is None else _json(data),
+        **context,
+    )
 
 
-def _hashes(*scripts: str) -> str:
-    digests = [hashlib.sha256(script.encode()).digest() for script in scripts if script]
-    listed = [f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests]
-    return " ".join(listed) or "'none'"
+def fragment(template: str | Template, **context: Any) -> str:
+    """Return a part of a page.
 
-
-def _well_formed(text: str) -> str:
-    """Replace surrogates, which UTF-8 cannot encode."""
+    template: The template, or its name.
+    context: The values that it shows.
+    """
+    text = environment.get_template(template).render(context)
+    # UTF-8 cannot encode surrogates.
     return text.encode("utf8", "replace").decode()
+
+
+def _json(data: Any) -> Markup:
+    """Write data as JSON for an element `script`, which "</script>" in a text must not
+    end."""
+    values = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    return Markup(values.replace("<", "\\u003c"))
+
+
+def _hash(script: str) -> str:
+    if not script:
+        return "'none'"
+    digest = hashlib.sha256(script.encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"
 
 
 def iframe(page: str, title: str, *, height: int = 640) -> str:
@@ -88,7 +108,7 @@ def iframe(page: str, title: str, *, height: int = 640) -> str:
     RETURNS: The element `iframe`.
     """
     return (
-        f'<iframe srcdoc="{html.escape(page)}" title="{html.escape(title)}" '
+        f'<iframe srcdoc="{escape(page)}" title="{escape(title)}" '
         f'sandbox="allow-scripts" width="100%" height="{height}" '
         f'style="border: 0; color-scheme: light dark"></iframe>'
     )

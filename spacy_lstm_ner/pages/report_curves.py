@@ -1,87 +1,135 @@
 """The learning curves of a report: loss, scores, learning rate and speed."""
 
-import html
 from collections import Counter
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 from ..evaluation.report import Report
 from ..evaluation.training_log import TrainingLog
 from ..util.progress import duration
-from .charts import Line, legend_key, line_chart
-from .elements import chart_html, label_html, note_html, table_html, text_html
+from .charts import Chart, Line, line_chart
 
-# Maximum number of lines in a chart.
-_MAX_LINES = 16
-_LOGGER_CONFIG = """
-[training.logger]
-@loggers = "spacy.ChainLogger.v1"
-
-[training.logger.logger1]
-@loggers = "spacy.ConsoleLogger.v3"
-progress_bar = "eval"
-
-[training.logger.logger2]
-@loggers = "spacy-lstm-ner.ReportLogger.v1"
-path = "training/log.jsonl"
-"""
+# Maximum number of lines in a chart, and of charts of types.
+_MAX_LINES, _MAX_TYPES = 8, 24
 
 
-def learning_curves(report: Report) -> str:
-    """Return the section with the learning curves, as HTML."""
+class Panel(NamedTuple):
+    """A chart with its title, and a table of its values."""
+
+    title: str
+    #: What its axis shows.
+    unit: str
+    #: The chart; None if there is one for each type.
+    chart: Chart | None
+    #: For each type its color, its last value, and its chart.
+    small: list[tuple[str, str, str, Chart]]
+    #: The number of lines that are only in the table.
+    omitted: int
+    #: The names of the lines, and their values by step.
+    names: list[str]
+    rows: list[tuple[int, list[str]]]
+
+
+class Curves(NamedTuple):
+    """The section with the learning curves."""
+
+    #: Whether there is a training log, with an evaluation.
+    has_log: bool
+    has_evaluation: bool
+    #: The name, number of texts and of steps, and duration of each pretraining.
+    pretrainings: list[tuple[str, int, int, str]]
+    #: The step of the pipeline that was saved.
+    best: int | None
+    #: Values that were the same at all steps, by name.
+    constants: dict[str, str]
+    panels: list[Panel]
+
+
+def learning_curves(report: Report, styles: Mapping[str, str]) -> Curves:
+    """Return the section with the learning curves.
+
+    report: The report.
+    styles: The CSS classes of the labels.
+    """
     log = report.log
     if log is None:
-        note = note_html(
-            "The learning curves need a training log: add the logger below to the "
-            "config, train, and pass the file to the report with "
-            "<code>--log training/log.jsonl</code>."
-        )
-        return f'{note}<pre tabindex="0">{html.escape(_LOGGER_CONFIG.strip())}</pre>'
-    if not log.evaluations:
-        note = note_html(f"{_describe_pretraining(log)}The log has no evaluation yet.")
-        return f'{note}<div class="charts">{_pretraining_chart(log)}</div>'
-    best = ""
-    if log.best:
-        best = (
-            f"The dotted line marks step {log.best['step']:,}, whose pipeline was "
-            f"saved as model-best. "
-        )
-    note = note_html(
-        f"{_describe_pretraining(log)}{best}Losses and speeds are means over the steps "
-        "since the previous point; the time for evaluation is excluded."
+        return Curves(False, False, [], None, {}, [])
+    rates = _series(log, "learn_rate")
+    constants = {}
+    if len(known := {rate for rate in rates if rate is not None}) == 1:
+        constants["learning rate"] = f"{known.pop():g}"
+    return Curves(
+        has_log=True,
+        has_evaluation=bool(log.evaluations),
+        pretrainings=[
+            (
+                line["pretraining"],
+                line["texts"],
+                line["steps"],
+                duration(line["seconds"]),
+            )
+            for line in log.pretrainings
+        ],
+        best=log.best["step"] if log.best else None,
+        constants=constants,
+        panels=[*_panels(log, report.analysis.gold, styles)],
     )
-    charts = "".join(_charts(log, report.analysis.gold))
-    return f'{note}<div class="charts">{charts}</div>'
 
 
-def _charts(log: TrainingLog, gold: Counter[str]) -> Iterator[str]:
+def _panels(
+    log: TrainingLog, gold: Counter[str], styles: Mapping[str, str]
+) -> Iterator[Panel]:
     """Yield all charts of a training.
 
     log: The log.
     gold: The number of gold entities of each type. Frequent types come first.
-    YIELDS: A chart, as HTML.
+    styles: The CSS classes of the labels.
     """
-    yield _pretraining_chart(log)
-    yield _chart(log, "loss", "Loss per step", "", _losses(log), logarithmic=True)
+    pretraining = {
+        line["pretraining"]: Line(*map(list, zip(*line["losses"], strict=True)))
+        for line in log.pretrainings
+        if line["losses"]
+    }
+    if pretraining:
+        yield _panel(
+            "Pretraining: loss per masked character", "nats", pretraining, None
+        )
+    best = log.best["step"] if log.best else None
+    steps = [line["step"] for line in log.evaluations]
+
+    def lines(series: Mapping[str, list[float | None]]) -> dict[str, Line]:
+        """The lines that have values."""
+        return {
+            name: Line(steps, values)
+            for name, values in series.items()
+            if any(value is not None for value in values)
+        }
+
+    if losses := lines(_losses(log)):
+        yield _panel("Loss per step", "", losses, best, logarithmic=True)
     names = {"F1": "f", "precision": "p", "recall": "r"}
-    scores = {n: _series(log, "scores", f"ents_{x}") for n, x in names.items()}
-    yield _chart(log, "scores", "F1, precision and recall", "percent", scores)
+    scores = lines({n: _series(log, "scores", f"ents_{x}") for n, x in names.items()})
+    if scores:
+        yield _panel("F1, precision and recall", "percent", scores, best, top=100)
+    rates = lines({"learning rate": _series(log, "learn_rate")})
+    if rates and len(set(rates["learning rate"].values) - {None}) > 1:
+        yield _panel("Learning rate", "", rates, best)
+    unit = log.header["unit"]
+    if speed := lines({f"{unit} per second": _series(log, "speed")}):
+        yield _panel(f"{unit.capitalize()} per second", "", speed, best)
     types = {
         label
         for line in log.evaluations
         for label in line["scores"].get("ents_per_type", ())
     }
-    by_type = {
-        label: _series(log, "scores", "ents_per_type", label, "f")
-        for label in sorted(types, key=lambda label: (-gold[label], label))
-    }
-    yield _chart(log, "types", "F1 by type", "percent", by_type)
-    rate = {"learning rate": _series(log, "learn_rate")}
-    yield _chart(log, "rate", "Learning rate", "rate", rate)
-    unit = log.header["unit"]
-    speed = {f"{unit} per second": _series(log, "speed")}
-    title = f"{text_html(unit).capitalize()} per second"
-    yield _chart(log, "speed", title, "", speed)
+    by_type = lines(
+        {
+            label: _series(log, "scores", "ents_per_type", label, "f")
+            for label in sorted(types, key=lambda label: (-gold[label], label))
+        }
+    )
+    if by_type:
+        yield _types_panel(by_type, scores.get("F1"), best, styles)
 
 
 def _series(log: TrainingLog, *keys: str) -> list[float | None]:
@@ -111,91 +159,50 @@ def _losses(log: TrainingLog) -> dict[str, list[float | None]]:
     }
 
 
-def _describe_pretraining(log: TrainingLog) -> str:
-    return "".join(
-        f"{label_html(line['pretraining'])} was pretrained on {line['texts']:,} texts, "
-        f"in {line['steps']:,} steps, which took {duration(line['seconds'])}. "
-        for line in log.pretrainings
-    )
-
-
-def _pretraining_chart(log: TrainingLog) -> str:
-    """The losses of pretraining; empty if there are none."""
-    lines = {
-        line["pretraining"]: Line(*map(list, zip(*line["losses"], strict=True)))
-        for line in log.pretrainings
-        if line["losses"]
-    }
-    if not lines:
-        return ""
-    title = "Pretraining: loss per masked character"
-    description = f"Chart: {title} by step. A table of the values follows."
-    return _draw("pretraining", title, description, "nats", lines)
-
-
-def _chart(
-    log: TrainingLog,
-    name: str,
+def _panel(
     title: str,
     unit: str,
-    lines: dict[str, list[float | None]],
+    lines: Mapping[str, Line],
+    best: int | None,
     *,
     logarithmic: bool = False,
-) -> str:
-    """A chart of values at each evaluation; empty if there are none."""
-    if not any(value is not None for values in lines.values() for value in values):
-        return ""
-    steps = [line["step"] for line in log.evaluations]
-    return _draw(
-        name,
-        title,
-        f"Chart: {title} by training step. A table of the values follows.",
-        unit,
-        {line: Line(steps, values) for line, values in lines.items()},
-        best=log.best["step"] if log.best else None,
-        logarithmic=logarithmic,
-    )
+    top: float | None = None,
+) -> Panel:
+    shown = dict([*lines.items()][:_MAX_LINES])
+    chart = line_chart(shown, best=best, logarithmic=logarithmic, top=top)
+    return Panel(title, unit, chart, [], len(lines) - len(shown), *_table(lines))
 
 
-def _draw(
-    name: str,
-    title: str,
-    description: str,
-    unit: str,
-    lines: dict[str, Line],
-    *,
-    best: int | None = None,
-    logarithmic: bool = False,
-) -> str:
-    """A chart with its legend and a table of its values."""
-    shown = list(lines)[:_MAX_LINES]
-    svg = line_chart(
-        name,
-        description,
-        [lines[line] for line in shown],
-        best=best,
-        unit=unit,
-        logarithmic=logarithmic,
-    )
-    legend = ""
-    if len(lines) > 1:
-        entries = (
-            f"<li>{legend_key(i)}{label_html(line)}</li>"
-            for i, line in enumerate(shown)
-        )
-        more = len(lines) - len(shown)
-        rest = f"<li>and {more:,} more: see the values</li>" if more else ""
-        legend = f'<ul class="legend">{"".join(entries)}{rest}</ul>'
+def _types_panel(
+    lines: Mapping[str, Line],
+    overall: Line | None,
+    best: int | None,
+    styles: Mapping[str, str],
+) -> Panel:
+    """A small chart for each type, with the line of all types behind it."""
+    small = []
+    for label, line in [*lines.items()][:_MAX_TYPES]:
+        both = {**({"": overall} if overall else {}), label: line}
+        style = styles.get(label, "c0")
+        chart = line_chart(both, best=best, top=100, styles={"": "all", label: style})
+        at_best = [
+            v for step, v in zip(*line, strict=True) if step == best or best is None
+        ]
+        last = at_best[-1] if at_best else None
+        small.append((label, style, "–" if last is None else f"{last:.0f}", chart))
+    omitted = len(lines) - len(small)
+    return Panel("F1 by type", "percent", None, small, omitted, *_table(lines))
+
+
+def _table(
+    lines: Mapping[str, Line],
+) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """The names of lines, and their values by step."""
     columns = [dict(zip(*line, strict=True)) for line in lines.values()]
-    table = table_html(
-        ["Step", *map(label_html, lines)],
-        (
-            [f"{step:,}", *(_number(column.get(step)) for column in columns)]
-            for step in sorted({step for line in lines.values() for step in line.steps})
-        ),
-    )
-    return chart_html(title, svg, legend, table)
+    steps = sorted({step for line in lines.values() for step in line.steps})
+    rows = [(step, [_number(one.get(step)) for one in columns]) for step in steps]
+    return [*lines], rows
 
 
 def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:,.6g}"
+    return "–" if value is None else f"{value:,.4g}"

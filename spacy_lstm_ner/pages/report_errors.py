@@ -1,6 +1,9 @@
 """The errors in a report: confusion matrix, calibration, most confident errors and
 label issues."""
 
+from collections.abc import Mapping
+from typing import NamedTuple
+
 from ..evaluation.excerpt import make_excerpt
 from ..evaluation.label_issues import LabelIssue
 from ..evaluation.matching import ERROR_KINDS, EntityError
@@ -14,11 +17,11 @@ from ..evaluation.report import (
     entity_calibration,
     most_confident_errors,
 )
-from ..evaluation.scorer import expected_calibration_error
+from ..evaluation.scorer import CalibrationBin, expected_calibration_error
 from ..tags import Span
-from .charts import calibration_chart
-from .elements import chart_html, label_html, note_html, percent, table_html
-from .entities import entities_html, probability_text
+from .charts import CalibrationPoint, calibration_points
+from .elements import probability_text
+from .entities import MarkedText, marked_text
 
 # Maximum numbers of items.
 _MAX_ERRORS, _MAX_LABEL_ISSUES = 30, 10
@@ -26,142 +29,165 @@ _MAX_ERRORS, _MAX_LABEL_ISSUES = 30, 10
 _MAX_KINDS = 4
 # Maximum number of characters before and after entities, and of the entities.
 _CONTEXT, _MAX_LENGTH = 60, 160
+# A calibration curve of fewer bins is not drawn.
+_MIN_BINS = 3
+
+Styles = Mapping[str, str]
 
 
-def confusion(report: Report) -> str:
-    """Return the section with the confusion matrix, as HTML."""
-    analysis = report.analysis
-    counts = confusion_matrix(analysis)
+class Cell(NamedTuple):
+    """A number in the confusion matrix."""
+
+    n: int
+    #: "correct" or "wrong", and the strength of its color; empty for 0.
+    kind: str = ""
+    shade: str = ""
+
+
+class Confusion(NamedTuple):
+    """The confusion matrix: the labels, a row for each of them with its cells and their
+    sum, and the row of spurious entities."""
+
+    labels: list[str]
+    rows: list[tuple[str, list[Cell], int]]
+    spurious: list[Cell]
+    n_spurious: int
+
+
+class Calibration(NamedTuple):
+    """The calibration of the probabilities."""
+
+    #: The expected calibration error, in points of 100.
+    error: str
+    curve: list[CalibrationBin]
+    #: Empty if there are too few bins for a chart.
+    points: list[CalibrationPoint]
+
+
+class Side(NamedTuple):
+    """The gold or the predicted entities at a place."""
+
+    name: str
+    #: The entities in their context; None if there are none.
+    text: MarkedText | None
+    #: The probability that there are none, if it is known.
+    probability: str | None
+
+
+class Comparison(NamedTuple):
+    """A place where annotation and prediction differ."""
+
+    #: Labels and kinds of errors; empty for a label issue.
+    kinds: list[tuple[str, str]]
+    #: Whether there are more.
+    has_more: bool
+    #: The number of the record.
+    number: int
+    sides: list[Side]
+
+
+class Comparisons(NamedTuple):
+    """Places, and the numbers of all errors and of all places."""
+
+    shown: list[Comparison]
+    n_errors: int
+    n_places: int
+
+
+def confusion(report: Report) -> Confusion:
+    """Return the confusion matrix of a report."""
+    counts = confusion_matrix(report.analysis)
     labels = sorted({x for pair in counts for x in pair if isinstance(x, str)})
     columns: list[str | int] = [*labels, BOUNDARY, MISSED]
-    header = ["Gold", *map(label_html, labels), "wrong boundary", "missed", "all"]
     rows = []
     for label in labels:
-        total = analysis.gold[label]
+        total = report.analysis.gold[label]
         cells = [
-            _shaded(counts[label, column], total, correct=label == column)
+            _cell(counts[label, column], total, correct=label == column)
             for column in columns
         ]
-        rows.append([label_html(label), *cells, f"{total:,}"])
+        rows.append((label, cells, total))
     spurious = [counts[SPURIOUS, label] for label in labels]
     total = sum(spurious)
-    cells = [_shaded(n, total, correct=False) for n in spurious]
-    rows.append(["spurious", *cells, "", "", f"{total:,}"])
-    note = note_html(
-        "Rows are the types of gold entities, columns the predicted types. An entity "
-        "counts as wrong boundary if its type was predicted for an overlapping span, "
-        "and as another type if that was predicted for its span or an overlapping one. "
-        "The last row counts predicted entities that match no gold entity. The color "
-        "is the fraction of the row; for errors its square root, so that rare ones can "
-        "be seen."
-    )
-    return f'<div class="confusion">{table_html(header, rows)}</div>{note}'
+    cells = [_cell(n, total, correct=False) for n in spurious]
+    return Confusion(labels, rows, cells, total)
 
 
-def _shaded(n: int, total: int, *, correct: bool) -> str:
-    fraction = n / total if total else 0.0
+def _cell(n: int, total: int, *, correct: bool) -> Cell:
     if not n:
-        return '<span class="none">0</span>'
-    kind = "correct" if correct else "wrong"
+        return Cell(0)
+    fraction = n / total if total else 0.0
+    # The square root, so that rare errors can be seen.
     shade = fraction if correct else fraction**0.5
-    return f'<span class="shade {kind}" style="--shade: {shade:.3f}">{n:,}</span>'
+    return Cell(n, "correct" if correct else "wrong", f"{shade:.3f}")
 
 
-def calibration(report: Report) -> str:
-    """Return the section with the calibration curve, as HTML."""
+def calibration(report: Report) -> Calibration | None:
+    """Return the calibration of the probabilities; None without probabilities."""
     curve = entity_calibration(report.analysis)
     if not curve:
-        return note_html(
-            "The pipeline has no probabilities, because it has no component lstm_ner."
-        )
-    error = percent(expected_calibration_error(curve))
-    description = (
-        "Chart: the fraction of entities that is correct, by probability, and the "
-        "number of entities. A table of the values follows."
-    )
-    table = table_html(
-        ["Probability", "entities", "mean probability", "fraction correct"],
-        (
-            [
-                f"{one.low:.1f} to {one.high:.1f}",
-                f"{one.size:,}",
-                f"{one.mean_probability:.3f}",
-                f"{one.fraction_correct:.3f}",
-            ]
-            for one in curve
-        ),
-    )
-    svg = calibration_chart("calibration", description, curve)
-    chart = chart_html("Fraction correct by probability", svg, "", table)
-    note = note_html(
-        "Bars show the fraction of entities that is correct; dots show the same at the "
-        "mean probability of the bin. On the dotted line, the calibration is perfect; "
-        "below it, probabilities are too high. The expected calibration error is "
-        f"{error}%."
-    )
-    return chart + note
+        return None
+    error = expected_calibration_error(curve) or 0.0
+    points = calibration_points(curve) if len(curve) >= _MIN_BINS else []
+    return Calibration(points_text(error), curve, points)
 
 
-def confident_errors(report: Report) -> str:
-    """Return the section with the most confident errors, as HTML."""
-    analysis = report.analysis
-    # Errors that overlap are shown once, at the position of the most confident one.
+def points_text(difference: float) -> str:
+    """Format a difference of fractions in points of 100."""
+    return f"{100 * difference:.0f}" if difference >= 0.01 else "less than 1"
+
+
+def confident_errors(report: Report, styles: Styles) -> Comparisons:
+    """Return the most confident errors. Errors that overlap are shown once, at the
+    position of the most confident one.
+
+    report: The report.
+    styles: The CSS classes of the labels.
+    """
     places: dict[tuple[int, int, int], list[EntityError]] = {}
     regions: dict[int, list[Span]] = {}
-    for error in most_confident_errors(analysis):
+    for error in most_confident_errors(report.analysis):
         number = error.record.number
         if number not in regions:
             regions[number] = _regions(error.record)
         place = _widened(error.entity, regions[number])
         places.setdefault((number, *place), []).append(error)
-    if not places:
-        return note_html("There are no errors.")
-    shown = list(places.items())[:_MAX_ERRORS]
-    order = (
-        "the most confident ones"
-        if analysis.has_probabilities
-        else "the first ones in the data, because the pipeline has no probabilities"
-    )
-    note = note_html(
-        f"{len(analysis.errors):,} errors in {len(places):,} places, of which "
-        f"{len(shown):,} are shown: {order}. Numbers are probabilities."
-    )
-    items = (
-        _error_html(start, end, errors, report.lang)
-        for (_, start, end), errors in shown
-    )
-    return f"{note}<ol>{''.join(items)}</ol>"
+    shown = [
+        _errors_at(start, end, errors, report.lang, styles)
+        for (_, start, end), errors in [*places.items()][:_MAX_ERRORS]
+    ]
+    return Comparisons(shown, len(report.analysis.errors), len(places))
 
 
-def _error_html(start: int, end: int, errors: list[EntityError], lang: str) -> str:
+def _errors_at(
+    start: int, end: int, errors: list[EntityError], lang: str, styles: Styles
+) -> Comparison:
     """Errors that overlap."""
-    kinds = [f"{label_html(e.entity.label)}, {ERROR_KINDS[e.kind]}" for e in errors]
-    kinds = list(dict.fromkeys(kinds))
-    if len(kinds) > _MAX_KINDS:
-        kinds[_MAX_KINDS:] = ["and others"]
+    kinds = dict.fromkeys((e.entity.label, ERROR_KINDS[e.kind]) for e in errors)
     p = errors[0].p_gold, errors[0].p_predicted
-    return _comparison(errors[0].record, start, end, p, "; ".join(kinds), lang)
+    compared = _comparison(errors[0].record, start, end, p, lang, styles)
+    return compared._replace(
+        kinds=[*kinds][:_MAX_KINDS], has_more=len(kinds) > _MAX_KINDS
+    )
 
 
-def label_issues(report: Report) -> str:
-    """Return the section with the label issues, as HTML; empty if there are none."""
+def label_issues(report: Report, styles: Styles) -> Comparisons | None:
+    """Return the label issues; None if there are none, or they are unknown.
+
+    report: The report.
+    styles: The CSS classes of the labels.
+    """
     issues = report.analysis.label_issues
     if not report.analysis.has_probabilities or not issues:
-        return ""
-    note = note_html(
-        f"{min(len(issues), _MAX_LABEL_ISSUES):,} of {len(issues):,}: annotation that "
-        "is probably wrong, because its probability is very low. <code>python -m spacy "
-        "lstm-ner errors</code> lists all of them, and compares the annotation with "
-        "the training data."
-    )
-    items = (_issue_html(issue, report.lang) for issue in issues[:_MAX_LABEL_ISSUES])
-    return f"{note}<ol>{''.join(items)}</ol>"
+        return None
+    shown = [_issue(one, report.lang, styles) for one in issues[:_MAX_LABEL_ISSUES]]
+    return Comparisons(shown, len(issues), len(issues))
 
 
-def _issue_html(issue: LabelIssue, lang: str) -> str:
+def _issue(issue: LabelIssue, lang: str, styles: Styles) -> Comparison:
     place = _widened((issue.start, issue.end), _regions(issue.record))
     p = issue.record.p.get(no_entity((issue.start, issue.end)))
-    return _comparison(issue.record, *place, (p, p), "", lang)
+    return _comparison(issue.record, *place, (p, p), lang, styles)
 
 
 def _comparison(
@@ -169,15 +195,15 @@ def _comparison(
     start: int,
     end: int,
     p_no_entity: tuple[float | None, float | None],
-    title: str,
     lang: str,
-) -> str:
+    styles: Styles,
+) -> Comparison:
     """The gold and the predicted entities in a part of a text.
 
     p_no_entity: The probabilities to show if there is no gold entity, and if there is
         no predicted one.
     """
-    rows = []
+    sides = []
     for name, entities, p in zip(
         ("annotated", "predicted"),
         (record.gold, record.predicted),
@@ -185,13 +211,9 @@ def _comparison(
         strict=True,
     ):
         found = overlapping(entities, (start, end))
-        if found:
-            shown = _excerpt_html(record, found, start, end, lang)
-        else:
-            shown = "nothing" if p is None else f"nothing, {probability_text(p)}"
-        rows.append(f"<dt>{name}</dt><dd>{shown}</dd>")
-    title = " · ".join(part for part in (title, f"record {record.number:,}") if part)
-    return f"<li><h3>{title}</h3><dl>{''.join(rows)}</dl></li>"
+        text = _excerpt(record, found, start, end, lang, styles) if found else None
+        sides.append(Side(name, text, None if p is None else probability_text(p)))
+    return Comparison([], False, record.number, sides)
 
 
 def _regions(record: Record) -> list[Span]:
@@ -213,9 +235,9 @@ def _widened(place: tuple, regions: list[Span]) -> tuple[int, int]:
     return min(place[0], found[0].start), max(place[1], found[-1].end)
 
 
-def _excerpt_html(
-    record: Record, spans: list[Span], start: int, end: int, lang: str
-) -> str:
+def _excerpt(
+    record: Record, spans: list[Span], start: int, end: int, lang: str, styles: Styles
+) -> MarkedText:
     """Entities in their context."""
     excerpt = make_excerpt(
         record.text, start, end, context=_CONTEXT, max_length=_MAX_LENGTH
@@ -225,8 +247,9 @@ def _excerpt_html(
         for s in spans
     ]
     # Entities inside the omitted part are empty.
-    return entities_html(
+    return marked_text(
         excerpt.text,
         [entity for entity in entities if entity[0] < entity[1]],
+        styles,
         lang=lang,
     )

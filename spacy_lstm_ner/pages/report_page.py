@@ -1,8 +1,9 @@
-"""The page of a report: its sections, the summary and the config."""
+"""The page of a report: its figures, the scores by type, and the other sections."""
 
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..evaluation.report import (
     Report,
@@ -11,21 +12,46 @@ from ..evaluation.report import (
     score_intervals,
     scores_by_type,
 )
+from ..evaluation.report_summary import summarize
 from ..evaluation.scorer import expected_calibration_error
 from ..util.atomic import atomic_write
 from ..util.progress import duration
-from .charts import require_matplotlib
-from .elements import (
-    interval_html,
-    label_html,
-    note_html,
-    percent,
-    table_html,
-    text_html,
-)
-from .page import asset, page
+from .colors import label_styles
+from .elements import interval_text, percent
+from .page import page
 from .report_curves import learning_curves
-from .report_errors import calibration, confident_errors, confusion, label_issues
+from .report_errors import (
+    calibration,
+    confident_errors,
+    confusion,
+    label_issues,
+    points_text,
+)
+
+
+class Figure(NamedTuple):
+    """A key figure."""
+
+    name: str
+    value: str
+    #: Its interval, or another addition; empty: none.
+    note: str = ""
+
+
+class Score(NamedTuple):
+    """The scores of a type."""
+
+    #: The label; empty for all types.
+    label: str
+    style: str
+    n: int
+    #: Precision, recall and F1 in percent, and the interval of F1.
+    prf: list[str]
+    interval: str
+    #: F1 and the limits of its interval in percent; None if there are none.
+    drawn: tuple[float, float, float] | None
+    #: Precision, recall and F1 on test data.
+    on_test: list[str]
 
 
 def write_report(
@@ -47,9 +73,7 @@ def write_report(
     metrics: The scores on test data, written by `evaluate`.
     progress: Whether to show a progress bar if it takes long.
     RAISES (OSError, ValueError): If the pipeline or a file cannot be used.
-    RAISES (ImportError): If matplotlib is not installed.
     """
-    require_matplotlib()
     report = make_report(model, data, log=log, metrics=metrics, progress=progress)
     html = report_page(report)
     with atomic_write(output) as new:
@@ -62,73 +86,90 @@ def report_page(report: Report) -> str:
     report: The content of the report.
     RETURNS: The page.
     """
-    sections = {
-        "Learning curves": learning_curves(report),
-        "Confusion matrix": confusion(report),
-        "Calibration": calibration(report),
-        "Most confident errors": confident_errors(report),
-        "Label issues": label_issues(report),
-        "Config": _config(report),
-        "Versions": _versions(report),
-    }
-    body = [f"<h1>{text_html(report.pipeline)}</h1>", _summary(report)]
-    body += [
-        f"<section><h2>{title}</h2>\n{section}\n</section>"
-        for title, section in sections.items()
-        if section
-    ]
+    styles = label_styles(_labels(report))
+    intervals = score_intervals(report.analysis)
     return page(
+        "report.html",
         f"{report.pipeline} on {report.data}",
-        "\n".join(body),
-        style=asset("charts.css") + asset("report.css"),
+        report=report,
+        analysis=report.analysis,
+        date=_today(),
+        summary=summarize(report),
+        figures=_figures(report, intervals),
+        scores=(scores := _scores(report, intervals, styles)),
+        axis_start=_axis_start(scores),
+        curves=learning_curves(report, styles),
+        confusion=confusion(report),
+        calibration=calibration(report),
+        errors=confident_errors(report, styles),
+        issues=label_issues(report, styles),
+        trained_with=report.log.header["versions"] if report.log else {},
+        styles=styles,
     )
 
 
-def _summary(report: Report) -> str:
+def _today() -> str:
+    today = date.today()
+    return f"{today.day} {today:%B %Y}"
+
+
+def _labels(report: Report) -> set[str]:
+    """All labels of the pipeline, of the data, and of the training log."""
+    labels = {*report.labels, *report.analysis.gold}
+    for record in report.analysis.records:
+        labels.update(span.label for span in record.predicted)
+    if report.log:
+        for line in report.log.evaluations:
+            labels.update(line["scores"].get("ents_per_type", ()))
+    labels.update((report.test_scores or {}).get("ents_per_type") or ())
+    return labels
+
+
+def _figures(report: Report, intervals: dict[str, Any]) -> list[Figure]:
+    """The key figures."""
     analysis, log = report.analysis, report.log
     overall = scores_by_type(analysis)[""]
-    data = text_html(Path(report.data).stem)
-    intervals = score_intervals(analysis)
-    facts = {f"F1 on {data}": _with_interval(overall.fscore, intervals["f"])}
+    # The name of the data set is in the heading of the page.
+    data = report.data.rpartition(", ")[2]
+    figures = [_score_figure(f"F1 on {data}", overall.fscore, intervals["f"])]
     if report.test_scores:
         # Scores of earlier versions have no intervals.
         on_test = (report.test_scores.get("ents_intervals") or {}).get("f")
-        facts["F1 on test"] = _with_interval(report.test_scores["ents_f"], on_test)
+        figures.append(
+            _score_figure("F1 on test data", report.test_scores["ents_f"], on_test)
+        )
     if curve := entity_calibration(analysis):
-        error = expected_calibration_error(curve)
-        facts["expected calibration error"] = f"{percent(error)}%"
+        error = points_text(expected_calibration_error(curve) or 0.0)
+        unit = "points" if error.isdigit() and error != "1" else "point"
+        figures.append(Figure("calibration error", error, f"{unit} of 100"))
     if log and log.best:
         last = log.evaluations[-1]
-        facts |= {
-            "best step": f"{log.best['step']:,} of {last['step']:,}",
-            "epochs": f"{last['epoch'] + 1:,}",
-            "training time": duration(last["seconds"]),
-        }
+        figures.append(
+            Figure(
+                "training time",
+                duration(last["seconds"]),
+                f"{last['epoch'] + 1:,} epochs",
+            )
+        )
         if log.pretrainings:
             seconds = sum(line["seconds"] for line in log.pretrainings)
-            facts["of which pretraining"] = duration(seconds)
-    listed = "".join(
-        f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in facts.items()
-    )
-    evaluated = note_html(
-        f"Evaluated on {text_html(report.data)}: {len(analysis.records):,} records, "
-        f"{analysis.gold.total():,} entities."
-    )
-    table = _score_table(report, intervals)
-    return f'{evaluated}<dl class="facts">{listed}</dl>\n{table}'
+            figures.append(Figure("of which pretraining", duration(seconds)))
+        figures.append(
+            Figure("best step", f"{log.best['step']:,}", f"of {last['step']:,}")
+        )
+    return figures
 
 
-def _with_interval(score: float, interval: Sequence[float] | None) -> str:
-    """A score in percent, and its interval if it has one."""
-    text = f"{percent(score, interval)}%"
-    if (limits := interval_html(interval)) != "–":
-        text += f" ({limits})"
-    return text
+def _score_figure(name: str, score: float, interval: Sequence[float] | None) -> Figure:
+    limits = interval_text(interval)
+    return Figure(name, f"{percent(score, interval)}%", "" if limits == "–" else limits)
 
 
-def _score_table(report: Report, intervals: dict[str, Any]) -> str:
+def _scores(
+    report: Report, intervals: dict[str, Any], styles: dict[str, str]
+) -> list[Score]:
     """Precision, recall and F1 by type, on the data and on test data, with as many
-    decimals as their intervals allow.
+    decimals as their intervals allow; the frequent types first, all of them last.
 
     intervals: The intervals on the data.
     """
@@ -139,57 +180,46 @@ def _score_table(report: Report, intervals: dict[str, Any]) -> str:
     on_data = scores_by_type(report.analysis)
     gold = report.analysis.gold
     rows = []
-    for label in (*sorted({*on_data, *on_test} - {""}), ""):
-        row = [
-            label_html(label) if label else "all",
-            f"{gold[label] if label else gold.total():,}",
-        ]
+    labels = {*on_data, *on_test} - {""}
+    for label in (*sorted(labels, key=lambda x: (-gold[x], x)), ""):
         prf = on_data.get(label)
-        scores = (prf.precision, prf.recall, prf.fscore) if prf else [None] * 3
+        values = (prf.precision, prf.recall, prf.fscore) if prf else [None] * 3
         limits = _of_type(intervals, label)
-        row += [
-            percent(score, limits.get(x))
-            for x, score in zip("prf", scores, strict=True)
-        ]
-        row.append(interval_html(limits.get("f")))
-        if test_scores:
-            found, limits = on_test.get(label) or {}, _of_type(test_intervals, label)
-            row += [percent(found.get(x), limits.get(x)) for x in "prf"]
-        rows.append(row)
-    header = ["Type", "entities", "P", "R", "F1", "95% interval"]
-    if test_scores:
-        header += ["P on test", "R on test", "F1 on test"]
-    note = note_html(
-        f"95% intervals: bootstrap over {len(report.analysis.records):,} records. "
-        f"Trainings with other seeds may differ by more."
-    )
-    table = table_html(header, rows, caption="Precision, recall and F1 in percent")
-    return table + note
+        drawn = None
+        if prf and "f" in limits:
+            low, high = limits["f"]
+            drawn = 100 * prf.fscore, 100 * low, 100 * high
+        found, test_limits = on_test.get(label) or {}, _of_type(test_intervals, label)
+        rows.append(
+            Score(
+                label,
+                styles.get(label, ""),
+                gold[label] if label else gold.total(),
+                [percent(value, _widest(limits)) for value in values],
+                interval_text(limits.get("f")),
+                drawn,
+                [percent(found.get(x), _widest(test_limits)) for x in "prf"]
+                if test_scores
+                else [],
+            )
+        )
+    return rows
+
+
+def _widest(limits: dict[str, Any]) -> Sequence[float] | None:
+    """The widest interval of precision, recall and F1, which decides how many decimals
+    all three have; None if there is none."""
+    known = [limits[x] for x in "prf" if limits.get(x)]
+    return max(known, key=lambda one: one[1] - one[0], default=None)
+
+
+def _axis_start(scores: list[Score]) -> int:
+    """Where the axis of intervals begins, so that they can be told apart."""
+    lowest = min((row.drawn[1] for row in scores if row.drawn), default=0.0)
+    return max(start for start in (0, 50, 80) if start <= lowest or start == 0)
 
 
 def _of_type(intervals: dict[str, Any], label: str) -> dict[str, Any]:
     """The intervals of a label; "": of all."""
     found = intervals.get("per_type", {}).get(label) if label else intervals
     return found or {}
-
-
-def _config(report: Report) -> str:
-    return (
-        "<details><summary>All settings</summary>"
-        f'<pre tabindex="0">{text_html(report.config.strip())}</pre></details>'
-    )
-
-
-def _versions(report: Report) -> str:
-    now = report.versions
-    then: dict[str, Any] = report.log.header["versions"] if report.log else {}
-    header = ["", *(["training"] if then else []), "this report"]
-    rows = [
-        [
-            text_html(name),
-            *([text_html(str(then.get(name, "–")))] if then else []),
-            text_html(now.get(name, "–")),
-        ]
-        for name in {**now, **then}
-    ]
-    return table_html(header, rows)

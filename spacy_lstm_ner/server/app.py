@@ -1,7 +1,7 @@
 """The web application: the routes of the API and of its pages.
 
     POST /entities      {"text": "…"} or {"texts": ["…"]} → the entities
-    POST /gates         {"text": "…", "why": false} → the gates, as a page
+    POST /gates         {"text": "…", "why": false} → the gates, as a part of the page
     GET  /              a page to try out the pipeline
     GET  /health        whether the server runs
     GET  /ready         whether it accepts requests
@@ -9,9 +9,10 @@
     GET  /openapi.json  this API in the OpenAPI format
     GET  /docs          the same as a page
 
-Errors are sent as {"error": "…"}. Starlette's `Router` dispatches to endpoints that are
-ASGI applications themselves: with its `Request`, `Response` and middleware, the server
-would need twice the time for each request.
+Errors are sent as {"error": "…"}, and to browsers that open a page as a page.
+Starlette's `Router` dispatches to endpoints that are ASGI applications themselves: with
+its `Request`, `Response` and middleware, the server would need twice the time for each
+request.
 """
 
 import asyncio
@@ -26,6 +27,7 @@ from starlette.routing import Route, Router
 
 from ..exceptions import Cancelled, RequestError
 from ..pages.api_page import api_page
+from ..pages.error_page import error_page
 from .body import parse_json_object, read_body, to_json
 from .checks import RequestChecks, check_json_type
 from .jobs import Job, QueueFull, WorkerClosed
@@ -139,7 +141,11 @@ class Application:
         """Send an error. A client that is still sending may go on for a moment: if the
         connection were closed with unread data, it could not read the response."""
         is_sending = not scope.get("is_complete") and not _expects_continue(scope)
-        await self._send(scope, send, _as_answer(error), more=is_sending)
+        answer = _as_answer(error)
+        if _is_for_page(scope):
+            html = error_page(error.status, str(error), has_start=self._settings.page)
+            answer = answer._replace(body=html.encode(), content_type=_HTML)
+        await self._send(scope, send, answer, more=is_sending)
         if is_sending:
             with suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(_discard(receive), _LINGER_SECONDS)
@@ -191,7 +197,7 @@ class Application:
         if not isinstance(text, str) or not isinstance(why, bool):
             raise RequestError('"text" must be a string, and "why" true or false.')
         job = self._pipeline.gates(text, why=why)
-        return Answer(to_json({"page": await self._result(job, receive)}))
+        return Answer(to_json((await self._result(job, receive))._asdict()))
 
     async def _page(self, scope: Scope, receive: Receive) -> Answer:
         return Answer((self._pipeline.page or "").encode(), _HTML)
@@ -334,6 +340,13 @@ async def _disconnected(receive: Receive) -> None:
     """Wait until the client has disconnected."""
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+def _is_for_page(scope: Scope) -> bool:
+    """Return whether a browser opens an address, and does not send a request from a
+    script."""
+    accepted = (value for name, value in scope["headers"] if name == b"accept")
+    return scope["method"] == "GET" and any(b"text/html" in value for value in accepted)
 
 
 def _as_answer(error: RequestError) -> Answer:

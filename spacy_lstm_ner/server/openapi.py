@@ -71,7 +71,7 @@ def openapi(settings: Settings) -> dict[str, Any]:
         "info": {
             "title": "spacy-lstm-ner",
             "description": "Named-entity recognition. Errors are sent as an object "
-            "with the reason in “error”.",
+            "with the reason in 'error'.",
             "version": dict(installed())["spacy-lstm-ner"],
         },
         "paths": paths,
@@ -178,6 +178,6 @@ def _schemas(settings: Settings) -> dict[str, Any]:
                 "description": "Probability; null if the pipeline has none",
             },
         ),
-        "Status": _object(status={"type": "string", "description": "“ok” or “ready”"}),
+        "Status": _object(status={"type": "string", "description": "'ok' or 'ready'"}),
         "Error": _object(error={"type": "string", "description": "The reason"}),
     }

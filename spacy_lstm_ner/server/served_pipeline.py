@@ -10,14 +10,17 @@ from typing import Any, TypeVar
 from spacy.language import Language
 from spacy.tokens import Doc
 
+from ..data.corpus import read_examples
 from ..exceptions import RequestError
 from ..interpret import explain, open_gates
-from ..pages.demo_page import demo_page
-from ..pages.gates_page import MAX_ATTRIBUTED, MAX_UNITS, gates_page
+from ..pages.demo_page import Demo, demo_page
+from ..pages.gates_page import MAX_ATTRIBUTED, MAX_UNITS, GatesView, gates_view
 from ..pipeline import predicted_entities, recognizers
+from ..pipeline.description import entity_labels, language_name, pipeline_title
 from ..prediction.rows import entity_dicts
 from ..util.cancellation import checkpoint
 from ..util.text import escaped
+from .examples import TEXTS, choose_examples
 from .jobs import Job, Worker
 from .settings import Settings
 
@@ -29,6 +32,8 @@ _MAX_FILE = 20_000_000
 # Maximum number of characters that are processed without a checkpoint. Requests with
 # more are long jobs, which shorter ones may overtake.
 _BATCH = 10_000
+# Maximum number of records among which examples are chosen.
+_MAX_EXAMPLES = 500
 
 # It has entities of both types of the default data set.
 _EXAMPLE = """王芳，女，汉族，中国国籍，硕士学历，现任公司副总经理。
@@ -90,13 +95,13 @@ class ServedPipeline:
             return Job(lambda: self._find(texts), items=texts, size=size)
         return Job(lambda: self._find_in_batches(texts), long=True)
 
-    def gates(self, text: str, *, why: bool) -> Job[str]:
+    def gates(self, text: str, *, why: bool) -> Job[GatesView]:
         """A job that draws the gates of the LSTM on a text.
 
         text: The text.
         why: Also explain why its entities are predicted.
-        RETURNS: The job. Its result is an HTML page. It raises a `RequestError` if the
-            pipeline has no gates.
+        RETURNS: The job. Its result is a part of the page. It raises a `RequestError`
+            if the pipeline has no gates.
         RAISES (RequestError): If the text is empty or too long.
         """
         if not text:
@@ -128,20 +133,34 @@ class ServedPipeline:
         self._find(["一"])  # the first call takes longer
         if self._settings.page:
             self.page = demo_page(
-                name="{lang}_{name} {version}".format_map(nlp.meta),
-                components=nlp.pipe_names,
-                # "xx" is not a language but spaCy's code for several languages.
-                lang="" if nlp.lang in (None, "xx") else nlp.lang,
-                example=_EXAMPLE if nlp.lang == "zh" else "",
-                threshold=threshold,
-                limits={
-                    "text": self._settings.characters,
-                    "gates": MAX_GATES,
-                    "why": MAX_WHY,
-                    "file": _MAX_FILE,
-                },
-                no_gates=self._gates_error(),
+                Demo(
+                    title=pipeline_title(nlp),
+                    description=nlp.meta["description"],
+                    language=language_name(nlp),
+                    lang=nlp.lang or "",
+                    components=nlp.pipe_names,
+                    labels=entity_labels(nlp),
+                    text=_EXAMPLE if nlp.lang == "zh" else "",
+                    examples=self._examples(),
+                    threshold=threshold,
+                    limits={
+                        "text": self._settings.characters,
+                        "gates": MAX_GATES,
+                        "why": MAX_WHY,
+                        "file": _MAX_FILE,
+                    },
+                    no_gates=self._gates_error(),
+                )
             )
+
+    def _examples(self) -> list[tuple[str, str]]:
+        """A text for each label, from the file of the settings or made up."""
+        nlp, file = self._nlp, self._settings.examples
+        texts: Iterable[str] = TEXTS.get(nlp.lang or "", ())
+        if file is not None:
+            read = read_examples(file, nlp, limit=_MAX_EXAMPLES)
+            texts = (example.reference.text for example in read)
+        return choose_examples(texts, self._find, entity_labels(nlp))
 
     def _gates_error(self) -> str | None:
         """Return why the pipeline has no gates to draw; None if it has."""
@@ -164,15 +183,15 @@ class ServedPipeline:
             found += self._find(batch)
         return found
 
-    def _draw(self, text: str, *, why: bool) -> str:
-        def draw() -> str:
+    def _draw(self, text: str, *, why: bool) -> GatesView:
+        def draw() -> GatesView:
             try:
                 gates = open_gates(self._nlp, text)
             except ValueError as error:
                 raise RequestError(str(error)) from None
             checkpoint()
             explanation = explain(self._nlp, text) if why else None
-            return gates_page(gates, explanation=explanation)
+            return gates_view(gates, explanation=explanation)
 
         return self._in_memory_zone(draw)
 

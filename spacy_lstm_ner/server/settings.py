@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,8 @@ class Settings:
     allowed_hosts: tuple[str, ...] = ()
     #: Whether to offer the page, and what only the page needs.
     page: bool = True
+    #: Annotated data from which the page chooses its examples. None: made-up texts.
+    examples: Path | None = None
     #: Whether to set the thresholds of the pipeline to 0.
     all_entities: bool = False
     #: Seconds within which a request must be received completely.

@@ -124,7 +124,7 @@ def test_equal_pipelines_do_not_differ():
 
 
 @pytest.mark.parametrize(
-    ("width", "n"), [(0.2, 0), (0.101, 0), (0.05, 1), (0.011, 1), (0.005, 2), (0, 0)]
+    ("width", "n"), [(0.2, 0), (0.041, 0), (0.03, 1), (0.011, 1), (0.005, 2), (0, 0)]
 )
 def test_decimals(width, n):
     assert decimals(Interval(0.5, 0.5 + width)) == n

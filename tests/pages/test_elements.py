@@ -1,36 +1,32 @@
-"""Small parts of pages."""
+"""Text and numbers in the form in which pages show them."""
 
-from spacy_lstm_ner.pages.elements import (
-    label_html,
-    lang_html,
-    percent,
-    table_html,
-    text_html,
-)
+import pytest
+
+from spacy_lstm_ner.pages.elements import language, percent, probability_text, visible
 
 
 def test_control_characters_are_shown_by_their_code_points():
-    assert "U+202E" in text_html("a\u202eb") and "\u202e" not in text_html("a\u202eb")
-    assert text_html("a\nb\tc") == "a\nb\tc"
-    assert "U+0007" in text_html("\x07")
-    assert text_html("<b>\u3000王") == "&lt;b&gt;\u3000王"
-
-
-def test_labels_are_isolated():
-    assert label_html("<A>") == "<bdi>&lt;A&gt;</bdi>"
+    assert "U+202E" in visible("a\u202eb") and "\u202e" not in visible("a\u202eb")
+    assert visible("a\nb\tc") == "a\nb\tc"
+    assert "U+0007" in visible("\x07")
+    assert visible("<b>\u3000王") == "&lt;b&gt;\u3000王"
 
 
 def test_language():
-    assert lang_html("zh") == ' lang="zh"'
-    assert lang_html("xx") == lang_html("") == ' lang=""'
-    assert lang_html(None) == ""
+    assert language("zh") == "zh"
+    assert language("xx") == language("") == ""
+    assert language(None) is None
 
 
-def test_table():
-    html = table_html(["A", "B"], [["x", "1"], ["y", "2"]], caption="C")
-    assert html.count('<th scope="col">') == html.count('<th scope="row">') == 2
-    assert "<td>2</td>" in html and "<caption>C</caption>" in html
-    assert "caption" not in table_html([], [])
+@pytest.mark.parametrize(
+    "p, text",
+    [
+        *((0.0, "<0.01"), (0.004, "<0.01"), (0.006, "0.01"), (0.5, "0.50")),
+        *((0.994, "0.99"), (0.996, ">0.99"), (1.0, ">0.99")),
+    ],
+)
+def test_probabilities_are_never_certain(p, text):
+    assert probability_text(p) == text
 
 
 def test_percent():

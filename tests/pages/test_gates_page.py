@@ -70,7 +70,7 @@ def test_the_step_under_the_pointer_is_described(opened, trained, text):
     opened.select_option("#pass", "0,1")
     assert ", backward. " in words(opened)
     # In the picture, the hidden unit is described with its values.
-    box = opened.locator("#units").bounding_box()
+    box = opened.locator(".units").bounding_box()
     opened.mouse.move(box["x"] + 26 * 3 + 5, box["y"] + box["height"] * 2.5 / 16)
     said = words(opened)
     forget = re.search(r"Hidden unit 2: .*forget gate ([\d.]+)", said).group(1)
@@ -90,7 +90,7 @@ def test_arrow_keys_move_through_the_text(opened, text):
     assert "Hidden unit 0:" in words(opened)
     opened.keyboard.press("End")
     assert f"character {len(text)} of" in words(opened)
-    cursor = opened.locator("#cursor").bounding_box()
+    cursor = opened.locator(".cursor").bounding_box()
     last = opened.locator(".char").last.bounding_box()
     assert abs(cursor["x"] - last["x"]) < 3
     assert last["x"] < 1200
@@ -100,7 +100,7 @@ def colors(page, canvas, x, y):
     """The color of a point of a canvas; x and y are from 0 to 1."""
     return page.evaluate(
         """([id, x, y]) => {
-          const c = document.getElementById(id);
+          const c = document.querySelector(`canvas.${id}`);
           const at = [Math.floor(x * c.width), Math.floor(y * c.height), 1, 1];
           return [...c.getContext("2d").getImageData(...at).data].slice(0, 3);
         }""",
@@ -118,7 +118,7 @@ def test_colors_show_the_values(opened, trained, text):
     for position, unit in zip(*place, strict=True):
         color = colors(opened, "units", (position + 0.5) / n, (unit + 0.5) / 16)
         distances.append(
-            sum(abs(c - p) for c, p in zip(color, (252, 252, 253), strict=True))
+            sum(abs(c - p) for c, p in zip(color, (255, 255, 255), strict=True))
         )
     assert distances[1] - distances[0] > 100
     assert opened.locator("#low").inner_text() == "0 closed"
@@ -128,7 +128,7 @@ def test_hidden_units_are_sorted_by_rank(opened, trained, examples):
     ranking = rank_units(trained, (eg.reference for eg in examples))
     first = next(r for r in ranking["NAME"] if r.direction == 0)
     opened.select_option("#order", "type NAME")
-    opened.locator("#units").hover(position={"x": 10, "y": 2})
+    opened.locator(".units").hover(position={"x": 10, "y": 2})
     assert f"Hidden unit {first.unit}:" in words(opened)
     assert "Hidden units that follow entities" in opened.inner_text("body")
 
@@ -241,9 +241,9 @@ def test_cell_states_are_exact_to_the_second_decimal(open_page, trained, text):
     cell = open_gates(trained, text).layers[0].cell[0]
     position, unit = np.unravel_index(np.abs(cell).argmax(), cell.shape)
     page = open_page(gates_page(open_gates(trained, text)))
-    box = page.locator("#units").bounding_box()
+    box = page.locator(".units").bounding_box()
     x, y = 26 * position + 5, box["height"] * (unit + 0.5) / 16
-    page.locator("#units").hover(position={"x": int(x), "y": int(y)})
+    page.locator(".units").hover(position={"x": int(x), "y": int(y)})
     told = re.search(
         rf"Hidden unit {unit}: .*cell state (\S+), hidden", words(page)
     ).group(1)

@@ -912,8 +912,6 @@ def test_the_demo_on_a_pipeline_that_merges_entities(merging, trained, text):
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_commands_on_a_pipeline_that_merges_entities(merging, tmp_path, command):
-    if " report " in command:
-        pytest.importorskip("matplotlib")
     names = {"DEV": merging / "dev.spacy", "TEXTS": merging / "texts.jsonl"}
     shutil.copytree(merging / "model", tmp_path / "model")
     names["MODEL"] = tmp_path / "model"

@@ -81,10 +81,30 @@ def test_the_api_has_the_entities_above_the_threshold(trained):
 def test_gates_with_and_without_explanation(demo_server):
     asked = {"text": "王芳任教授"}
     status, _, answer = ask(demo_server, "POST", "/gates", asked)
-    assert status == 200 and "forget gate" in answer["page"]
-    assert "<h2>Attribution</h2>" not in answer["page"]
+    assert status == 200 and "forget gate" in answer["html"]
+    assert "<h2>Attribution</h2>" not in answer["html"]
     status, _, answer = ask(demo_server, "POST", "/gates", {**asked, "why": True})
-    assert status == 200 and "<h2>Attribution</h2>" in answer["page"]
+    assert status == 200 and "<h2>Attribution</h2>" in answer["html"]
+
+
+def test_errors_are_pages_for_browsers(demo_server):
+    """And JSON for programs, and for the script of the page."""
+    for accept, is_page in (
+        ("text/html,application/xhtml+xml,*/*;q=0.8", True),
+        ("*/*", False),
+        ("application/json", False),
+    ):
+        status, headers, content = ask(
+            demo_server, "GET", "/nowhere<b>", headers={"Accept": accept}
+        )
+        assert status == 404
+        assert ("text/html" in headers["Content-Type"]) == is_page
+        assert ("<h1>Not Found</h1>" in content) == is_page
+        assert is_page or content["error"].startswith("There is nothing")
+        assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+    headers = {**JSON, "Accept": "text/html"}
+    _, headers, content = ask(demo_server, "POST", "/entities", {}, headers)
+    assert headers["Content-Type"] == "application/json" and content["error"]
 
 
 def test_other_pipelines_have_entities_and_no_gates():
@@ -314,7 +334,7 @@ def test_explanations_are_the_same_with_other_requests_between(trained):
         long = pool.submit(ask, server, "POST", "/gates", asked)
         # Words and gates of others are not mixed up with it.
         while not long.done():
-            gates = ask(server, "POST", "/gates", {"text": TEXT})[2]["page"]
+            gates = ask(server, "POST", "/gates", {"text": TEXT})[2]["html"]
             assert "<h2>Attribution</h2>" not in gates
             assert [e["label"] for e in entities(server, TEXT)[0]] == [
                 label for _, _, label in found(trained(TEXT))
@@ -335,7 +355,7 @@ def test_a_pipeline_that_merges_entities(trained):
         status, _, answer = ask(
             server, "POST", "/gates", {"text": TEXT[:10], "why": True}
         )
-        assert status == 200 and "<h2>Attribution</h2>" in answer["page"]
+        assert status == 200 and "<h2>Attribution</h2>" in answer["html"]
 
 
 # Metrics

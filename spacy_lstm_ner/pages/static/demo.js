@@ -1,4 +1,3 @@
-"use strict";
 // Sends texts to the server and shows the predicted entities. Texts of users and of files are
 // added to the page as text and never as HTML.
 
@@ -46,22 +45,20 @@ function element(name, properties, ...children) {
   return made;
 }
 
-// As `probability_text` in entities.py.
+// As `probability_text` in elements.py.
 function probabilityText(score) {
-  if (score > 0 && score < 0.01) return "<0.01";
-  if (score > 0.99 && score < 1) return ">0.99";
-  return score.toFixed(2);
+  const text = score.toFixed(2);
+  return { "0.00": "<0.01", "1.00": ">0.99" }[text] ?? text;
 }
 
-// As `hue` in entities.py: the checksum is CRC-32.
-function hue(label) {
-  if (label in data.hues) return data.hues[label];
-  let checksum = -1;
-  for (const byte of new TextEncoder().encode(label)) {
-    checksum ^= byte;
-    for (let k = 0; k < 8; k++) checksum = (checksum >>> 1) ^ (0xedb88320 & -(checksum & 1));
+// The colors of the labels of the pipeline, as on the other pages. A label that it has not named
+// gets the next one.
+function styleOf(label) {
+  if (!(label in data.styles)) {
+    const slot = Object.keys(data.styles).length;
+    data.styles[label] = `c${slot % 8} p${Math.min(2, Math.floor(slot / 8))}`;
   }
-  return (((checksum ^ -1) >>> 0) * 137) % 360;
+  return data.styles[label];
 }
 
 // ---- The server
@@ -178,27 +175,27 @@ function drawSummary(shown, n) {
 
 const caption = ({ label, score }) => (score === null ? label : `${label} ${probabilityText(score)}`);
 const textOf = (entity) => found.points.slice(entity.start, entity.end).join("");
-const colored = (made, label) => {
-  made.style.setProperty("--hue", hue(label));
-  return made;
-};
 
 function mark(entity) {
   const { label, start, end, score } = entity;
-  const made = element("mark", {}, visible(textOf(entity)));
-  made.append(element("span", { className: "label" }, caption(entity)));
+  const made = element("mark", { className: styleOf(label) }, visible(textOf(entity)));
+  const named = element("span", { className: label.length > 24 ? "label long" : "label" }, visible(label));
+  if (score !== null) {
+    named.append(" ", element("span", { className: "p" }, probabilityText(score)));
+    made.dataset.score = score.toFixed(4);
+  }
   Object.assign(made.dataset, { label, start, end });
-  if (score !== null) made.dataset.score = score.toFixed(4);
-  return colored(made, label);
+  made.append(named);
+  return made;
 }
 
 function drawLabels(entities) {
   const counts = new Map();
   for (const { label } of entities) counts.set(label, (counts.get(label) ?? 0) + 1);
   const labels = [...counts].sort(([one], [other]) => (one < other ? -1 : 1));
-  $("labels").replaceChildren(
-    ...labels.map(([label, n]) => colored(element("li", {}, `${label} ${count(n)}`), label)),
-  );
+  $("labels").replaceChildren(...labels.map(([label, n]) =>
+    element("li", {},
+      element("bdi", { className: `tag ${styleOf(label)}` }, visible(label)), ` ${count(n)}`)));
 }
 
 function drawTable() {
@@ -206,7 +203,7 @@ function drawTable() {
   const rows = found.entities.filter(isShown).map((entity) =>
     element("tr", {},
       element("td", { dir: "auto" }, visible(textOf(entity))),
-      element("td", {}, entity.label),
+      element("td", {}, element("bdi", { className: `tag ${styleOf(entity.label)}` }, visible(entity.label))),
       element("td", {}, entity.score === null ? "unknown" : probabilityText(entity.score)),
       element("td", {}, `${count(entity.start)} to ${count(entity.end)}`)));
   $("table").querySelector("tbody").replaceChildren(...rows);
@@ -233,6 +230,13 @@ $("text").addEventListener("keydown", (event) => {
   }
 });
 $("read").addEventListener("click", findEntities);
+for (const button of document.querySelectorAll("[data-example]")) {
+  button.addEventListener("click", () => {
+    $("text").value = data.examples[button.dataset.example];
+    typed();
+    findEntities();
+  });
+}
 $("table").addEventListener("toggle", drawTable);
 
 let drawing = false;
@@ -265,6 +269,7 @@ function noteGates() {
   $("attribution").disabled = n > data.limits.why;
 }
 
+let shownGates = null; // ends what the gates on the page listen to
 async function openGates() {
   const why = $("attribution").checked && !$("attribution").disabled;
   $("gates-problem").textContent = "";
@@ -273,10 +278,12 @@ async function openGates() {
   let opened = false;
   try {
     const answer = await post("gates", { text: selectedText().text, why });
-    // The server has escaped all texts in the page. Besides, it is shown in a sandbox: it can
-    // access neither this page nor the server.
-    $("gates").srcdoc = answer.page;
+    // The server has escaped all texts, and the policy of this page allows no other script.
+    $("gates").innerHTML = answer.html;
     $("gates").hidden = false;
+    shownGates?.abort();
+    shownGates = new AbortController();
+    showGates($("gates"), answer.data, shownGates.signal);
     opened = true;
   } catch (error) {
     $("gates-problem").textContent = error.message;
