@@ -16,7 +16,7 @@ from ..evaluation.matching import ERROR_KINDS
 from ..evaluation.records import Record, no_entity
 from ..tags import Span
 from ..util.atomic import atomic_write
-from ..util.text import printable
+from ..util.text import printable, probability_text
 
 # Maximum number of characters before and after an entity, and of the entity.
 _CONTEXT, _MAX_LENGTH = 12, 60
@@ -216,7 +216,7 @@ def _entity_list(
         _, text, _ = _in_parts(record, span.start, span.end)
         items.append((f"{printable(span.label)} {text}", record.p.get(span)))
     listed = (
-        item if p is None else f"{item} {p:.2f}"
+        item if p is None else f"{item} {probability_text(p)}"
         for item, p in items or [("nothing", p_no_entity)]
     )
     return f"{title} {', '.join(listed)}"

@@ -36,13 +36,6 @@ def language(lang: str | None) -> str | None:
     return "" if lang == "xx" else lang
 
 
-def probability_text(p: float) -> str:
-    """Format a probability with two decimals. A probability is never certain: what
-    would be rounded to 0 or 1 becomes "<0.01" or ">0.99"."""
-    text = f"{p:.2f}"
-    return {"0.00": "<0.01", "1.00": ">0.99"}.get(text, text)
-
-
 def percent(score: float | None, interval: Sequence[float] | None = None) -> str:
     """Format a score in percent; "–" if there is none.
 

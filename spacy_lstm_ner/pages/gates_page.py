@@ -17,10 +17,10 @@ from ..interpret.words import (
     tags_in_words,
 )
 from ..layers.recording import States
-from ..util.text import code_point, is_invisible
+from ..util.text import code_point, is_invisible, probability_text
 from .attribution_page import attribution_context
 from .colors import label_styles
-from .elements import language, probability_text
+from .elements import language
 from .entities import marked_text
 from .page import asset, fragment, page
 

@@ -11,6 +11,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 
+from ..util.text import probability_text
 from . import elements
 
 _FOLDER = Path(__file__).parent
@@ -25,7 +26,7 @@ environment = Environment(
 )
 environment.filters.update(
     visible=elements.visible,
-    probability=elements.probability_text,
+    probability=probability_text,
     percent=elements.percent,
     interval=elements.interval_text,
     language=elements.language,

@@ -19,8 +19,8 @@ from ..evaluation.report import (
 )
 from ..evaluation.scorer import CalibrationBin, expected_calibration_error
 from ..tags import Span
+from ..util.text import probability_text
 from .charts import CalibrationPoint, calibration_points
-from .elements import probability_text
 from .entities import MarkedText, marked_text
 
 # Maximum numbers of items.

@@ -1,4 +1,5 @@
-"""Text from data: made safe to print, shortened, and trimmed of whitespace."""
+"""Text from data: made safe to print, shortened, and trimmed of whitespace; and
+probabilities as text."""
 
 import unicodedata
 
@@ -73,6 +74,13 @@ def printable(value: object) -> str:
     if any(unicodedata.bidirectional(char) in _RIGHT_TO_LEFT for char in text):
         return f"{_ISOLATE}{text}{_POP}"
     return text
+
+
+def probability_text(p: float) -> str:
+    """Format a probability with two decimals. A probability is never certain: what
+    would be rounded to 0 or 1 becomes "<0.01" or ">0.99"."""
+    text = f"{p:.2f}"
+    return {"0.00": "<0.01", "1.00": ">0.99"}.get(text, text)
 
 
 def shortened(text: str, limit: int) -> str:

@@ -11,6 +11,7 @@ import spacy
 from spacy.tokens import DocBin
 
 from spacy_lstm_ner.evaluation.matching import ERROR_KINDS
+from spacy_lstm_ner.util.text import probability_text
 
 from ..helpers.commands import run_for_lines
 from ..helpers.held_out import NLP
@@ -64,8 +65,8 @@ def test_table_and_errors_are_printed(held_out_folder, analysis):
         assert first.startswith(f"  #{error.record.number} ")
         assert f"[{text}]" in first
         assert second == (
-            f"      gold NAME {text} {error.p_gold:.2f}; "
-            f"predicted nothing {error.p_predicted:.2f}"
+            f"      gold NAME {text} {probability_text(error.p_gold)}; "
+            f"predicted nothing {probability_text(error.p_predicted)}"
         )
     assert "; predicted PRO 农业经济从业经历 0." in output.partition("PRO, spurious")[2]
     assert "      gold nothing 0." in output.partition("PRO, spurious")[2]
@@ -153,7 +154,10 @@ def test_label_issues_with_their_evidence(held_out_folder, analysis, ruler, tmp_
         text = issue.record.text
         for span in (*issue.annotated, *issue.predicted):
             p = issue.record.p[span]
-            assert f"{span.label} {text[span.start : span.end]} {p:.2f}" in line
+            assert (
+                f"{span.label} {text[span.start : span.end]} {probability_text(p)}"
+                in line
+            )
     _, output = run(
         held_out_folder / "model", held_out_folder / "data.spacy", "-d", 0, "-t", "PRO"
     )

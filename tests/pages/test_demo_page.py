@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from spacy_lstm_ner.pages.colors import label_styles
-from spacy_lstm_ner.pages.elements import probability_text
-from spacy_lstm_ner.util.text import is_control
+from spacy_lstm_ner.util.text import is_control, probability_text
 
 from ..helpers.browser import HOSTILE, PHONE, fits_the_width
 from ..helpers.pipelines import found

@@ -1,8 +1,6 @@
 """Text and numbers in the form in which pages show them."""
 
-import pytest
-
-from spacy_lstm_ner.pages.elements import language, percent, probability_text, visible
+from spacy_lstm_ner.pages.elements import language, percent, visible
 
 
 def test_control_characters_are_shown_by_their_code_points():
@@ -16,17 +14,6 @@ def test_language():
     assert language("zh") == "zh"
     assert language("xx") == language("") == ""
     assert language(None) is None
-
-
-@pytest.mark.parametrize(
-    "p, text",
-    [
-        *((0.0, "<0.01"), (0.004, "<0.01"), (0.006, "0.01"), (0.5, "0.50")),
-        *((0.994, "0.99"), (0.996, ">0.99"), (1.0, ">0.99")),
-    ],
-)
-def test_probabilities_are_never_certain(p, text):
-    assert probability_text(p) == text
 
 
 def test_percent():

@@ -2,12 +2,15 @@
 
 import unicodedata
 
+import pytest
+
 from spacy_lstm_ner.util.text import (
     code_point,
     escaped,
     is_control,
     is_invisible,
     printable,
+    probability_text,
 )
 
 JOINER = "\u200d"
@@ -39,3 +42,14 @@ def test_visible_text():
     assert printable("王芳 a-1。\u3000é") == "王芳 a-1。\u3000é"
     assert printable("a\u200fb\u00ad\ud800") == r"a\u200fb\xad\ud800"
     assert printable("سلام 1") == "\u2068سلام 1\u2069"
+
+
+@pytest.mark.parametrize(
+    "p, text",
+    [
+        *((0.0, "<0.01"), (0.004, "<0.01"), (0.006, "0.01"), (0.5, "0.50")),
+        *((0.994, "0.99"), (0.996, ">0.99"), (1.0, ">0.99")),
+    ],
+)
+def test_probabilities_are_never_certain(p, text):
+    assert probability_text(p) == text

@@ -45,7 +45,7 @@ function element(name, properties, ...children) {
   return made;
 }
 
-// As `probability_text` in elements.py.
+// As `probability_text` in util/text.py.
 function probabilityText(score) {
   const text = score.toFixed(2);
   return { "0.00": "<0.01", "1.00": ">0.99" }[text] ?? text;
