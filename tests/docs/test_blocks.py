@@ -35,7 +35,7 @@ from spacy_lstm_ner.data.convert import convert
 from spacy_lstm_ner.data.corpus import BIOCorpus
 
 from ..helpers.documentation import PAGES, README, blocks, expected_output, name_of
-from ..helpers.paths import REPOSITORY, SAMPLE
+from ..helpers.paths import EASY, REPOSITORY
 from ..helpers.pipelines import SMALL_MODEL
 
 # A block with this in it is run elsewhere.
@@ -54,7 +54,7 @@ def checkout(tmp_path_factory):
     for name in ("configs", "assets/sample"):
         shutil.copytree(REPOSITORY / name, folder / name)
     data = folder / "my-data.jsonl"
-    shutil.copy(SAMPLE / "resume.json", data)
+    shutil.copy(EASY, data)
     convert([data], folder / "corpus", split="80/10/10")
     fix_random_seed(0)
     nlp = spacy.blank("zh")
