@@ -87,11 +87,19 @@ def _y(record: Record) -> float:
 
 
 def draw(records: list[Record], folder: Path) -> None:
-    figure, all_axes = panels(2, 2)
+    title = "Speed and memory by length and number of sequences"
+    note = "two threads, logarithmic; more speed and less memory are better"
+    figure, all_axes = panels(2, 2, title, note)
     units = {"second": "steps per second", "byte": "peak memory in MB"}
+    titles = {"second": "Speed: more is better", "byte": "Memory: less is better"}
     for axes, (unit, axis) in zip(all_axes, product(units, AXES), strict=True):
         table = select(records, axis=axis)
-        label(axes, "", AXES[axis], units[unit])
+        label(
+            axes,
+            titles[unit] if axis == "steps" else "",
+            AXES[axis],
+            units[unit] if axis == "steps" else "",
+        )
         lines = []
         for name, task in CALLS:
             found = select(table, candidate=name, task=task)

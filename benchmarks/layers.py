@@ -84,7 +84,8 @@ def draw(records: list[Record], folder: Path) -> None:
     directions."""
     units = min(values_of(records, "units"))
     records = select(records, units=units, directions=2)
-    figure, all_axes = panels(2, 2)
+    note = "steps per second, logarithmic; more is better"
+    figure, all_axes = panels(2, 2, "Speed of the layers by batch size", note)
     for axes, (task, threads) in zip(all_axes, product(TASKS, THREADS), strict=True):
         batches = select(records, task=task, threads=threads)
         batches = [r for r in batches if r.facts["batch"] != SHORT]
@@ -92,8 +93,8 @@ def draw(records: list[Record], folder: Path) -> None:
         label(
             axes,
             f"{task}, {plural(threads, 'thread')}",
-            "sequences",
-            "steps per second",
+            "sequences in a batch",
+            "" if threads > 1 else "steps per second",
         )
         for name in values_of(batches, "candidate"):
             of_name = select(batches, candidate=name)

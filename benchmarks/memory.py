@@ -7,7 +7,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from .cases import TASKS, THREADS, Case, ragged_lengths
-from .charts import bars, finish, label, panels
+from .charts import STYLES, bars, finish, label, panels
 from .process import in_new_process
 from .records import Record, select, values_of
 from .tables import print_table
@@ -83,7 +83,8 @@ def show(records: list[Record]) -> None:
 
 
 def draw(records: list[Record], folder: Path) -> None:
-    figure, all_axes = panels(1, 2)
+    note = "peak memory of one call in MB, 128 units, two directions; less is better"
+    figure, all_axes = panels(1, 2, "Memory of the layers", note, height=340)
     for axes, task in zip(all_axes, TASKS, strict=True):
         series = {
             f"{n} sequences": [
@@ -92,7 +93,8 @@ def draw(records: list[Record], folder: Path) -> None:
             ]
             for n in values_of(records, "sequences")
         }
-        label(axes, task, "peak memory in MB")
-        bars(axes, values_of(records, "candidate"), series)
+        label(axes, task, "MB")
+        names = values_of(records, "candidate")
+        bars(axes, [STYLES[name].name or name for name in names], series)
     all_axes[1].set_yticklabels([])
     finish(figure, folder / "memory.svg")

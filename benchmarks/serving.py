@@ -228,8 +228,9 @@ def show(records: list[Record]) -> None:
 
 
 def draw(records: list[Record], folder: Path) -> None:
-    figure, (axes,) = panels(1, 1)
-    label(axes, "serving", "texts per second")
+    note = "texts per second; more is better"
+    figure, (axes,) = panels(1, 1, "Speed of the server", note, height=340)
+    label(axes, "", "texts per second")
     names = [plural(clients, "client") for clients in CLIENTS]
     series = {
         f"{plural(size, 'text')} in a request": [

@@ -23,7 +23,6 @@ from draw_pictures import (
     GREY,
     INK,
     ORANGE,
-    PAPER,
     PURPLE,
     box,
     dot,
@@ -130,7 +129,7 @@ def scale(y: float) -> list[str]:
 
 def draw_valve(names: dict[str, Any], say: Say) -> str:
     """Draw the sigmoid of the tutorial, and tanh."""
-    left, right, middle, height = 90, 600, 200, 120
+    left, right, middle, height = 90, 600, 216, 120
 
     def to_x(a: float) -> float:
         return left + (a + 6) / 12 * (right - left)
@@ -155,12 +154,13 @@ def draw_valve(names: dict[str, Any], say: Say) -> str:
         text(right + 16, middle, say("0: closed", "0：关闭"), "left"),
         text(to_x(0), middle + height + 46, say("input a", "输入 a"), "note"),
     ]
+    parts.append(text(28, 76, say("output", "输出"), "note left"))
     about = say(
         "The sigmoid rises from 0 through 0.5 at 0 to 1; tanh from -1 through 0 to 1.",
         "sigmoid 从 0 升到 1，在 0 处为 0.5；tanh 从 -1 升到 1，在 0 处为 0。",
     )
     title = say("A valve: the sigmoid, and tanh beside it", "阀门：sigmoid 与 tanh")
-    return picture(382, title, about, parts)
+    return picture(404, title, about, parts)
 
 
 def draw_brackets(names: dict[str, Any], say: Say) -> str:
@@ -203,7 +203,7 @@ def draw_brackets(names: dict[str, Any], say: Say) -> str:
 
 def draw_reach(names: dict[str, Any], say: Say) -> str:
     """Draw the gradient by distance, for several values of the forget gate."""
-    left, right, top, bottom = 90, 760, 70, 300
+    left, right, top, bottom = 90, 760, 86, 316
 
     def to_x(distance: float) -> float:
         return left + distance / 100 * (right - left)
@@ -218,14 +218,15 @@ def draw_reach(names: dict[str, Any], say: Say) -> str:
         left,
         right,
     )
-    parts.append(f'<rect x="590" y="72" width="120" height="96" fill="{PAPER}"/>')
-    colours = {0.99: ORANGE, 0.9: GREEN, 0.8: BLUE, 0.5: PURPLE}
-    for k, (forget, colour) in enumerate(colours.items()):
+    # The colour of each line, and the distance at which its name stands beside it.
+    lines = {0.99: (ORANGE, 60), 0.9: (GREEN, 16), 0.8: (BLUE, 8), 0.5: (PURPLE, 3)}
+    for forget, (colour, distance) in lines.items():
         kept = names["reach"](forget).astype("float64").round(4)
         parts.append(curve(map(to_x, range(len(kept))), map(to_y, kept), colour))
-        y = top + 14 + 22 * k
-        parts.append(curve((600, 630), (y, y), colour))
-        parts.append(text(640, y, f"f = {forget}", "left", colour))
+        x, y = to_x(distance) + 8, round(to_y(kept[distance]) - 8, 1)
+        parts.append(text(x, y, f"{forget}", "left", colour))
+    words = say("what is left, for each forget gate", "剩余（各个遗忘门）")
+    parts.append(text(28, top - 24, words, "note left"))
     x = (left + right) / 2
     words = say("steps back from the last one", "距最后一步的步数")
     parts.append(text(x, bottom + 42, words, "note"))
@@ -238,17 +239,17 @@ def draw_reach(names: dict[str, Any], say: Say) -> str:
     title = say(
         "What is left of the gradient, by distance", "梯度经过若干步之后还剩多少"
     )
-    return picture(362, title, about, parts)
+    return picture(382, title, about, parts)
 
 
 def draw_memory(names: dict[str, Any], say: Say) -> str:
     """Draw the outputs of a plain network and an LSTM by the number to remember."""
-    top, bottom, width = 78, 298, 220
+    top, bottom, width = 102, 322, 220
     numbers = np.linspace(-1, 1, 41)
     plain = say("plain recurrent network", "普通的循环网络")
     parts = []
     for name, left, title, colour in (
-        ("RNN", 120, plain, BLUE),
+        ("RNN", 130, plain, BLUE),
         ("LSTM", 500, "LSTM", ORANGE),
     ):
 
@@ -269,10 +270,10 @@ def draw_memory(names: dict[str, Any], say: Say) -> str:
         for number, answer in zip(numbers, answers, strict=True):
             x, y = to_x(number), to_y(float(answer))
             parts.append(dot(round(x, 1), round(y, 1), 3.5, colour))
-        parts.append(text(left + width / 2, top - 20, title, "", colour))
+        parts.append(text(left + width / 2, top - 28, title, "", colour))
+        parts.append(text(left - 58, top - 24, say("answer", "回答"), "note left"))
         said = say("number to remember", "要记住的数")
         parts.append(text(left + width / 2, bottom + 42, said, "note"))
-    parts.append(text(28, top - 20, say("answer", "回答"), "note left"))
     about = say(
         "After 20 rows the plain network answers about -0.5 to all negative numbers "
         "and about 0.5 to all positive ones. The answers of the LSTM are nearly right.",
@@ -283,7 +284,7 @@ def draw_memory(names: dict[str, Any], say: Say) -> str:
         "The answers after 20 rows, against the number to remember",
         "20 行之后的回答与要记住的数",
     )
-    return picture(362, title, about, parts)
+    return picture(388, title, about, parts)
 
 
 def draw_directions(names: dict[str, Any], say: Say) -> str:

@@ -16,8 +16,9 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = "spacy_lstm_ner"
 FOUNDATION = ("util", "exceptions")
 
-WIDTH, BOX_WIDTH, BOX_HEIGHT, ROW, GAP = 760, 190, 58, 104, 30
-INK, GREY, EDGE, PAPER = "#1f2328", "#57606a", "#0969da", "#fcfcfd"
+WIDTH, BOX_WIDTH, BOX_HEIGHT, ROW, GAP, TOP = 800, 200, 58, 100, 34, 74
+# Those of draw_pictures.py.
+INK, GREY, BLUE, PAPER, EDGE = "#1f2328", "#59636e", "#0969da", "#fcfcfd", "#d0d7de"
 ROLES = {
     "cli": "the commands",
     "server": "the demo page",
@@ -25,6 +26,8 @@ ROLES = {
     "pages": "data to HTML",
     "evaluation": "scores, errors, report",
     "interpret": "gates, attribution",
+    "prediction": "any number of texts",
+    "sharing": "model cards, the hub",
     "pipeline": "the component lstm_ner",
     "model": "documents to scores",
     "data": "files to documents",
@@ -141,8 +144,8 @@ def draw() -> str:
         span = len(row) * BOX_WIDTH + (len(row) - 1) * GAP
         for k, package in enumerate(row):
             x = (WIDTH - span) / 2 + k * (BOX_WIDTH + GAP) + BOX_WIDTH / 2
-            places[package.name] = x, 60 + (top - level) * ROW + BOX_HEIGHT / 2
-    bottom = 60 + top * ROW
+            places[package.name] = x, TOP + (top - level) * ROW + BOX_HEIGHT / 2
+    bottom = TOP + top * ROW
     parts = [
         _arrow(places[a], places[b], levels[a] - levels[b])
         for a, b in sorted(_direct(packages))
@@ -158,7 +161,7 @@ def draw() -> str:
         f'<text x="{WIDTH / 2}" y="{bottom + 24}" class="name">{names}</text>'
         f'<text x="{WIDTH / 2}" y="{bottom + 43}">imported by all of them</text>'
     )
-    height = bottom + 80
+    height = bottom + 86
     listed = "; ".join(
         f"{p.name} imports {', '.join(sorted(p.imports)) or 'none of the others'}"
         for p in reversed(packages.values())
@@ -168,18 +171,20 @@ def draw() -> str:
         f'width="{WIDTH}" height="{height}" role="img">\n'
         f"<title>The packages of {PACKAGE} and their imports</title>\n"
         f"<desc>{listed}.</desc>\n"
-        f"<style>\ntext {{ font: 12px Helvetica, Arial, sans-serif; fill: {GREY}; "
+        f"<style>\ntext {{ font: 13px Helvetica, Arial, sans-serif; fill: {GREY}; "
         f"text-anchor: middle }}\n.name {{ font-size: 15px; font-weight: bold; "
-        f"fill: {INK} }}\n.title {{ font-size: 17px; font-weight: bold; fill: {INK} "
-        f"}}\nrect {{ fill: {PAPER}; stroke: {EDGE}; stroke-width: 1.5px }}\n"
-        f".foundation {{ stroke: {GREY}; stroke-dasharray: 5 3 }}\n"
+        f"fill: {INK} }}\n.title {{ font-size: 19px; font-weight: bold; fill: {INK}; "
+        f"text-anchor: start }}\nrect {{ fill: {BLUE}; fill-opacity: 0.06; "
+        f"stroke: {BLUE}; stroke-width: 1.6px }}\n"
+        f".card {{ fill: {PAPER}; fill-opacity: 1; stroke: {EDGE} }}\n"
+        f".foundation {{ fill: {GREY}; stroke: {GREY}; stroke-dasharray: 5 3 }}\n"
         f"path {{ fill: none; stroke: {GREY}; stroke-width: 1.4px }}\n</style>\n"
         f'<marker id="head" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" '
         f'markerHeight="8" orient="auto"><path d="M0,0 L8,4 L0,8 z" '
         f'style="fill: {GREY}; stroke: none"/></marker>\n'
-        f'<rect x="0" y="0" width="{WIDTH}" height="{height}" '
-        f'style="stroke: none"/>\n'
-        f'<text x="{WIDTH / 2}" y="32" class="title">{PACKAGE}: imports run down '
+        f'<rect x="1" y="1" width="{WIDTH - 2}" height="{height - 2}" rx="8" '
+        f'class="card"/>\n'
+        f'<text x="28" y="40" class="title">{PACKAGE}: imports run down '
         f"only</text>\n" + "\n".join(parts) + "\n</svg>\n"
     )
 

@@ -20,14 +20,25 @@ sys.path.insert(0, str(ROOT))  # for benchmarks
 from matplotlib.axes import Axes  # noqa: E402
 from matplotlib.ticker import NullFormatter, NullLocator  # noqa: E402
 
-from benchmarks.charts import finish, label, panels  # noqa: E402
+from benchmarks.charts import (  # noqa: E402
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PAPER,
+    End,
+    finish,
+    label,
+    label_ends,
+    panels,
+)
 from spacy_lstm_ner.cli.exit import exit_on_error  # noqa: E402
 
 STYLES = {
-    "random": ("#777777", "x"),
-    "errors": ("#0072B2", "o"),
-    "confidence": ("#E69F00", "s"),
-    "entity": ("#009E73", "^"),
+    "random": (GREY, "X"),
+    "errors": (BLUE, "o"),
+    "confidence": (ORANGE, "s"),
+    "entity": (GREEN, "^"),
 }
 
 
@@ -87,21 +98,43 @@ def read(results: Path) -> Points:
 def draw(points: Points, path: Path) -> None:
     """Draw F1 on the test data against sentences, and against characters."""
     corpora = sorted({corpus for corpus, _ in points}, reverse=True)
-    figure, axes = panels(2, len(corpora))
+    title = "F1 by the amount of annotation, picked and at random"
+    note = "F1 on the test data in percent, mean and range over seeds; more is better"
+    figure, axes = panels(2, len(corpora), title, note)
     for row, unit in enumerate(("sentences", "characters")):
         for column, corpus in enumerate(corpora):
             here = axes[row * len(corpora) + column]
-            label(here, corpus, f"annotated {unit}", "" if column else "F1 on test")
-            for strategy in STYLES:
-                if line := points.get((corpus, strategy)):
-                    draw_line(here, strategy, line, unit)
+            label(
+                here,
+                "" if row else corpus,
+                f"annotated {unit}, logarithmic",
+                "" if column else "F1 on test, %",
+            )
             sizes = [point.sentences for point in points[corpus, "random"]]
             ticks = sizes if unit == "sentences" else [4_000, 10_000, 20_000, 50_000]
             here.set_xscale("log")
+            lines = {
+                strategy: line
+                for strategy in STYLES
+                if (line := points.get((corpus, strategy)))
+            }
+            for strategy, line in lines.items():
+                draw_line(here, strategy, line, unit)
             here.set_xticks(ticks)
             here.xaxis.set_minor_locator(NullLocator())
             here.xaxis.set_major_formatter("{x:,.0f}")
             here.xaxis.set_minor_formatter(NullFormatter())
+            ends = [
+                End(
+                    "at random" if strategy == "random" else f"picked ({strategy})",
+                    getattr(line[-1], unit),
+                    statistics.mean(line[-1].test),
+                    STYLES[strategy][0],
+                    strategy != "random",
+                )
+                for strategy, line in lines.items()
+            ]
+            label_ends(here, ends)
     finish(figure, path)
 
 
@@ -114,12 +147,14 @@ def draw_line(axes: Axes, strategy: str, line: list[Point], unit: str) -> None:
         [statistics.mean(point.test) for point in line],
         color=color,
         marker=marker,
-        markersize=5,
-        linewidth=1.5,
-        label="at random" if strategy == "random" else strategy,
+        markersize=6,
+        markeredgecolor=PAPER,
+        markeredgewidth=0.6,
+        linewidth=1.6 if strategy == "random" else 2.4,
+        zorder=3,
     )
     low, high = ([f(point.test) for point in line] for f in (min, max))
-    axes.fill_between(x, low, high, color=color, alpha=0.15, linewidth=0)
+    axes.fill_between(x, low, high, color=color, alpha=0.14, linewidth=0)
 
 
 def print_tables(points: Points) -> None:

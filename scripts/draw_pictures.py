@@ -16,7 +16,7 @@ from spacy_lstm_ner.util.atomic import AtomicSet
 
 DOCS = Path(__file__).parents[1] / "docs"
 
-INK, GREY = "#1f2328", "#6e7781"
+INK, GREY = "#1f2328", "#59636e"
 BLUE, GREEN, ORANGE, PURPLE = "#0969da", "#1a7f37", "#bc4c00", "#8250df"
 # The page around a picture may be light or dark, so the picture has its own background.
 # The CJK fonts come last: they are for Chinese characters only.

@@ -12,7 +12,7 @@ from spacy_lstm_ner.evaluation.error_analysis import find_errors
 
 from .helpers.browser import BROWSERS, SCREEN
 from .helpers.held_out import save_held_out
-from .helpers.paths import REPOSITORY, SAMPLE
+from .helpers.paths import EASY, REPOSITORY
 from .helpers.pipelines import SMALL_MODEL, loaded_again, train
 from .helpers.service import needs_server, serving
 
@@ -49,8 +49,8 @@ def real_data() -> Path:
 
 @pytest.fixture(scope="session")
 def examples():
-    """The first 60 résumé sentences of the sample, tokenized by character."""
-    corpus = BIOCorpus(SAMPLE / "resume.json", limit=60)
+    """The first 60 sentences of the easy sample, tokenized by character."""
+    corpus = BIOCorpus(EASY, limit=60)
     return list(corpus(spacy.blank("zh")))
 
 

@@ -8,14 +8,17 @@ pytest.importorskip("pyperf", reason="needs the extra benchmarks")
 pytest.importorskip("matplotlib", reason="needs the extra benchmarks")
 pytestmark = pytest.mark.torch
 
+import numpy as np  # noqa: E402
 from typer.testing import CliRunner  # noqa: E402
 
 from benchmarks import __main__ as command  # noqa: E402
 from benchmarks import growth, memory, summary  # noqa: E402
 from benchmarks.cases import Case, ragged_lengths  # noqa: E402
+from benchmarks.charts import spread  # noqa: E402
 from benchmarks.records import Record, load, save  # noqa: E402
 from benchmarks.summary import GOALS  # noqa: E402
 
+SVG = "{http://www.w3.org/2000/svg}"
 LAYERS = {"units": (4,), "directions": (2,), "batches": (1, 2), "repeats": 1}
 
 
@@ -50,6 +53,10 @@ def test_layers_are_printed_and_drawn(run):
     assert printed.count(command.machine(facts)) >= 2 * 2
     root = ElementTree.parse(folder / "layers.svg").getroot()
     assert root.tag.endswith("svg")
+    texts = ["".join(text.itertext()).strip() for text in root.iter(f"{SVG}text")]
+    assert any("more is better" in text for text in texts)
+    # Names stand at the lines of each panel: tasks and numbers of threads.
+    assert texts.count("LSTM") == texts.count("PyTorch, padded") == 4
 
 
 def test_charts_are_the_same_from_a_file(run, tmp_path):
@@ -59,6 +66,14 @@ def test_charts_are_the_same_from_a_file(run, tmp_path):
     assert result.exit_code == 0, result.output
     again = (tmp_path / "layers.svg").read_bytes()
     assert again == (run[1] / "layers.svg").read_bytes()
+
+
+def test_names_of_lines_are_moved_apart_as_little_as_possible():
+    places = np.array([5.0, 100.0, 4.0, 103.0, 101.0])
+    moved = spread(places, 10)
+    assert moved == pytest.approx([9.5, 91.33, -0.5, 111.33, 101.33], abs=0.01)
+    assert spread(moved, 10) == pytest.approx(moved)
+    assert len(spread(np.array([]), 10)) == 0
 
 
 def test_help_names_the_parts():

@@ -55,7 +55,7 @@ def folder(trained, tmp_path_factory):
     second.from_bytes(nlp.get_pipe("lstm_ner").to_bytes(exclude=["vocab"]))
     second.overwrite = True
     nlp.to_disk(folder / "model")
-    code, _ = run("convert", REPOSITORY / "assets/sample/resume.json", "-n", 120,
+    code, _ = run("convert", REPOSITORY / "assets/sample/easy.json", "-n", 120,
                   folder / "dev.spacy")  # fmt: skip
     assert code == 0
     return folder

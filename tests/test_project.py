@@ -256,7 +256,8 @@ def test_the_installed_wheel_finds_what_the_readme_says(tmp_path_factory):
     figures = json.loads(
         (project / "metrics/sample/pretrained-seed-0.json").read_text()
     )
-    assert figures["ents_f"] > 0.95
+    # Errors to look at, but not too many.
+    assert 0.85 < figures["ents_f"] < 0.95
     (wheel,) = (project / "packages").rglob("*.whl")
     environment = tmp_path_factory.mktemp("environment")
     venv.create(environment, with_pip=True)

@@ -15,7 +15,7 @@ import spacy_lstm_ner
 from spacy_lstm_ner.data.convert import convert as convert_in_its_module
 from spacy_lstm_ner.data.options import ReadingOptions
 
-from .helpers.paths import REPOSITORY, SAMPLE
+from .helpers.paths import EASY, REPOSITORY
 
 NAMES = [name for name in spacy_lstm_ner.__all__ if name != "__version__"]
 MODULES = ["exceptions", "inspect", "layers"]
@@ -115,7 +115,7 @@ def test_paths_are_strings_or_paths_and_nothing_is_printed(
     trained, tmp_path, kind, capfd
 ):
     api = spacy_lstm_ner
-    source, data, model = SAMPLE / "resume.json", tmp_path / "data.spacy", "model"
+    source, data, model = EASY, tmp_path / "data.spacy", "model"
     trained.to_disk(tmp_path / model)
     source, data, model = map(kind, (source, data, tmp_path / model))
     conversion = api.convert(source, data, limit=30)

@@ -4,18 +4,25 @@ import ast
 import json
 import re
 import runpy
+from collections import Counter
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+from spacy_lstm_ner.data.split import parse_split, split_records
+
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "assets" / "sample"
 LABELS = {
     "resume.json": "CONT EDU LOC NAME ORG PRO RACE TITLE",
-    "news.txt": "COU EQU LOC NUM ORG PER POS TIM",
+    "news.txt": "COU EQU EVT LOC NUM ORG PER POS TIM",
+    "easy.json": "CONT EDU LOC NAME ORG PRO RACE TITLE",
 }
+EASY = ("easy.json", str)
+NOISY = ("resume.json", "news.txt")
+PARTS = ("train", "dev", "test")
 
 
 def read(path: Path) -> list[dict]:
@@ -40,23 +47,31 @@ def check(records: list[dict], text_type: type) -> None:
     assert len({"".join(record["text"]) for record in records}) == len(records)
 
 
+def spans_of(record: dict) -> set[tuple[int, int, str]]:
+    """Start, end and label of the entities of a record."""
+    spans, labels = set(), [*record["labels"], "O"]
+    for start, tag in enumerate(labels):
+        if tag.startswith("B-"):
+            end = start + 1
+            while labels[end].startswith("I-"):
+                end += 1
+            spans.add((start, end, tag[2:]))
+    return spans
+
+
 def entities_of(records: list[dict]) -> set[tuple[str, str]]:
     """Text and label of all entities."""
-    entities = set()
-    for record in records:
-        text, labels = record["text"], [*record["labels"], "O"]
-        for start, tag in enumerate(labels):
-            if tag.startswith("B-"):
-                end = start + 1
-                while labels[end].startswith("I-"):
-                    end += 1
-                entities.add(("".join(text[start:end]), tag[2:]))
-    return entities
+    return {
+        ("".join(record["text"][start:end]), label)
+        for record in records
+        for start, end, label in spans_of(record)
+    }
 
 
 def test_sample_labels_fit():
     check(read(SAMPLE / "resume.json"), str)
     check(read(SAMPLE / "news.txt"), list)
+    check(read(SAMPLE / "easy.json"), str)
 
 
 @pytest.mark.parametrize("name", LABELS)
@@ -85,6 +100,14 @@ def test_sample_has_hard_cases(name):
     assert len(late - early) > len(late) / 2
 
 
+@pytest.mark.parametrize("name", NOISY)
+def test_sample_has_names_of_several_types(name):
+    labels: dict[str, set[str]] = {}
+    for text, label in entities_of(read(SAMPLE / name)):
+        labels.setdefault(text, set()).add(label)
+    assert sum(len(several) > 1 for several in labels.values()) > 10
+
+
 def test_version_of_faker_that_made_them_is_the_one_of_the_tests():
     """With another one they could not be made again, and that test is skipped."""
     readme = (ROOT / "assets" / "README.md").read_text(encoding="utf-8")
@@ -93,8 +116,9 @@ def test_version_of_faker_that_made_them_is_the_one_of_the_tests():
 
 
 @pytest.fixture
-def make_sample():
+def make_sample(monkeypatch):
     pytest.importorskip("faker")
+    monkeypatch.syspath_prepend(ROOT / "scripts")
     return runpy.run_path(str(ROOT / "scripts" / "make_sample.py"))["make_sample"]
 
 
@@ -108,10 +132,50 @@ def test_make_sample_writes_the_committed_files(make_sample, tmp_path):
         assert (tmp_path / name).read_bytes() == (SAMPLE / name).read_bytes()
 
 
+def test_wrong_annotation_is_what_readme_says(make_sample, tmp_path):
+    """The shares of each kind, by the part in which the project puts a sentence."""
+    from build_corpus import SPLIT, SPLIT_SEED
+    from faker import VERSION
+
+    readme = (ROOT / "assets" / "README.md").read_text(encoding="utf-8")
+    if f"Faker {VERSION} " not in readme:
+        pytest.skip("made with another version of Faker")
+    make_sample(tmp_path, noise=False)
+    easy = (tmp_path / "easy.json").read_bytes()
+    assert easy == (SAMPLE / "easy.json").read_bytes()
+    part_of = split_records(400, parse_split(SPLIT), int(SPLIT_SEED))
+    counts = {part: Counter[str]() for part in PARTS}
+    for name in NOISY:
+        pairs = zip(read(tmp_path / name), read(SAMPLE / name), strict=True)
+        for part, (correct, noisy) in zip(part_of, pairs, strict=True):
+            assert correct["text"] == noisy["text"]
+            spans = spans_of(noisy)
+            counts[PARTS[part]].update(kind(s, spans) for s in spans_of(correct))
+    for part, of_part in counts.items():
+        row = next(
+            line for line in readme.splitlines() if line.startswith(f"| {part} ")
+        )
+        n, wrong = of_part.total(), of_part.total() - of_part["correct"]
+        kinds = [of_part[name] for name in ("missed", "boundary", "type")]
+        cells = [f"{number:,}" for number in (n, *kinds)]
+        assert row == f"| {part} | {' | '.join(cells)} | {wrong / n:.1%} |"
+
+
+def kind(span: tuple[int, int, str], found: set[tuple[int, int, str]]) -> str:
+    """How an entity is annotated."""
+    start, end, _ = span
+    if span in found:
+        return "correct"
+    if any(other[:2] == (start, end) for other in found):
+        return "type"
+    overlapping = any(s < end and start < e for s, e, _ in found)
+    return "boundary" if overlapping else "missed"
+
+
 def test_make_sample_is_valid_and_repeatable(make_sample, tmp_path):
     for folder, seed in (("one", 7), ("two", 7), ("other", 8)):
         make_sample(tmp_path / folder, records=30, seed=seed)
-    for name, text_type in (("resume.json", str), ("news.txt", list)):
+    for name, text_type in (("resume.json", str), ("news.txt", list), EASY):
         one, two, other = (
             (tmp_path / folder / name).read_bytes()
             for folder in ("one", "two", "other")

@@ -6,8 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import spacy
 import srsly
 from spacy.tokens import DocBin
+
+from spacy_lstm_ner import write_report
 
 from .helpers.paths import REPOSITORY
 from .helpers.pipelines import found
@@ -44,6 +47,33 @@ def test_annotation_is_thinned_out(trained, corpus, tmp_path, gaps):
         assert set(found(new)) <= set(found(old))
     iob = {token.ent_iob_ for doc in after for token in doc}
     assert ("" in iob) == (gaps == "missing")
+
+
+@pytest.mark.usefixtures("browser")
+def test_a_published_report_quotes_no_text(held_out_folder, tmp_path):
+    corpus, report, output = (
+        tmp_path / name for name in ("corpus", "a.html", "b.html")
+    )
+    corpus.mkdir()
+    shutil.copy(held_out_folder / "data.spacy", corpus)
+    write_report(held_out_folder / "model", corpus / "data.spacy", report)
+    done = run("publish_report.py", report, corpus, output)
+    assert done.returncode == 0, done.stderr
+    assert "Most confident errors" in done.stdout
+    page = output.read_text("utf8")
+    assert "Left out here" in page and "TITLE" in page
+    docs = DocBin().from_disk(corpus / "data.spacy").get_docs(spacy.blank("zh").vocab)
+    texts = [doc.text for doc in docs]
+    assert any(text[:8] in report.read_text("utf8") for text in texts)
+    assert not any(
+        text[i : i + 8] in page for text in texts for i in range(len(text) - 7)
+    )
+    # Outside of a section nothing is removed.
+    report.write_text(f"<p>{texts[0]}</p>", "utf8")
+    output.unlink()
+    done = run("publish_report.py", report, corpus, output)
+    assert done.returncode == 1 and "outside of sections" in done.stdout
+    assert not output.exists()
 
 
 @pytest.mark.slow

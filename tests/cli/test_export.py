@@ -6,10 +6,10 @@ from functools import partial
 import pytest
 
 from ..helpers.commands import run_command
-from ..helpers.paths import SAMPLE
+from ..helpers.paths import EASY
 
 export = partial(run_command, "export")
-RESUME = SAMPLE / "resume.json"
+RESUME = EASY
 
 
 def test_summary_of_what_was_written(tmp_path):

@@ -6,7 +6,7 @@ from typer.testing import CliRunner
 from spacy_lstm_ner.cli import lstm_ner_cli
 from spacy_lstm_ner.pages.gates_page import MAX_UNITS
 
-from ..helpers.paths import SAMPLE
+from ..helpers.paths import EASY
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def run(*arguments, **more):
 
 def test_the_command_writes_the_page(model, tmp_path, text, open_page):
     out = tmp_path / "new" / "gates.html"
-    result = run(model, text, out, "--corpus", SAMPLE / "resume.json", "--quiet")
+    result = run(model, text, out, "--corpus", EASY, "--quiet")
     assert result.exit_code == 0, result.output
     assert str(out) in result.output.replace("\n", "")
     page = open_page(out.read_text("utf8"))

@@ -8,7 +8,7 @@ from spacy_lstm_ner.data.check import KINDS, LONG, RARE, check
 from spacy_lstm_ner.exceptions import DataError
 
 from ..helpers.datasets import NLP, ORG, training_data, write_docs
-from ..helpers.paths import SAMPLE
+from ..helpers.paths import EASY
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def test_dataset_files(tmp_path):
     _, (problem, lost) = kinds["problem in the file", "bad"]
     assert "unknown tag: 30 in total" in problem
     assert lost == "Entities lost: 30, an unknown or missing tag beside it"
-    assert findings(SAMPLE / "resume.json").keys() <= {("rare label", "resume")}
+    assert findings(EASY).keys() <= {("rare label", "resume")}
 
 
 def test_every_kind_has_advice():

@@ -20,7 +20,7 @@ from spacy_lstm_ner.data.check import check
 from spacy_lstm_ner.data.compatibility import add_labels, check_labels
 from spacy_lstm_ner.data.convert import convert
 
-from ..helpers.paths import REPOSITORY, SAMPLE
+from ..helpers.paths import EASY, REPOSITORY
 from ..helpers.pipelines import SMALL_MODEL, TOKEN_MODEL
 
 TEXT = "北京大学有一位教授在上海工作过二十年"
@@ -158,7 +158,7 @@ def test_tokenizer_of_another_language(tmp_path):
     path = tmp_path / "train.cfg"
     config_of(**{"nlp.lang": "en"}).to_disk(path)
     data = tmp_path / "data.spacy"
-    convert([SAMPLE / "resume.json"], data, limit=50)
+    convert([EASY], data, limit=50)
     kind = "tokenizer of another language"
     found = findings(data, config=path)[kind]
     assert "spacy.zh.ChineseTokenizer" in found.examples[0]

@@ -10,7 +10,7 @@ from spacy.util import fix_random_seed, minibatch
 from spacy_lstm_ner.data.convert import convert
 from spacy_lstm_ner.data.corpus import BIOCorpus
 
-from ..helpers.paths import REPOSITORY, SAMPLE
+from ..helpers.paths import EASY, REPOSITORY
 from ..helpers.pipelines import SMALL_MODEL
 
 
@@ -22,7 +22,7 @@ def checkout(tmp_path_factory):
     for name in ("configs", "assets/sample"):
         shutil.copytree(REPOSITORY / name, folder / name)
     data = folder / "my-data.jsonl"
-    shutil.copy(SAMPLE / "resume.json", data)
+    shutil.copy(EASY, data)
     convert([data], folder / "corpus", split="80/10/10")
     fix_random_seed(0)
     nlp = spacy.blank("zh")

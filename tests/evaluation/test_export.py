@@ -10,7 +10,7 @@ from spacy.tokens import DocBin
 from spacy_lstm_ner import DataError, entity_scores, export
 from spacy_lstm_ner.data.writers import WRITERS
 
-from ..helpers.paths import SAMPLE
+from ..helpers.paths import EASY
 from ..helpers.pipelines import found, loaded_again
 
 NLP = spacy.blank("zh")
@@ -66,7 +66,7 @@ def test_annotation_in_a_span_group_only_is_not_missing(tmp_path):
 
 @pytest.mark.parametrize("name", WRITERS.keys() - {"spacy"})
 def test_files_that_convert_reads(name, tmp_path):
-    result = export(SAMPLE / "resume.json", tmp_path / "out", format=name, limit=20)
+    result = export(EASY, tmp_path / "out", format=name, limit=20)
     assert result.records == 20
     assert result.found == sum(result.entities.values()) > 50
     assert result.path == tmp_path / "out" and result.format == name
@@ -83,7 +83,7 @@ def test_losses_and_problems_of_reading_are_told(tmp_path):
 
 def test_a_spacy_file_of_a_dataset_file_is_made_by_convert(tmp_path):
     with pytest.raises(DataError, match="use convert"):
-        export(SAMPLE / "resume.json", tmp_path / "out.spacy")
+        export(EASY, tmp_path / "out.spacy")
 
 
 # Predictions

@@ -16,7 +16,7 @@ from spacy_lstm_ner.evaluation.training_log import FORMAT, read_log, report_logg
 from spacy_lstm_ner.model.pretraining import Pretraining, _thinned
 from spacy_lstm_ner.pipeline import LSTMEntityRecognizer
 
-from ..helpers.paths import SAMPLE
+from ..helpers.paths import EASY
 from ..helpers.pipelines import SMALL_MODEL
 
 CONSOLE = {"@loggers": "spacy.ConsoleLogger.v3", "progress_bar": "eval"}
@@ -30,7 +30,7 @@ def trained_with(logger, *, steps=12, optimizer=None, pretrain_steps=0):
     config = Config(nlp.config).copy()
     reader = {
         "@readers": "spacy-lstm-ner.BIOCorpus.v1",
-        "path": str(SAMPLE / "resume.json"),
+        "path": str(EASY),
         "limit": 40,
     }
     config["corpora"].update(train=reader, dev=reader)

@@ -8,15 +8,14 @@ from pathlib import Path
 
 from spacy_lstm_ner import EntityPredictor, Prediction, kernels
 
-from .paths import SAMPLE
+from .paths import EASY
 
 #: Parts of texts that end a process or raise an error, see `FatalPredictor`.
 FATAL, ERROR = "FATAL", "ERROR"
 
 #: Sentences of the sample.
 SENTENCES = [
-    json.loads(line)["text"]
-    for line in (SAMPLE / "resume.json").read_text("utf8").splitlines()[:200]
+    json.loads(line)["text"] for line in EASY.read_text("utf8").splitlines()[:200]
 ]
 
 

@@ -8,7 +8,7 @@ from spacy.tokens import DocBin
 
 from spacy_lstm_ner.data.corpus import BIOCorpus
 
-from .paths import SAMPLE
+from .paths import EASY
 
 NLP = spacy.blank("zh")
 
@@ -17,7 +17,7 @@ def save_held_out(trained: Language, folder: Path) -> Path:
     """Save the pipeline as model/, its training data as train.spacy, and sentences that
     it was not trained on as data.spacy."""
     trained.to_disk(folder / "model")
-    reader = BIOCorpus(SAMPLE / "resume.json", limit=260)
+    reader = BIOCorpus(EASY, limit=260)
     docs = [eg.reference for eg in reader(NLP)]
     DocBin(docs=docs[60:]).to_disk(folder / "data.spacy")
     DocBin(docs=docs[:60]).to_disk(folder / "train.spacy")

@@ -4,3 +4,5 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[2]
 SAMPLE = REPOSITORY / "assets" / "sample"
+# Made-up sentences that are learnt in seconds: without hard names and noise.
+EASY = SAMPLE / "easy.json"

@@ -31,7 +31,7 @@ from spacy_lstm_ner.model.pretraining import (
     pretrain,
 )
 
-from ..helpers.paths import REPOSITORY, SAMPLE
+from ..helpers.paths import EASY, REPOSITORY
 from ..helpers.pipelines import SMALL_MODEL, copy_of
 
 TEXTS = ["高勇任北京大学教授。", "", "好", "王芳，女，汉族。"]
@@ -200,7 +200,7 @@ def training_config(steps, **training):
     nlp = spacy.blank("zh")
     nlp.add_pipe("lstm_ner", config={"model": SMALL_MODEL})
     config = Config(nlp.config).copy()
-    path = str(SAMPLE / "resume.json")
+    path = str(EASY)
     reader = {"@readers": "spacy-lstm-ner.BIOCorpus.v1", "path": path, "limit": 40}
     config["corpora"].update(train=reader, dev=reader)
     config["training"].update(

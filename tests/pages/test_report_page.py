@@ -16,7 +16,7 @@ from spacy_lstm_ner.model.pretraining import Pretraining
 
 from ..helpers.browser import HOSTILE as HOSTILE_TEXTS
 from ..helpers.browser import PHONE, fits_the_width
-from ..helpers.paths import SAMPLE
+from ..helpers.paths import EASY
 from ..helpers.pipelines import loaded_again
 
 NLP = spacy.blank("zh")
@@ -44,7 +44,7 @@ def folder(trained, tmp_path_factory):
     hostile.spacy with hostile ones; and log.jsonl and metrics.json."""
     folder = tmp_path_factory.mktemp("report")
     trained.to_disk(folder / "model")
-    docs = [eg.reference for eg in BIOCorpus(SAMPLE / "resume.json", limit=160)(NLP)]
+    docs = [eg.reference for eg in BIOCorpus(EASY, limit=160)(NLP)]
     DocBin(docs=docs[60:]).to_disk(folder / "data.spacy")
     DocBin(docs=docs[60:70]).to_disk(folder / "few.spacy")
     hostile = [doc_with(text, (0, len(text), "EDU")) for text in HOSTILE]

@@ -19,7 +19,7 @@ from spacy_lstm_ner.layers.viterbi import n_best_paths
 from spacy_lstm_ner.pipeline.calibration import fit_temperature, log_loss
 from spacy_lstm_ner.tags import TagSet
 
-from ..helpers.paths import SAMPLE
+from ..helpers.paths import EASY
 from ..helpers.pipelines import copy_of, found, list_pattern, loaded_again
 
 
@@ -78,7 +78,7 @@ def test_a_temperature_divides_all_scores():
 @pytest.fixture(scope="module")
 def held_out():
     """Sentences that the pipeline was not trained on."""
-    corpus = BIOCorpus(SAMPLE / "resume.json", limit=260)
+    corpus = BIOCorpus(EASY, limit=260)
     return list(corpus(spacy.blank("zh")))[60:]
 
 

@@ -17,7 +17,7 @@ from thinc.api import Adam, fix_random_seed
 
 from spacy_lstm_ner.data.corpus import BIOCorpus
 
-SAMPLE = Path(__file__).parents[2] / "assets" / "sample" / "resume.json"
+SAMPLE = Path(__file__).parents[2] / "assets" / "sample" / "easy.json"
 ENCODER = {
     "@architectures": "spacy-lstm-ner.LSTMEncoder.v1",
     "width": 16,
