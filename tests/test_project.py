@@ -29,7 +29,7 @@ def project(tmp_path_factory):
 
 
 def copy_project(folder: Path) -> Path:
-    for name in ("configs", "examples", "scripts", "assets/sample"):
+    for name in ("configs", "examples", "scripts", "assets/sample", "assets/nested"):
         shutil.copytree(REPOSITORY / name, folder / name)
     for name in ("project.yml", "docs/reference/project.md"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)

@@ -32,13 +32,27 @@ def entities_html(text: str, entities: Iterable[Entity], *, lang: str = "") -> s
     """Convert a text with entities to HTML.
 
     text: The text.
-    entities: Its entities, which must not overlap.
+    entities: Its entities.
     lang: Its language, as spaCy names it.
-    RETURNS: An element `div`. Each entity is a `mark` with `data-label`, `data-start`,
-        `data-end` and `data-score`.
+    RETURNS: An element `div`; where entities overlap, one for each row of entities that
+        do not, with the outermost ones first. Each entity is a `mark` with
+        `data-label`, `data-start`, `data-end` and `data-score`.
     """
+    rows: list[list[Entity]] = [[]]
+    for entity in sorted(entities, key=lambda one: (one[0], -one[1])):
+        for row in rows:
+            if not row or row[-1][1] <= entity[0]:
+                row.append(entity)
+                break
+        else:
+            rows.append([entity])
+    return "".join(_row_html(text, row, lang) for row in rows)
+
+
+def _row_html(text: str, entities: list[Entity], lang: str) -> str:
+    """A text with entities that do not overlap."""
     parts, done = [], 0
-    for start, end, label, score in sorted(entities, key=lambda entity: entity[:2]):
+    for start, end, label, score in entities:
         parts.append(text_html(text[done:start]))
         parts.append(mark_html(text[start:end], label, score, start=start))
         done = end

@@ -3,7 +3,11 @@
 from .annotating import entity_scores, predicted_entities
 from .component import LSTMEntityRecognizer, recognizers
 from .decoding import Analysis, Decoding
-from .nested_component import LSTMNestedEntityRecognizer, nested_recognizers
+from .nested_component import (
+    LSTMNestedEntityRecognizer,
+    nested_recognizers,
+    span_group_keys,
+)
 from .uncertainty import Uncertainty
 
 __all__ = [
@@ -16,4 +20,5 @@ __all__ = [
     "nested_recognizers",
     "predicted_entities",
     "recognizers",
+    "span_group_keys",
 ]

@@ -348,6 +348,18 @@ class LSTMNestedEntityRecognizer(TrainableRecognizer):
         return scores
 
 
+def span_group_keys(nlp: Language, spans_key: str | None) -> list[str]:
+    """The span groups to which a pipeline writes entities.
+
+    spans_key: That of other components, if any. Those of the components
+        `lstm_nested_ner` are known.
+    """
+    keys = [pipe.spans_key for pipe in nested_recognizers(nlp).values()]
+    if spans_key is not None:
+        keys.insert(0, spans_key)
+    return list(dict.fromkeys(keys))
+
+
 def nested_recognizers(nlp: Language) -> dict[str, LSTMNestedEntityRecognizer]:
     """The components `lstm_nested_ner` of a pipeline, by name, in pipeline order."""
     return {
