@@ -31,6 +31,7 @@ from ..tags import ScoredSpan
 from . import settings
 from .batch import DocsToScores, require_initialized
 from .component import check_unit
+from .decoding import Analysis
 from .default_model import NESTED_NER
 from .nested_annotating import annotate_ents, annotate_spans
 from .nested_calibration import find_nested_temperature
@@ -39,11 +40,14 @@ from .nested_decoding import (
     nested_span_probabilities,
     predict_nested,
 )
+from .nested_n_best import nested_n_best
 from .nested_training import nested_loss
+from .nested_uncertainty import measure_nested_uncertainty
 from .preset import has_preset
 from .settings import Setting
 from .state import NestedState
 from .trainable import TrainableRecognizer
+from .uncertainty import Uncertainty
 
 #: The default of the setting `spans_key`: that of spaCy's `spancat`.
 NESTED_SPANS_KEY = "sc"
@@ -204,6 +208,40 @@ class LSTMNestedEntityRecognizer(TrainableRecognizer):
         """
         size = None if whole else self.window
         return nested_span_probabilities(self._decoder, list(docs), spans, size)
+
+    def n_best(self, docs: Iterable[Doc], n: int) -> list[list[Analysis]]:
+        """The n most probable analyses of each document: sets of all entities, of all
+        labels and layers. The documents are not modified, and windows are not used.
+        Components before this one should have been applied.
+
+        docs: The documents.
+        n: Number of analyses, at least 1.
+        RETURNS: For each document its analyses, all different, the most probable one
+            first. There are fewer than n if no more are possible, or if some differ
+            only in white space at the edges of entities: these are merged into one.
+        RAISES (ValueError): If n is below 1.
+        """
+        if n < 1:
+            raise ValueError(
+                f"[{self.name}] n = {n} is too small: set it to 1 or more."
+            )
+        decoder = self._decoder
+        batches = decoder.batches(list(docs), None)
+        return [
+            found for batch in batches for found in nested_n_best(decoder, batch, n)
+        ]
+
+    def uncertainty(self, docs: Iterable[Doc]) -> list[Uncertainty]:
+        """How certain the component is of its predictions, see
+        `LSTMEntityRecognizer.uncertainty`. The documents are not modified.
+
+        docs: The documents.
+        RETURNS: For each document the probability of the analysis that is predicted, as
+            a logarithm, its entities with their probabilities, and the expected number
+            of entities that are outermost or inside of one that was found.
+        RAISES (ValueError): As `predict`.
+        """
+        return measure_nested_uncertainty(self._decoder, list(docs), self.window)
 
     def calibrate(self, examples: Iterable[Example]) -> float:
         """Calibrate the probabilities, see `LSTMEntityRecognizer.calibrate`. All labels

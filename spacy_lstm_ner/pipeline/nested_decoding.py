@@ -147,11 +147,11 @@ class NestedDecoder:
             emission scores.
         RETURNS: (labels,) what was found.
         """
-        pairs = _PairsInBatch(batch, self) if self.whole_brackets else None
+        pairs = PairsInBatch(batch, self) if self.whole_brackets else None
         return [self._search(batch, k, pairs) for k in range(len(self.state.labels))]
 
     def _search(
-        self, batch: Batch, k: int, pairs: "_PairsInBatch | None"
+        self, batch: Batch, k: int, pairs: "PairsInBatch | None"
     ) -> LabelEntities:
         """Find the entities of label number k, layer by layer."""
         found = LabelEntities(self.state.labels[k])
@@ -169,9 +169,9 @@ class NestedDecoder:
             if not outers:
                 break
             crf = OneCRF(crfs, k * self.state.depth + depth)
-            layer = _inside(crf, data, [found.spans[i] for i in outers], outers)
+            layer = entities_inside(crf, data, [found.spans[i] for i in outers], outers)
             path = best_paths(crf, layer.emissions, tags.constraints)
-            spans = _search_inside(layer, path, tags, pairs)
+            spans = search_inside(layer, path, tags, pairs)
             _add(found, layer, spans, outers)
         return found
 
@@ -190,14 +190,23 @@ class NestedDecoder:
         temperature: All scores are divided by it. None: that of the component.
         RETURNS: (F + Q,) the probabilities of those that were found, and of the others.
         """
+        return self._scores(found, queries, temperature)[0]
+
+    def conditional(self, found: LabelEntities) -> Floats1d:
+        """(F,) the probability of each entity that was found by the CRF of its layer,
+        given that all that contain it exist."""
+        return self._scores(found, (), None)[1]
+
+    def _scores(
+        self, found: LabelEntities, queries: Sequence[Span], temperature: float | None
+    ) -> tuple[Floats1d, Floats1d]:
+        """RETURNS: What `scores` and `conditional` do."""
         spans = [*found.spans, *queries]
         if not spans:
-            return np.zeros(0)
+            return np.zeros(0), np.zeros(0)
         outer = [*found.outer, *(found.around(*span[:2]) for span in queries)]
         chains = [found.chain(i) for i in outer]
         total = np.zeros(len(spans))
-        # The probability of each entity that was found in its own layer, conditional on
-        # all that contain it.
         conditional = np.zeros(len(found.spans))
         # (F + Q,) of the outer entities in the layers before: that they all exist.
         p_outer = np.ones(len(spans))
@@ -222,7 +231,7 @@ class NestedDecoder:
             for i, value in zip(here, p, strict=True):
                 if i < len(found.spans) and found.depth[i] == depth:
                     conditional[i] = value
-        return np.clip(total, 0.0, 1.0)
+        return np.clip(total, 0.0, 1.0), conditional
 
     def outside(self, batch: Batch, spans: Sequence[Span]) -> Floats1d:
         """The probabilities that no entity of any label has any of the units of a span:
@@ -248,13 +257,21 @@ class NestedDecoder:
         return product
 
     def decode(self, batch: Batch) -> list[list[Family]]:
-        """Find the entities of each window of a batch with their probabilities.
+        """Find the entities of each window of a batch with their probabilities, see
+        `families`."""
+        return self.families(batch, self.search(batch))
 
+    def families(
+        self, batch: Batch, search: Iterable[LabelEntities]
+    ) -> list[list[Family]]:
+        """The entities of each window with their probabilities.
+
+        search: What `search` found.
         RETURNS: (B,) the outermost entities, in units of each window, each with those
             inside of it.
         """
         result: list[list[Family]] = [[] for _ in batch.windows]
-        for found in self.search(batch):
+        for found in search:
             if not found.spans:
                 continue
             families: dict[int, Family] = {}
@@ -282,7 +299,7 @@ def _windows(crf: OneCRF, batch: Batch) -> Layer:
     return Layer(crf, emissions, np.cumsum(lengths) - lengths)
 
 
-def _inside(
+def entities_inside(
     crf: OneCRF, data: Floats2d, spans: Sequence[Span], outers: Iterable[int]
 ) -> Layer:
     """The units of entities, as another CRF of their label reads them.
@@ -321,8 +338,8 @@ def _add(
         found.depth.append(depth)
 
 
-def _search_inside(
-    layer: Layer, path: Ints1d, tags: TagSet, pairs: "_PairsInBatch | None"
+def search_inside(
+    layer: Layer, path: Ints1d, tags: TagSet, pairs: "PairsInBatch | None"
 ) -> list[Span]:
     """Find the best path inside of outer entities: one that is not such an entity, and
     splits no pair of brackets.
@@ -365,7 +382,7 @@ def _sequences_that_are_one_entity(
 
 
 def _keep_pairs(
-    layer: Layer, path: Ints1d, tags: TagSet, pairs: "_PairsInBatch | None"
+    layer: Layer, path: Ints1d, tags: TagSet, pairs: "PairsInBatch | None"
 ) -> list[Span]:
     """Replace the paths of sequences that split a pair of brackets.
 
@@ -397,7 +414,7 @@ def _keep_pairs(
     return tags.spans_from_ids(path) if is_changed else spans
 
 
-class _PairsInBatch:
+class PairsInBatch:
     """The pairs of brackets of a batch, in its rows."""
 
     def __init__(self, batch: Batch, decoder: NestedDecoder):
@@ -477,13 +494,13 @@ def predict_nested(
     for batch in decoder.batches(docs, window):
         for part, families in zip(batch.windows, decoder.decode(batch), strict=True):
             found[part.doc_index].extend(families_from_core(part, families))
-    return [
-        sorted(
-            (span for family in without_overlaps(families) for span in family),
-            key=_outermost_first,
-        )
-        for families in found
-    ]
+    return list(map(resolve_windows, found))
+
+
+def resolve_windows(families: Iterable[Family]) -> list[ScoredSpan]:
+    """The entities of a document, of which those of neighboring windows may overlap."""
+    spans = [span for family in without_overlaps(families) for span in family]
+    return sorted(spans, key=_outermost_first)
 
 
 def families_from_core(part: Window, families: Iterable[Family]) -> Iterator[Family]:

@@ -12,7 +12,9 @@ from thinc.api import Model
 from spacy_lstm_ner.layers import LabelCRFs
 from spacy_lstm_ner.layers.label_crfs import OneCRF
 from spacy_lstm_ner.pipeline.nested_decoding import NestedDecoder
+from spacy_lstm_ner.pipeline.nested_n_best import nested_n_best
 from spacy_lstm_ner.pipeline.nested_training import nested_loss
+from spacy_lstm_ner.pipeline.nested_uncertainty import measure_nested_uncertainty
 from spacy_lstm_ner.pipeline.state import NestedState
 from spacy_lstm_ner.tags import Span
 
@@ -163,6 +165,77 @@ def test_probability_that_there_is_no_entity(case):
         )
     (found,) = decoder.outside(batch, [Span(start, end, "")])
     assert found == pytest.approx(expected, abs=1e-10)
+
+
+def all_analyses(crfs, state, rows, label, depth=0, first=0):
+    """Every set of entities of a label with its probability, by brute force."""
+    crf = OneCRF(crfs, state.labels.index(label) * state.depth + depth)
+    paths, p = distribution(
+        crf, rows[:, crf.columns], state.tags, state.temperature, is_inside=depth > 0
+    )
+    found = Counter()
+    for path, share in zip(paths, p, strict=True):
+        spans = sorted(spans_of(state.tags, path))
+        sets = {frozenset((first + i, first + j, label) for i, j, _ in spans): share}
+        for i, j, _ in spans:
+            if depth + 1 < state.depth and j - i > 1:
+                inside = all_analyses(
+                    crfs, state, rows[i:j], label, depth + 1, first + i
+                )
+                sets = {
+                    some | more: p1 * p2
+                    for some, p1 in sets.items()
+                    for more, p2 in inside.items()
+                }
+        found.update(sets)
+    return found
+
+
+@pytest.mark.parametrize("n", [1, 7, 60])
+def test_n_best_analyses(case, n):
+    state, data, model, crfs = case
+    decoder = NestedDecoder("ner", model, state, whole_brackets=True)
+    (batch,) = decoder.batches([NLP.make_doc(text) for text in TEXTS], None)
+    analyses = nested_n_best(decoder, batch, n)
+    for found, text, rows in zip(analyses, TEXTS, batch.rows, strict=True):
+        expected = {frozenset(): 1.0}
+        for label in state.labels if text else ():
+            some = all_analyses(crfs, state, data[rows], label)
+            assert sum(some.values()) == pytest.approx(1)
+            best = dict(some.most_common(n))
+            expected = {
+                a | b: p * q for a, p in expected.items() for b, q in best.items()
+            }
+        best = sorted(expected.values(), reverse=True)[:n]
+        np.testing.assert_allclose([a.probability for a in found], best, rtol=1e-8)
+        assert len({a.entities for a in found}) == len(found)
+        for analysis in found:
+            p = expected[frozenset(tuple(span) for span in analysis.entities)]
+            assert analysis.probability == pytest.approx(p)
+
+
+def test_uncertainty(case):
+    """The probability of what is predicted, and the expected number of entities."""
+    state, data, model, crfs = case
+    decoder = NestedDecoder("ner", model, state, whole_brackets=True)
+    docs = [NLP.make_doc(text) for text in TEXTS]
+    start = 0
+    for found, text in zip(
+        measure_nested_uncertainty(decoder, docs, None), TEXTS, strict=True
+    ):
+        rows = data[start : start + len(text)]
+        start += len(text)
+        assert found.length == len(text)
+        p, expected, entities = 1.0, 0.0, set()
+        for label in state.labels if text else ():
+            spans, mass = expected_entities(crfs, state, rows, label)
+            predicted = frozenset((*span, label) for span in spans)
+            p *= all_analyses(crfs, state, rows, label)[predicted]
+            expected += sum(mass.values())
+            entities |= predicted
+        assert found.log_probability == pytest.approx(np.log(p), abs=1e-8)
+        assert found.expected_entities == pytest.approx(expected, abs=1e-8)
+        assert {span[:3] for span in found.entities} == entities
 
 
 GOLD = {
