@@ -156,7 +156,9 @@ class ConstrainedScores:
 
 
 _cached: dict[tuple[Any, ...], tuple[TransitionConstraints, ConstrainedScores]] = {}
-_MAX_CACHED = 16
+# So many are kept; and of small CRFs, such as those of `LabelCRFs`, more of them, up to
+# so many transition scores.
+_MAX_CACHED, _MAX_TRANSITIONS = 16, 50_000
 
 
 def constrained_scores(
@@ -177,7 +179,9 @@ def constrained_scores(
     if found is None:
         scores = ConstrainedScores(crf, constraints, temperature=temperature)
         if len(_cached) >= _MAX_CACHED:
-            _cached.clear()
+            sizes = (kept.transitions.size for _, kept in _cached.values())
+            if sum(sizes) > _MAX_TRANSITIONS:
+                _cached.clear()
         _cached[key] = found = constraints, scores
     return found[1]
 

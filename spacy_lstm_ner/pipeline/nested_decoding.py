@@ -212,6 +212,8 @@ class NestedDecoder:
         p_outer = np.ones(len(spans))
         for depth, layer in enumerate(found.layers):
             here = [i for i, chain in enumerate(chains) if len(chain) >= depth]
+            if not here:
+                break
             if depth:
                 last = [chains[i][depth - 1] for i in here]
                 p_outer[here] *= conditional[last]
