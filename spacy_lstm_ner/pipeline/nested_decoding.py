@@ -21,6 +21,7 @@ left out is that x may be inside of another outer entity than the one that was f
 it is a lower bound for an entity that is not outermost.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -109,10 +110,15 @@ class LabelEntities:
         """The smallest larger entity around a span that another CRF has searched; -1 if
         there is none."""
         best = -1
-        for i, (first, last, _) in enumerate(self.spans):
-            is_around = first <= start and end <= last and last - first > end - start
-            if is_around and self.depth[i] + 1 < len(self.layers):
-                best = i  # layer by layer
+        for depth in range(len(self.layers) - 1):
+            # The entities of a layer are sorted, and do not overlap.
+            low, high = (bisect_left(self.depth, d) for d in (depth, depth + 1))
+            i = bisect_right(self.spans, start, low, high, key=lambda s: s.start) - 1
+            if i < low or self.spans[i].end < end:
+                break
+            if self.spans[i].end - self.spans[i].start == end - start:
+                break  # it is this entity
+            best = i
         return best
 
 
@@ -421,21 +427,21 @@ class PairsInBatch:
 
     def __init__(self, batch: Batch, decoder: NestedDecoder):
         units = decoder.state.units
-        self._pairs = [
-            (rows.start + i, rows.start + j)
-            for window, rows in zip(batch.windows, batch.rows, strict=True)
-            for i, j in unit_pairs(window.doc, units)
-        ]
-
-    @property
-    def exist(self) -> bool:
-        """Whether there are any."""
-        return bool(self._pairs)
+        # By window, relative to its first row.
+        self._pairs = [unit_pairs(window.doc, units) for window in batch.windows]
+        self._starts = [rows.start for rows in batch.rows]
+        #: Whether there are any.
+        self.exist = any(self._pairs)
 
     def between(self, start: int, end: int) -> list[Pair]:
-        """The pairs in a range of rows, relative to its first one."""
+        """The pairs in a range of rows of one window, relative to its first one."""
+        k = bisect_right(self._starts, start) - 1
+        shift = start - self._starts[k]
+        size = end - start
         return [
-            (i - start, j - start) for i, j in self._pairs if start <= i and j < end
+            (i - shift, j - shift)
+            for i, j in self._pairs[k]
+            if i - shift >= 0 and j - shift < size
         ]
 
 
