@@ -31,7 +31,7 @@ SPLIT, SPLIT_SEED = "80/10/10", "0"
 @exit_on_error()
 def main(
     dataset: Annotated[
-        str, typer.Argument(help="sample, resume, news, msra or wnut17")
+        str, typer.Argument(help="sample, nested, resume, news, msra or wnut17")
     ],
     output: Annotated[Path, typer.Argument(help="Folder for the .spacy files")],
     data_dir: Annotated[
@@ -42,7 +42,7 @@ def main(
     ] = 5000,
 ) -> None:
     """Convert a data set to the files that training and evaluation read."""
-    builders = {f.__name__: f for f in (sample, resume, news, msra, wnut17)}
+    builders = {f.__name__: f for f in (sample, nested, resume, news, msra, wnut17)}
     if dataset not in builders:
         stop(f"No data set {dataset!r}: choose one of {', '.join(builders)}.")
     builders[dataset](data_dir, output, limit)
@@ -52,6 +52,12 @@ def sample(data_dir: Path, output: Path, limit: int) -> None:
     """The synthetic sentences in assets/sample, both files together."""
     files = [ROOT / "assets" / "sample" / name for name in ("resume.json", "news.txt")]
     convert(*files, output, "--split", SPLIT, "--seed", SPLIT_SEED)
+
+
+def nested(data_dir: Path, output: Path, limit: int) -> None:
+    """The synthetic sentences in assets/nested, with entities that overlap."""
+    file = ROOT / "assets" / "nested" / "news.jsonl"
+    convert(file, output, "--split", SPLIT, "--seed", SPLIT_SEED)
 
 
 def resume(data_dir: Path, output: Path, limit: int) -> None:

@@ -140,8 +140,9 @@ def public_names(section: str) -> Iterator[str]:
 def _section(value: Any) -> str:
     """By the package in which something is defined."""
     module = getattr(value, "__module__", "")
-    if value is importlib.import_module(PACKAGE).LSTMEntityRecognizer:
-        return ""  # it has a page of its own
+    public = importlib.import_module(PACKAGE)
+    if value in (public.LSTMEntityRecognizer, public.LSTMNestedEntityRecognizer):
+        return ""  # they have a page of their own
     if inspect.isclass(value) and issubclass(value, Exception):
         return "exceptions"
     module = module.removeprefix(f"{PACKAGE}.")
@@ -161,7 +162,7 @@ def layer_reference() -> Iterator[str]:
             "Recurrent layers"
             if "lstm" in module or "rnn" in module
             else "Conditional random field"
-            if module == "crf"
+            if module in ("crf", "label_crfs")
             else "Embeddings"
         )
         kinds.setdefault(kind, []).append(name)

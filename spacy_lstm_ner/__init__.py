@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from .layers import CharEmbed as CharEmbed
     from .layers import HashCharEmbed as HashCharEmbed
     from .layers import JiebaTaggerEmbed as JiebaTaggerEmbed
+    from .layers import LabelCRFs as LabelCRFs
     from .layers import LexiconEmbed as LexiconEmbed
     from .layers import LSTMCell as LSTMCell
     from .layers import RNNCell as RNNCell
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
     from .pipeline import Analysis as Analysis
     from .pipeline import Decoding as Decoding
     from .pipeline import LSTMEntityRecognizer as LSTMEntityRecognizer
+    from .pipeline import LSTMNestedEntityRecognizer as LSTMNestedEntityRecognizer
     from .pipeline import Uncertainty as Uncertainty
     from .pipeline.annotating import entity_scores as entity_scores
     from .prediction import EntityPredictor as EntityPredictor
@@ -80,6 +82,7 @@ if TYPE_CHECKING:
 _MODULES = {
     # The component and its results
     "LSTMEntityRecognizer": "pipeline",
+    "LSTMNestedEntityRecognizer": "pipeline",
     "Analysis": "pipeline",
     "Decoding": "pipeline",
     "Uncertainty": "pipeline",
@@ -135,6 +138,7 @@ _MODULES = {
     "RNNCell": "layers",
     "TorchLSTM": "layers",
     "CRF": "layers",
+    "LabelCRFs": "layers",
     "CharEmbed": "layers",
     "HashCharEmbed": "layers",
     "LexiconEmbed": "layers",

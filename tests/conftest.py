@@ -12,7 +12,7 @@ from spacy_lstm_ner.evaluation.error_analysis import find_errors
 
 from .helpers.browser import BROWSERS, SCREEN
 from .helpers.held_out import save_held_out
-from .helpers.paths import EASY, REPOSITORY
+from .helpers.paths import EASY, NESTED_SAMPLE, REPOSITORY
 from .helpers.pipelines import SMALL_MODEL, loaded_again, train
 from .helpers.service import needs_server, serving
 
@@ -60,6 +60,21 @@ def trained(examples):
     nlp = spacy.blank("zh")
     nlp.add_pipe("lstm_ner", config={"model": SMALL_MODEL})
     return train(nlp, examples)
+
+
+@pytest.fixture(scope="session")
+def nested_examples():
+    """The first 60 sentences of the sample with nested entities."""
+    corpus = BIOCorpus(NESTED_SAMPLE, limit=60)
+    return list(corpus(spacy.blank("zh")))
+
+
+@pytest.fixture(scope="session")
+def trained_nested(nested_examples):
+    """A trained pipeline with `lstm_nested_ner`. Do not change it: copy it."""
+    nlp = spacy.blank("zh")
+    nlp.add_pipe("lstm_nested_ner", config={"model": SMALL_MODEL})
+    return train(nlp, nested_examples, steps=90)
 
 
 @pytest.fixture(scope="session")

@@ -44,6 +44,7 @@ def test_all_configs_are_here():
         "fast",
         "large",
         "pretrained",
+        "nested",
         "en",
         "torch_lstm_ner",
         "transformer",

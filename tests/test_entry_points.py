@@ -56,6 +56,10 @@ def test_the_factory_says_what_it_sets_and_how_it_is_scored():
     assert "doc.ents" in meta.assigns
     assert meta.default_score_weights["ents_f"] == 1.0
     assert nlp.analyze_pipes()["problems"] == {"lstm_ner": []}
+    nlp.add_pipe("lstm_nested_ner")
+    meta = nlp.get_pipe_meta("lstm_nested_ner")
+    assert meta.assigns == ["doc.spans"]
+    assert meta.default_score_weights["spans_sc_f"] == 1.0
 
 
 @pytest.mark.parametrize("name", ["LSTMStackEncoder", "RNNStackEncoder"])

@@ -29,7 +29,7 @@ def project(tmp_path_factory):
 
 
 def copy_project(folder: Path) -> Path:
-    for name in ("configs", "examples", "scripts", "assets/sample"):
+    for name in ("configs", "examples", "scripts", "assets/sample", "assets/nested"):
         shutil.copytree(REPOSITORY / name, folder / name)
     release = ("assets/datasets.yml", "CITATION.cff", "LICENSE", "setup.cfg")
     for name in ("project.yml", "docs/reference/project.md", *release):
@@ -149,6 +149,22 @@ def test_one_seed_gives_the_same_weights_byte_for_byte(ran):
     once = weights("once", 3)
     assert once == weights("twice", 3)
     assert once != weights("other", 4)
+
+
+@pytest.mark.slow
+def test_all_with_nested_entities(tmp_path):
+    """The same workflow, with the other component."""
+    folder = copy_project(tmp_path)
+    chosen = ["--vars.dataset", "nested", "--vars.config", "nested"]
+    few_steps = "--training.max_steps=300 --training.eval_frequency=300"
+    code, output = run(folder, "run", "all", ".", *chosen, overrides=few_steps)
+    assert code == 0, output
+    figures = json.loads((folder / "metrics/nested/nested-seed-0.json").read_text())
+    assert figures["spans_sc_f"] > 0.5
+    assert figures["spans_sc_by_kind"]["nested"]["gold"] > 100
+    page = (folder / "reports/nested.html").read_text("utf8")
+    assert "F1 on test" in page and "Learning rate" in page
+    assert len(list((folder / "packages").rglob("*.whl"))) == 1
 
 
 def test_the_list_of_commands_is_what_project_document_writes(project):

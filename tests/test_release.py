@@ -61,7 +61,7 @@ def test_what_may_be_released_has_a_license_and_a_description(trained, tmp_path,
     assert about["license"] in text and about["limits"][0] in text
 
 
-@pytest.mark.parametrize("name", ["resume", "msra", "wnut17"])
+@pytest.mark.parametrize("name", ["nested", "resume", "msra", "wnut17"])
 def test_what_may_not_be_released_says_why(name):
     code, output = release("check", name)
     assert code == 1

@@ -12,6 +12,10 @@ from pathlib import Path
 import pytest
 
 from spacy_lstm_ner.data.split import parse_split, split_records
+from spacy_lstm_ner.tags import Span
+from spacy_lstm_ner.tags.nesting import FLAT, NESTED, OVERLAPPING, n_by_kind, nest
+
+from .helpers.paths import NESTED_SAMPLE
 
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "assets" / "sample"
@@ -184,3 +188,50 @@ def test_make_sample_is_valid_and_repeatable(make_sample, tmp_path):
         records = read(tmp_path / "one" / name)
         assert len(records) == 30
         check(records, text_type)
+
+
+# Entities that overlap
+
+
+def read_nested(path):
+    return [json.loads(line) for line in path.read_text("utf8").splitlines()]
+
+
+def test_nested_sample_is_what_readme_says():
+    records = read_nested(NESTED_SAMPLE)
+    entities = [entity for record in records for entity in record["entities"]]
+    characters = sum(len(record["text"]) for record in records)
+    labels = sorted({entity["label"] for entity in entities})
+    readme = (ROOT / "assets" / "README.md").read_text(encoding="utf-8")
+    (row,) = (x for x in readme.splitlines() if x.startswith("| `news.jsonl`"))
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    sizes = [f"{number:,}" for number in (len(records), characters, len(entities))]
+    assert cells[2:] == [*sizes, " ".join(labels)]
+
+
+def test_nested_sample_has_entities_of_all_kinds():
+    """Those of one label are nested, and in at most two layers."""
+    kinds = Counter()
+    for record in read_nested(NESTED_SAMPLE):
+        by_label = {}
+        spans = []
+        for entity in record["entities"]:
+            span = Span(entity["start"], entity["end"], entity["label"])
+            assert record["text"][span.start : span.end] == entity["text"]
+            spans.append(span)
+            by_label.setdefault(span.label, []).append(span)
+        assert len(set(spans)) == len(spans)
+        kinds += n_by_kind(spans)
+        for same in by_label.values():
+            nesting = nest(same)
+            assert not nesting.crossing and max(nesting.layer) < 2
+    assert min(kinds[kind] for kind in (FLAT, NESTED, OVERLAPPING)) > 300
+
+
+def test_make_nested_sample_writes_the_committed_file(tmp_path):
+    script = runpy.run_path(str(ROOT / "scripts" / "make_nested_sample.py"))
+    make = script["make_nested_sample"]
+    make(tmp_path / "again.jsonl")
+    assert (tmp_path / "again.jsonl").read_bytes() == NESTED_SAMPLE.read_bytes()
+    make(tmp_path / "other.jsonl", records=20, seed=1)
+    assert len(read_nested(tmp_path / "other.jsonl")) == 20

@@ -42,7 +42,7 @@ def calibrate_cli(
     with exit_on_error("The pipeline was not modified."):
         temperatures, problems, ece = calibrate(model, data)
     if not temperatures:
-        msg.info("No component lstm_ner: nothing to calibrate")
+        msg.info("No component lstm_ner or lstm_nested_ner: nothing to calibrate")
         return
     if problems:
         msg.warn("Not calibrated:")

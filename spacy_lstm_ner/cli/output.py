@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from wasabi import Printer
 
 if TYPE_CHECKING:
+    from collections import Counter
+
     from ..data.problems import ProblemLog
     from ..data.summary import FileSummary
 
@@ -48,21 +50,39 @@ def print_summaries(msg: Printer, files: "Sequence[FileSummary]", title: str) ->
     files: The files, a column each.
     title: Heading of the first column.
     """
+    from ..tags.nesting import FLAT, NESTED, OVERLAPPING
     from ..util.text import printable
 
-    labels = sorted({label for file in files for label in file.entities})
     rows = [
         ("records", [file.records for file in files]),
         ("characters", [file.characters for file in files]),
-        ("entities", [file.entities.total() for file in files]),
-        *(
-            (f"- {printable(label)}", [file.entities[label] for file in files])
-            for label in labels
-        ),
+        *_entity_rows("entities", [file.entities for file in files]),
     ]
+    if any(file.has_overlaps for file in files):
+        rows += _entity_rows("all, in the span group", [file.grouped for file in files])
+        rows += [
+            (f"{kind} ones", [file.kinds[kind] for file in files])
+            for kind in (FLAT, NESTED, OVERLAPPING)
+        ]
     msg.table(
         [(name, *(f"{n:,}" for n in numbers)) for name, numbers in rows],
         header=(title, *(printable(file.path.name) for file in files)),
         aligns=("l", *("r" for _ in files)),
         divider=True,
     )
+
+
+def _entity_rows(
+    name: str, counts: "list[Counter[str]]"
+) -> list[tuple[str, list[int]]]:
+    """The number of entities in each file, and that of each label."""
+    from ..util.text import printable
+
+    labels = sorted({label for one in counts for label in one})
+    return [
+        (name, [one.total() for one in counts]),
+        *(
+            (f"- {printable(label)}", [one[label] for one in counts])
+            for label in labels
+        ),
+    ]

@@ -20,19 +20,43 @@ def write_scores(scores: dict[str, Any], path: Path) -> None:
 def print_scores(scores: dict[str, Any], msg: Printer) -> None:
     """Print scores as tables, in percent, with as many decimals as their intervals
     allow."""
-    per_type = scores.get("ents_per_type") or {}
-    intervals = scores.get("ents_intervals") or {}
+    suffix = "_intervals"
+    groups = [key.removesuffix(suffix) for key in scores if key.endswith(suffix)]
+    # Those of `doc.ents` first.
+    for name in sorted(groups):
+        of_group = {
+            key.removeprefix(f"{name}_"): value
+            for key, value in scores.items()
+            if key.startswith(f"{name}_")
+        }
+        title = "Entities" if name == "ents" else f"Entities in {name[6:]!r}"
+        _print_group(title, of_group, msg)
+    if scores.get("bio_acc") is not None:
+        names = {"acc": "Accuracy", "macro_p": "P", "macro_r": "R", "macro_f": "F"}
+        msg.table(
+            [("all (macro)", *(percent(scores[f"bio_{x}"], 1) for x in names))],
+            header=("BIO tags", *names.values()),
+            aligns=("l", "r", "r", "r", "r"),
+            divider=True,
+        )
+
+
+def _print_group(title: str, scores: dict[str, Any], msg: Printer) -> None:
+    """Print the scores of `doc.ents` or of a span group.
+
+    scores: By the ends of their keys, such as "f".
+    """
+    intervals = scores.get("intervals") or {}
     of_type = intervals.get("per_type", {})
-    overall = {x: scores.get(f"ents_{x}") for x in "prf"}
     msg.table(
         [
             *sorted(
                 (printable(label), *_score_cells(prf, of_type.get(label, {})))
-                for label, prf in per_type.items()
+                for label, prf in (scores.get("per_type") or {}).items()
             ),
-            ("all", *_score_cells(overall, intervals)),
+            ("all", *_score_cells({x: scores.get(x) for x in "prf"}, intervals)),
         ],
-        header=("Entities", "P", "R", "F", "95% interval of F"),
+        header=(printable(title), "P", "R", "F", "95% interval of F"),
         aligns=("l", "r", "r", "r", "r"),
         divider=True,
     )
@@ -41,23 +65,38 @@ def print_scores(scores: dict[str, Any], msg: Printer) -> None:
             f"Intervals: bootstrap over {documents:,} documents. Trainings with other "
             f"seeds may differ by more."
         )
-    if muc := scores.get("ents_muc"):
+    if kinds := scores.get("by_kind"):
+        _print_kinds(kinds, intervals, msg)
+    if muc := scores.get("muc"):
         _print_matches(muc, intervals, msg)
-    if scores.get("ents_ece") is not None:
+    if scores.get("ece") is not None:
         msg.table(
-            [("all", percent(scores["ents_ece"], 1))],
+            [("all", percent(scores["ece"], 1))],
             header=("Probabilities", "Expected calibration error"),
             aligns=("l", "r"),
             divider=True,
         )
-    if "bio_acc" in scores:
-        names = {"acc": "Accuracy", "macro_p": "P", "macro_r": "R", "macro_f": "F"}
-        msg.table(
-            [("all (macro)", *(percent(scores[f"bio_{x}"], 1) for x in names))],
-            header=("BIO tags", *names.values()),
-            aligns=("l", "r", "r", "r", "r"),
-            divider=True,
-        )
+
+
+def _print_kinds(
+    kinds: dict[str, dict[str, Any]], intervals: dict[str, Any], msg: Printer
+) -> None:
+    """Print the scores of flat, nested and overlapping entities."""
+    digits = decimals(intervals.get("f"))
+    msg.table(
+        [
+            (
+                kind,
+                f"{values['gold']:,}",
+                f"{values['predicted']:,}",
+                *(percent(values[x], digits) for x in "prf"),
+            )
+            for kind, values in kinds.items()
+        ],
+        header=("Kind", "Gold", "Predicted", "P", "R", "F"),
+        aligns=("l", "r", "r", "r", "r", "r"),
+        divider=True,
+    )
 
 
 def _print_matches(

@@ -19,6 +19,8 @@ from spacy.util import load_config, load_model_from_config
 from ..util.text import shortened, trimmed
 from .compatibility import (
     ADVICE,
+    FLAT_FACTORY,
+    NESTED_FACTORY,
     UNKNOWN_LABEL,
     Statistics,
     all_recognizers,
@@ -27,6 +29,8 @@ from .compatibility import (
     unknown_labels,
 )
 from .corpus import read_examples
+from .nesting import NestingStatistics, annotated_spans
+from .problems import IN_GROUP
 from .summary import FileSummary
 
 #: A label with fewer entities in the training data is rare.
@@ -34,6 +38,8 @@ RARE = 20
 #: A text with more characters is long.
 LONG = 2000
 _MAX_EXAMPLES = 3
+# The default of the setting `depth` of lstm_nested_ner.
+_DEPTH = 2
 
 
 class Kind(NamedTuple):
@@ -73,7 +79,15 @@ KINDS: dict[str, Kind] = {
     },
     "overlapping spans": Kind(
         False,
-        "in doc.spans, which lstm_ner does not learn from; doc.ents cannot hold both",
+        "in doc.spans, for lstm_nested_ner; lstm_ner learns the longest ones, which "
+        "are in doc.ents",
+    ),
+    "nested more deeply than the component reads": Kind(
+        False, "these entities are not learned: set depth in the config"
+    ),
+    "crosses another entity of its label": Kind(
+        False,
+        "lstm_nested_ner learns the longer one: give one of them another label",
     ),
     "rare label": Kind(False, f"fewer than {RARE} entities in the training data"),
     "long text": Kind(
@@ -161,6 +175,7 @@ def check(
     """
     nlp = _pipeline(lang, model, config)
     unit, known = _unit_and_labels(nlp)
+    nested = _nested(nlp)
     others = [evaluation] if isinstance(evaluation, str | Path) else evaluation
     files: list[FileSummary] = []
     findings: list[Finding] = []
@@ -172,14 +187,15 @@ def check(
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             for example in read_examples(path, nlp, force=True):
-                summary.add(example.reference)
-                _check_example(example, found, seen, train=Path(train))
-                statistics.add(example)
+                summary.add(example.reference, nested.spans_key or "sc")
+                _check_example(example, found, seen, nested, train=Path(train))
+                statistics.add(example, nested.spans_key)
         for warning in caught:
             if issubclass(warning.category, UserWarning):
                 # Below a heading, the warning of `BIOCorpus` has a line for each kind.
                 for line in str(warning.message).splitlines()[1:]:
-                    found.add("problem in the file", line)
+                    if nested.spans_key is None or not line.startswith(IN_GROUP):
+                        found.add("problem in the file", line)
         is_train = not files
         # All files have the same tokenizer: it is reported once.
         for mismatch in find_mismatches(
@@ -188,17 +204,17 @@ def check(
             if mismatch.kind in KINDS:
                 found.add(mismatch.kind, mismatch.details, mismatch.count)
         for name, labels in known.items() if is_train else ():
-            if unknown := unknown_labels(summary.entities, labels):
+            if unknown := unknown_labels(nested.counts(summary), labels):
                 missing = f"{name} has no {', '.join(unknown)}"
                 found.add(UNKNOWN_LABEL, missing, len(unknown))
         files.append(summary)
-        trained = files[0].entities
-        for label, count in sorted(summary.entities.items()):
+        trained = nested.counts(files[0])
+        for label, count in sorted(nested.counts(summary).items()):
             if not trained[label]:
                 found.add("label not in the training data", label, count)
             elif is_train and count < RARE:
                 found.add("rare label", f"{label} ({count})")
-        if is_train and not summary.entities:
+        if is_train and not nested.counts(summary):
             found.add("no entities to train on")
         findings.extend(found.all())
     return CheckResult(files, findings)
@@ -228,6 +244,33 @@ def _unit_and_labels(nlp: Language) -> tuple[str | None, dict[str, Sequence[str]
     return (units.pop() if len(units) == 1 else None), trained
 
 
+class _Nested(NamedTuple):
+    """What the components `lstm_nested_ner` of a pipeline learn from.
+
+    spans_key: The span group. None: the pipeline has no such component, or others that
+        learn from ``doc.ents``.
+    depth: How deeply entities of one label may be nested.
+    """
+
+    spans_key: str | None
+    depth: int
+
+    def counts(self, summary: FileSummary) -> Counter[str]:
+        """The number of entities that are learned, by label."""
+        return summary.entities if self.spans_key is None else summary.grouped
+
+
+def _nested(nlp: Language) -> _Nested:
+    """What a pipeline learns from, if it has a component `lstm_nested_ner` and no
+    `lstm_ner`."""
+    found = all_recognizers(nlp, [NESTED_FACTORY])
+    others = all_recognizers(nlp, [FLAT_FACTORY])
+    if not found or others:
+        return _Nested(None, _DEPTH)
+    pipe = next(iter(found.values()))
+    return _Nested(pipe.spans_key, pipe.depth)
+
+
 class _Findings:
     """Counts the findings in a file, and keeps the first few examples of each kind."""
 
@@ -255,6 +298,7 @@ def _check_example(
     example: Example,
     found: _Findings,
     seen: dict[str, tuple[Path, tuple]],
+    nested: _Nested,
     *,
     train: Path,
 ) -> None:
@@ -264,6 +308,7 @@ def _check_example(
     found: Findings are added to it.
     seen: The file and the entities of each text at its first occurrence. The text is
         added to it.
+    nested: What the pipeline learns from.
     train: The training data.
     """
     doc = example.reference
@@ -273,19 +318,37 @@ def _check_example(
         return
     if len(text) > LONG:
         found.add("long text", f"{_short(text)} ({len(text):,})")
-    for ent in doc.ents:
+    entities = annotated_spans(doc, nested.spans_key)
+    for ent in entities:
         if trimmed(ent.text) != (0, len(ent.text)):
             found.add("whitespace at the edge of an entity", _name(ent))
         if example.predicted.char_span(ent.start_char, ent.end_char) is None:
             found.add("entity begins or ends inside a token", _name(ent))
     for key, first, second in _overlapping(doc):
-        found.add("overlapping spans", f"{_name(first)}, {_name(second)} in {key!r}")
-    ents = tuple((ent.start_char, ent.end_char, ent.label_) for ent in doc.ents)
+        if key != nested.spans_key:
+            pair = f"{_name(first)}, {_name(second)} in {key!r}"
+            found.add("overlapping spans", pair)
+    if nested.spans_key is not None:
+        _check_nesting(doc, found, nested)
+    ents = tuple((ent.start_char, ent.end_char, ent.label_) for ent in entities)
     first_path, first_ents = seen.setdefault(text, (found.path, ents))
     if first_path == train != found.path:
         found.add("text also in the training data", _short(text))
     if first_ents != ents:
         found.add("inconsistent annotation", _short(text))
+
+
+def _check_nesting(doc: Doc, found: _Findings, nested: _Nested) -> None:
+    """Find entities that a component `lstm_nested_ner` does not learn."""
+    statistics = NestingStatistics()
+    statistics.add(doc, nested.spans_key)
+    if n := statistics.deeper_than(nested.depth):
+        deepest = f"{len(statistics.by_layer)} in one another in {_short(doc.text)}"
+        found.add("nested more deeply than the component reads", deepest, n)
+    for example in statistics.crossing:
+        found.add("crosses another entity of its label", example, 0)
+    if statistics.n_crossing:
+        found.add("crosses another entity of its label", "", statistics.n_crossing)
 
 
 def _overlapping(doc: Doc) -> Iterator[tuple[str, Span, Span]]:

@@ -5,7 +5,7 @@ Both `check` and `LSTMEntityRecognizer.initialize` report them.
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -15,6 +15,7 @@ from spacy.training import Example
 from spacy.util import resolve_dot_names
 
 from ..util.text import escaped
+from .nesting import annotated_spans
 from .soft_targets import soft_labels
 
 # Han and kana: scripts in which words are not separated by spaces.
@@ -113,9 +114,12 @@ class Statistics:
     misaligned: int = 0
     labels: Counter[str] = field(default_factory=Counter)
 
-    def add(self, example: Example) -> None:
+    def add(self, example: Example, spans_key: str | None = None) -> None:
         """Count an example: the text of the predicted Doc, and the annotation of the
-        reference."""
+        reference.
+
+        spans_key: The span group with the annotation. None: it is in ``doc.ents``.
+        """
         doc, reference = example.predicted, example.reference
         text = doc.text
         self.joined += len(_JOINED.findall(text))
@@ -131,7 +135,7 @@ class Statistics:
                 sum(i + 1 in starts for i in range(start, end - 1))
                 for start, end in runs
             )
-        ents = reference.ents
+        ents = annotated_spans(reference, spans_key)
         self.entities += len(ents)
         self.labels.update(ent.label_ for ent in ents)
         # Labels without a certain entity.
@@ -191,17 +195,21 @@ def _foreign_tokenizer(nlp: Language) -> str | None:
 
 
 def compute_statistics(
-    get_examples: Callable[[], Iterable[Example]], *, limit: int | None = None
+    get_examples: Callable[[], Iterable[Example]],
+    *,
+    limit: int | None = None,
+    spans_key: str | None = None,
 ) -> Statistics:
     """Compute the statistics of examples.
 
     get_examples: Returns the examples.
     limit: Use only the first `limit` examples. None: all.
+    spans_key: The span group with the annotation. None: it is in ``doc.ents``.
     RETURNS: The statistics.
     """
     statistics = Statistics()
     for example in islice(get_examples(), limit):
-        statistics.add(example)
+        statistics.add(example, spans_key)
     return statistics
 
 
@@ -227,19 +235,33 @@ def how_to_add_labels(name: str, unknown: Iterable[str]) -> str:
     )
 
 
-def all_recognizers(nlp: Language) -> dict[str, Any]:
-    """RETURNS (dict[str, Any]): All `lstm_ner` components by name, including disabled
-    ones."""
+#: The factories of the components.
+FLAT_FACTORY, NESTED_FACTORY = "lstm_ner", "lstm_nested_ner"
+
+
+def all_recognizers(
+    nlp: Language, factories: Sequence[str] = (FLAT_FACTORY, NESTED_FACTORY)
+) -> dict[str, Any]:
+    """RETURNS (dict[str, Any]): All `lstm_ner` and `lstm_nested_ner` components by
+    name, including disabled ones."""
     return {
         name: pipe
         for name, pipe in nlp.components
-        if nlp.get_pipe_meta(name).factory == "lstm_ner"
+        if nlp.get_pipe_meta(name).factory in factories
     }
 
 
+def annotation_key(nlp: Language, name: str) -> str | None:
+    """The span group that a component learns from. None: it learns from
+    ``doc.ents``."""
+    pipe: Any = nlp.get_pipe(name)
+    is_flat = nlp.get_pipe_meta(name).factory == FLAT_FACTORY
+    return None if is_flat else pipe.spans_key
+
+
 def loaded_recognizers(nlp: Language) -> dict[str, Any]:
-    """RETURNS (dict[str, Any]): The `lstm_ner` components by name that have labels and
-    have not been initialized since they were loaded."""
+    """RETURNS (dict[str, Any]): The components of `all_recognizers` that have labels
+    and have not been initialized since they were loaded."""
     return {
         name: pipe
         for name, pipe in all_recognizers(nlp).items()
@@ -247,10 +269,11 @@ def loaded_recognizers(nlp: Language) -> dict[str, Any]:
     }
 
 
-def training_labels(nlp: Language) -> Counter[str]:
+def training_labels(nlp: Language, spans_key: str | None = None) -> Counter[str]:
     """Return the labels of the training corpus in the config of a pipeline.
 
     nlp: The pipeline.
+    spans_key: The span group with the annotation. None: it is in ``doc.ents``.
     RETURNS: Number of entities by label; empty if the corpus cannot be opened. In a
         saved pipeline, which can be trained without its config, the paths are no longer
         set.
@@ -261,7 +284,11 @@ def training_labels(nlp: Language) -> Counter[str]:
     # spaCy's E913, or our `DataError`: the path of the corpus is null.
     except ValueError:
         return Counter()
-    return Counter(ent.label_ for eg in corpus(nlp) for ent in eg.reference.ents)
+    return Counter(
+        span.label_
+        for eg in corpus(nlp)
+        for span in annotated_spans(eg.reference, spans_key)
+    )
 
 
 def check_labels(nlp: Language) -> None:
@@ -281,12 +308,14 @@ def check_labels(nlp: Language) -> None:
     if not found:
         return
     try:
-        labels = training_labels(nlp)
+        keys = {annotation_key(nlp, name) for name in found}
+        by_key = {key: training_labels(nlp, key) for key in keys}
     except Exception:
         # Training reports problems with its corpus itself; and a logger can also be
         # used by code that does not read the data from this corpus.
         return
     for name, pipe in found.items():
+        labels = by_key[annotation_key(nlp, name)]
         if unknown := unknown_labels(labels, pipe.labels):
             raise ValueError(how_to_add_labels(name, unknown))
 
@@ -294,9 +323,10 @@ def check_labels(nlp: Language) -> None:
 def add_labels(
     component: str | None = None, labels: list[str] | None = None
 ) -> Callable[[Language], Language]:
-    """Create a callback for `[initialize.after_init]` that adds labels to `lstm_ner`
-    components that were trained before (`source`), so that they can be trained further
-    on data with new labels. Registered as `spacy-lstm-ner.AddLabels.v1`.
+    """Create a callback for `[initialize.after_init]` that adds labels to components
+    `lstm_ner` and `lstm_nested_ner` that were trained before (`source`), so that they
+    can be trained further on data with new labels. Registered as
+    `spacy-lstm-ner.AddLabels.v1`.
 
     component: The name of the component. None: all of them.
     labels: The labels. None: the labels of the training corpus.
@@ -313,11 +343,12 @@ def add_labels(
                     f"pipeline, which has {', '.join(nlp.component_names)}."
                 )
             found = {n: pipe for n, pipe in found.items() if n == component}
-        if found:
-            new = sorted(training_labels(nlp)) if labels is None else labels
-            for pipe in found.values():
-                for label in new:
-                    pipe.add_label(label)
+        for name, pipe in found.items():
+            new = labels
+            if new is None:
+                new = sorted(training_labels(nlp, annotation_key(nlp, name)))
+            for label in new:
+                pipe.add_label(label)
         return nlp
 
     return callback

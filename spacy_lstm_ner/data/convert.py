@@ -124,7 +124,7 @@ def convert(
                     statistics.add(Example(doc, doc))
                 groups.update(doc, text.can_overlap)
                 writers[part].add(doc)
-                outputs[part].add(doc)
+                outputs[part].add(doc, reading.spans_key)
         for summary in outputs:
             if not summary.records:
                 n = sum(summary.records for summary in outputs)
@@ -159,8 +159,8 @@ class _SpanGroups:
             if self.are_needed:
                 group_entities(doc, self.key)
         elif not self.are_needed:
-            if len(doc.spans[self.key]) == len(doc.ents):
-                del doc.spans[self.key]
+            if len(doc.spans.get(self.key) or ()) == len(doc.ents):
+                doc.spans.pop(self.key, None)
                 return
             self.are_needed = True
             for writer in self.writers:

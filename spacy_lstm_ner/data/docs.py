@@ -64,7 +64,11 @@ def doc_from_text(
             if (span := doc.char_span(start, end, label=label)) is not None
         ]
     # A token of an entity is not in a gap beside it.
-    doc.set_ents(entities, missing=_tokens_in_gaps(doc, gaps, entities))
+    missing = _tokens_in_gaps(doc, gaps, entities)
+    doc.set_ents(entities, missing=missing)
+    if text.can_overlap and missing and len(missing) == len(doc):
+        # An empty group would say that there are no entities: see data/nesting.py.
+        del doc.spans[spans_key]
     return doc
 
 

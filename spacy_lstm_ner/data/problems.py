@@ -39,6 +39,8 @@ ACTIONS = {
 ONLY_WHITESPACE = "only whitespace"
 MISALIGNED = "begins or ends inside a token"
 OVERLAPPING = "overlaps a longer one"
+#: What is said of the latter: they are in the span group, which has all entities.
+IN_GROUP = "Entities only in the span group"
 _MAX_EXAMPLES = 3
 # A tag or a character may be a whole line by mistake.
 _MAX_MESSAGE = 200
@@ -74,7 +76,8 @@ class ProblemLog:
     counts: Number of problems by file and kind.
     examples: The first few problems by file and kind.
     entities: Number of entities in each file, those that were lost included.
-    lost: Number of entities that are not in `doc.ents`, by file and reason.
+    lost: Number of entities that are not in `doc.ents`, by file and reason. Those that
+        overlap longer ones are in the span group.
     left_out: Number of records that are left out on purpose, by file and reason, such
         as answers that were rejected in a tool.
     trimmed: Number of entities whose leading or trailing whitespace was removed. This
@@ -146,7 +149,8 @@ class ProblemLog:
         records were left out, for each reason."""
         totals: Counter[tuple[str, str]] = Counter()
         for (_, reason), n in self.lost.items():
-            totals["Entities lost", reason] += n
+            what = IN_GROUP if reason == OVERLAPPING else "Entities lost"
+            totals[what, reason] += n
         for (_, reason), n in self.left_out.items():
             totals["Records left out", reason] += n
         return [f"{what}: {n:,}, {why}" for (what, why), n in totals.items() if n]

@@ -3,8 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+import numpy as np
 from spacy.training import Example
 
+from ..data.nesting import annotated_spans, unknown_tokens
 from ..tags import Span
 
 
@@ -26,11 +28,13 @@ class AnnotatedText:
         return _mask(len(self.text), spans)
 
 
-def annotated_text(example: Example) -> AnnotatedText:
+def annotated_text(example: Example, spans_key: str | None = None) -> AnnotatedText:
     """Convert an example. The result has the text of the predicted Doc, which may
     differ from the reference in whitespace and tokens.
 
     example: The example.
+    spans_key: The span group with the annotation, see `annotated_spans`. None: it is in
+        ``doc.ents``.
     RETURNS: The text and its gold annotation.
     """
     doc, reference = example.predicted, example.reference
@@ -49,11 +53,19 @@ def annotated_text(example: Example) -> AnnotatedText:
             span = reference[start:end]
         return span.start_char, span.end_char
 
-    entities = [Span(*characters(e.start, e.end), e.label_) for e in reference.ents]
+    entities = dict.fromkeys(
+        Span(*characters(e.start, e.end), e.label_)
+        for e in annotated_spans(reference, spans_key)
+    )
+    missing = (
+        [i for i, iob in enumerate(reference.to_array("ENT_IOB")) if iob == 0]
+        if spans_key is None
+        else np.flatnonzero(unknown_tokens(reference, spans_key)).tolist()
+    )
     return AnnotatedText(
         doc.text,
         [span for span in entities if span.start < span.end],
-        [characters(t.i, t.i + 1) for t in reference if t.ent_iob == 0],
+        [characters(i, i + 1) for i in missing],
         _mask(len(doc.text), ((t.idx + 1, t.idx + len(t)) for t in doc)),
     )
 

@@ -3,13 +3,13 @@
 import filecmp
 import shutil
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from spacy.training import Example
 
 from ..data.corpus import read_examples
 from ..exceptions import NotCalibrated
-from ..pipeline import LSTMEntityRecognizer, recognizers
+from ..pipeline import nested_recognizers, recognizers
 from ..pipeline.loading import load_pipeline
 from ..util.atomic import AtomicSet, path_in_errors
 
@@ -17,7 +17,7 @@ from ..util.atomic import AtomicSet, path_in_errors
 class Calibration(NamedTuple):
     """The result of `calibrate`."""
 
-    #: The temperature of each component `lstm_ner`, by name.
+    #: The temperature of each component `lstm_ner` or `lstm_nested_ner`, by name.
     temperatures: dict[str, float]
     #: The reasons why components are unchanged, if any.
     problems: list[str]
@@ -32,17 +32,26 @@ def calibrate(model: str | Path, data: str | Path) -> Calibration:
 
     model: Folder of the pipeline.
     data: A .spacy file, or a dataset file in any format that `convert` reads.
-    RETURNS: The new temperatures; empty if there is no `lstm_ner`.
+    RETURNS: The new temperatures; empty if there is no `lstm_ner` and no
+        `lstm_nested_ner`.
     RAISES (OSError, ValueError): If the pipeline or the file cannot be used.
     """
     model = Path(model)
     if not (model / "config.cfg").is_file():
         raise OSError(f"{model} is not the folder of a pipeline")
     nlp = load_pipeline(model)
-    components = recognizers(nlp)
+    nested = nested_recognizers(nlp)
+    components: dict[str, Any] = recognizers(nlp) | nested
 
     def ece() -> float | None:
-        return nlp.evaluate(list(read_examples(data, nlp))).get("ents_ece")
+        scores = nlp.evaluate(list(read_examples(data, nlp)))
+        # Of span groups, that of the first component.
+        keys = [
+            "ents_ece",
+            *(f"spans_{pipe.spans_key}_ece" for pipe in nested.values()),
+        ]
+        found = (scores[key] for key in keys if scores.get(key) is not None)
+        return next(found, None)
 
     before = ece()
     problems: list[str] = []
@@ -63,7 +72,7 @@ def calibrate(model: str | Path, data: str | Path) -> Calibration:
     return Calibration(temperatures, problems, (before, after))
 
 
-def _save_changes(components: dict[str, LSTMEntityRecognizer], model: Path) -> None:
+def _save_changes(components: dict[str, Any], model: Path) -> None:
     """Replace the files of components that have changed in the folder of a pipeline,
     all or none of them."""
     with AtomicSet() as files:

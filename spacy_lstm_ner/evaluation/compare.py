@@ -14,6 +14,7 @@ from ..tags import Span
 from .document_counts import DocumentCounts, GoldAndPredicted, count_entities
 from .evaluate import EntityScorer
 from .inputs import as_pipeline, no_entities_error, require_files
+from .predictions import analyzed_group
 from .significance import (
     PairedTest,
     ScoreIntervals,
@@ -121,8 +122,13 @@ def compare(
         raise ValueError(f"the level {level} is not between 0 and 1")
     if samples < 1:
         raise ValueError(f"samples = {samples} is less than 1")
-    texts, ours = _entities(first, data, limit)
-    _, theirs = _entities(second, data, limit)
+    texts, ours, is_group = _entities(first, data, limit)
+    _, theirs, is_other_group = _entities(second, data, limit)
+    if is_group != is_other_group:
+        raise DataError(
+            f"{data}: one of the pipelines predicts entities in doc.ents, and the "
+            f"other one in a span group: these have other gold entities"
+        )
     gold = [documents for documents, _ in ours]
     if gold != [documents for documents, _ in theirs]:
         raise DataError(
@@ -153,21 +159,26 @@ def compare(
 
 def _entities(
     model: str | Path | Language, data: Path, limit: int
-) -> tuple[list[str], list[GoldAndPredicted]]:
-    """Return the texts, and their gold and predicted entities by characters."""
+) -> tuple[list[str], list[GoldAndPredicted], bool]:
+    """Return the texts, their gold and predicted entities by characters, and whether
+    these are in a span group."""
     nlp = as_pipeline(model)
     scorer = EntityScorer(nlp)
     examples = list(read_examples(data, nlp, limit=limit))
-    if nlp.evaluate(examples, scorer=scorer).get("ents_f") is None:
+    scores = nlp.evaluate(examples, scorer=scorer)
+    key = analyzed_group(nlp)
+    found = scorer.documents if key is None else scorer.grouped.get(key)
+    if found is None or (key is None and scores.get("ents_f") is None):
         raise no_entities_error(model, nlp, data)
     documents = [
         (
             _in_characters(example.reference, gold),
             _in_characters(example.reference, predicted),
         )
-        for example, (gold, predicted) in zip(examples, scorer.documents, strict=True)
+        for example, (gold, predicted) in zip(examples, found, strict=True)
     ]
-    return [example.reference.text for example in examples], documents
+    texts = [example.reference.text for example in examples]
+    return texts, documents, key is not None
 
 
 def _in_characters(doc: Doc, spans: Sequence[Span]) -> list[Span]:

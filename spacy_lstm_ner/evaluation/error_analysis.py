@@ -16,7 +16,7 @@ from .inputs import as_pipeline, no_entities_error, require_files
 from .label_issues import LabelIssue, find_label_issues
 from .matching import ERROR_KINDS, EntityError, match_entities
 from .mentions import SurfaceForms, count_labels
-from .predictions import predict_records
+from .predictions import analyzed_group, predict_records
 from .records import Record
 
 
@@ -32,7 +32,8 @@ class ErrorAnalysis(NamedTuple):
     errors: list[EntityError]
     #: Annotation that is probably wrong, the least plausible first.
     label_issues: list[LabelIssue]
-    #: Whether the pipeline has a component `lstm_ner`, so that probabilities are known.
+    #: Whether the pipeline has a component `lstm_ner` or `lstm_nested_ner`, so that
+    #: probabilities are known.
     has_probabilities: bool
     #: All texts, with their annotation and predictions.
     records: list[Record]
@@ -75,10 +76,11 @@ def find_errors(
     data, train = Path(data), Path(train) if train else None
     require_files(data, *([train] if train else []))
     nlp = as_pipeline(model)
+    spans_key = analyzed_group(nlp)
     corpus = []
     if train:
         examples = with_progress(read_examples(train, nlp), progress, "Training data")
-        corpus = [annotated_text(eg) for eg in examples]
+        corpus = [annotated_text(eg, spans_key) for eg in examples]
     known = SurfaceForms(a.text[s:e] for a in corpus for s, e, _ in a.entities)
     examples = with_progress(read_examples(data, nlp), progress, "Data")
     with _with_spans_keys(nlp):
@@ -107,7 +109,7 @@ def find_errors(
         Counter(entity.label for record in records for entity in record.gold),
         errors,
         label_issues,
-        has_probabilities=bool(recognizers(nlp)),
+        has_probabilities=bool(recognizers(nlp)) or spans_key is not None,
         records=records,
     )
 
@@ -146,4 +148,6 @@ def _sort_key(error: EntityError) -> tuple:
 
 
 def _predicts_entities(nlp: Language) -> bool:
-    return any("doc.ents" in nlp.get_pipe_meta(name).assigns for name in nlp.pipe_names)
+    return analyzed_group(nlp) is not None or any(
+        "doc.ents" in nlp.get_pipe_meta(name).assigns for name in nlp.pipe_names
+    )

@@ -12,6 +12,7 @@ from spacy.scorer import Scorer
 from spacy.training import Example
 
 from ..data.corpus import read_examples
+from ..pipeline import nested_recognizers
 from .document_counts import (
     DocumentCounts,
     GoldAndPredicted,
@@ -20,9 +21,10 @@ from .document_counts import (
 )
 from .inputs import as_pipeline, no_entities_error, require_files
 from .muc import count_muc
+from .nested_scorer import aligned_spans
 from .significance import ScoreIntervals, bootstrap_intervals
 
-_KEY_PREFIXES = ("ents_", "bio_", "speed")
+_KEY_PREFIXES = ("ents_", "bio_", "spans_", "speed")
 _LEVEL = 0.95
 
 
@@ -30,15 +32,20 @@ class EntityScorer(Scorer):
     """spaCy's scorer, which keeps the entities that it has compared.
 
     documents: The gold and the predicted entities of each document.
+    grouped: The same of each span group to which a component `lstm_nested_ner` writes.
     """
 
     documents: list[GoldAndPredicted]
+    grouped: dict[str, list[GoldAndPredicted]]
 
     def score(
         self, examples: Iterable[Example], *, per_component: bool = False
     ) -> dict[str, Any]:
         examples = list(examples)
         self.documents = aligned_entities(examples)
+        keys = [pipe.spans_key for pipe in nested_recognizers(self.nlp).values()]
+        found = {key: aligned_spans(examples, key) for key in keys}
+        self.grouped = {key: some for key, some in found.items() if some is not None}
         scores: dict[str, Any] = super().score(examples, per_component=per_component)
         return scores
 
@@ -51,10 +58,10 @@ def evaluate(
     model: The pipeline, or its folder or installed package.
     data: A .spacy file, or a dataset file in any format that `convert` reads.
     limit: Use only the first `limit` records. 0: all.
-    RETURNS: The scores of entities (ents_*) and of tags (bio_*), and the speed in
-        tokens per second. ents_ece is the expected calibration error; ents_intervals
-        has 95% bootstrap intervals over documents, see significance.py; ents_muc counts
-        partial matches, see muc.py.
+    RETURNS: The scores of entities (ents_*), of tags (bio_*) and of span groups
+        (spans_*, see nested_scorer.py), and the speed in tokens per second. ents_ece is
+        the expected calibration error; ents_intervals has 95% bootstrap intervals over
+        documents, see significance.py; ents_muc counts partial matches, see muc.py.
     RAISES (OSError, ValueError): If the pipeline or the file cannot be used.
     """
     data = Path(data)
@@ -63,13 +70,17 @@ def evaluate(
     scorer = EntityScorer(nlp)
     examples = list(read_examples(data, nlp, limit=limit))
     scores = nlp.evaluate(examples, scorer=scorer)
-    if scores.get("ents_f") is None:
+    for key, documents in scorer.grouped.items():
+        intervals = intervals_by_label(count_entities(documents))
+        scores[f"spans_{key}_intervals"] = intervals
+    if scores.get("ents_f") is not None:
+        scores["ents_intervals"] = intervals_by_label(count_entities(scorer.documents))
+        scores["ents_muc"] = {
+            scheme: {**vars(counts), **dict(zip("prf", counts.prf, strict=True))}
+            for scheme, counts in count_muc(scorer.documents).items()
+        }
+    elif not scorer.grouped:
         raise no_entities_error(model, nlp, data)
-    scores["ents_intervals"] = intervals_by_label(count_entities(scorer.documents))
-    scores["ents_muc"] = {
-        scheme: {**vars(counts), **dict(zip("prf", counts.prf, strict=True))}
-        for scheme, counts in count_muc(scorer.documents).items()
-    }
     return {key: scores[key] for key in sorted(scores) if key.startswith(_KEY_PREFIXES)}
 
 

@@ -26,7 +26,7 @@ from ..data.writers import (
     write_texts,
 )
 from ..exceptions import DataError
-from ..pipeline import predicted_entities, recognizers
+from ..pipeline import predicted_entities, recognizers, span_group_keys
 from ..tags import Span
 from ..util.atomic import check_writable
 from ..util.progress import with_progress
@@ -169,11 +169,12 @@ def predicted_texts(
     spans_key: The span group with further entities.
     """
     keys = [pipe.spans_key for pipe in recognizers(nlp).values()]
+    groups = span_group_keys(nlp, spans_key)
     rest = iter(texts)
     while batch := list(islice(rest, _BATCH_SIZE)):
         with nlp.memory_zone():
             for doc in nlp.pipe(batch):
-                found = predicted_entities(doc, keys, spans_key)
+                found = predicted_entities(doc, keys, groups)
                 yield ExportedText(doc.text, found, doc)
 
 

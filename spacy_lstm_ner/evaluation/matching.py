@@ -12,6 +12,9 @@ these are matched first:
    each is matched with its counterpart;
 3. those with the largest overlap, relative to the number of characters of their union.
 
+Where entities may be nested, only those with the same boundaries or the same label form
+one error: an ORG inside of a TITLE says nothing of the TITLE.
+
 An entity that is left over, such as the second of two gold entities that were predicted
 as one, is an error of its own. The error also names the overlapping entity that comes
 first by these rules, which is *shared*: it belongs to another error, and is not counted
@@ -19,6 +22,7 @@ again.
 """
 
 from collections.abc import Iterable, Iterator
+from itertools import accumulate
 from typing import NamedTuple
 
 from ..tags import Span
@@ -93,8 +97,7 @@ def match_entities(record: Record) -> tuple[list[Span], list[EntityError]]:
     """Match the predicted entities of a text with the gold ones: see the docstring of
     this module.
 
-    record: The text. Neither its gold entities nor the predicted ones overlap each
-        other.
+    record: The text.
     RETURNS: The correct entities, and the errors, both in the order of the text.
     """
     correct = set(record.predicted).intersection(record.gold)
@@ -105,7 +108,10 @@ def match_entities(record: Record) -> tuple[list[Span], list[EntityError]]:
     gold_of: dict[Span, Span] = {}
     best_predicted: dict[Span, Span] = {}
     best_gold: dict[Span, Span] = {}
-    for gold, predicted in sorted(_overlapping_pairs(missing, wrong), key=_distance):
+    pairs = _overlapping_pairs(missing, wrong)
+    if record.can_overlap:
+        pairs = (pair for pair in pairs if _kind(*pair) != "boundary_and_type")
+    for gold, predicted in sorted(pairs, key=_distance):
         best_predicted.setdefault(gold, predicted)
         best_gold.setdefault(predicted, gold)
         if gold not in predicted_of and predicted not in gold_of:
@@ -138,12 +144,15 @@ def _overlapping_pairs(
     """Yield the pairs of entities that share characters. Both lists are in the order of
     the text."""
     first = 0
+    # The largest end of a predicted entity and those before it.
+    furthest = list(accumulate((entity.end for entity in predicted), max))
     for entity in gold:
-        while first < len(predicted) and predicted[first].end <= entity.start:
+        while first < len(predicted) and furthest[first] <= entity.start:
             first += 1
         i = first
         while i < len(predicted) and predicted[i].start < entity.end:
-            yield entity, predicted[i]
+            if predicted[i].end > entity.start:
+                yield entity, predicted[i]
             i += 1
 
 

@@ -1,6 +1,6 @@
 """Records: annotated texts with the predictions of a pipeline; and their spans."""
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -10,8 +10,8 @@ from .annotation import AnnotatedText
 
 @dataclass
 class Record:
-    """An annotated text with the predictions of a pipeline. Entities of one list do not
-    overlap, and all spans are in characters."""
+    """An annotated text with the predictions of a pipeline. All spans are in
+    characters. Entities of one list only overlap if `can_overlap` is set."""
 
     #: Its number in the data, from 1.
     number: int
@@ -26,6 +26,8 @@ class Record:
     #: The probabilities of the entities that a component `lstm_ner` has predicted
     #: itself. Preset entities are not among them.
     scores: dict[Span, float] = field(default_factory=dict)
+    #: Whether entities may overlap: those of a span group.
+    can_overlap: bool = False
 
     @property
     def text(self) -> str:
@@ -53,10 +55,9 @@ def overlap_size(one: Span, other: Span) -> int:
 def overlapping(spans: Sequence[Span], region: tuple) -> list[Span]:
     """Return the spans that share characters with a region.
 
-    spans: Spans in the order of the text that do not overlap.
+    spans: Spans in the order of the text.
     region: Start and end of the region; further items are ignored.
     RETURNS: The overlapping ones.
     """
-    first = bisect_right(spans, region[0], key=lambda span: span.end)
-    last = bisect_left(spans, region[1], lo=first, key=lambda span: span.start)
-    return list(spans[first:last])
+    last = bisect_left(spans, region[1], key=lambda span: span.start)
+    return [span for span in spans[:last] if span.end > region[0]]

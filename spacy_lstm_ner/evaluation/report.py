@@ -127,6 +127,8 @@ def read_scores(path: Path) -> dict[str, Any]:
         scores: dict[str, Any] = srsly.json_loads(path.read_text("utf8"))
     except ValueError as error:
         raise ValueError(f"{path}: invalid JSON: {error}") from None
+    if isinstance(scores, dict) and scores.get("ents_f") is None:
+        scores |= _of_first_group(scores)
     if not isinstance(scores, dict) or not isinstance(
         scores.get("ents_f"), int | float
     ):
@@ -134,6 +136,18 @@ def read_scores(path: Path) -> dict[str, Any]:
             f"{path}: no scores (ents_f): use a file written by `lstm-ner evaluate`"
         )
     return scores
+
+
+def _of_first_group(scores: dict[str, Any]) -> dict[str, Any]:
+    """The scores of the first span group, with the keys of those of `doc.ents`."""
+    suffix = "_intervals"
+    names = (key.removesuffix(suffix) for key in scores if key.endswith(suffix))
+    name = next((name for name in names if name.startswith("spans_")), None)
+    return {
+        f"ents_{key.removeprefix(f'{name}_')}": value
+        for key, value in scores.items()
+        if name is not None and key.startswith(f"{name}_")
+    }
 
 
 def scores_by_type(analysis: ErrorAnalysis) -> dict[str, PRFScore]:

@@ -21,7 +21,7 @@ from spacy.language import Language
 
 from ..data.compatibility import check_labels
 from ..model.pretraining import Pretraining
-from ..pipeline import recognizers
+from ..pipeline import nested_recognizers, recognizers
 
 #: The format that the header of a log names.
 FORMAT = "spacy-lstm-ner.ReportLogger.v1"
@@ -199,7 +199,7 @@ def _header(nlp: Language) -> dict[str, Any]:
 
 def _pretrainings(nlp: Language) -> Iterator[tuple[str, Pretraining]]:
     """Yield the pretraining of each component that was pretrained."""
-    for name, component in recognizers(nlp).items():
+    for name, component in (recognizers(nlp) | nested_recognizers(nlp)).items():
         if component.pretraining is not None:
             yield name, component.pretraining
 

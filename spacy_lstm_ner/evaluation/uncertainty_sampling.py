@@ -32,7 +32,13 @@ from typing import NamedTuple
 
 from spacy.language import Language
 
-from ..pipeline import LSTMEntityRecognizer, Uncertainty, recognizers
+from ..pipeline import (
+    LSTMEntityRecognizer,
+    LSTMNestedEntityRecognizer,
+    Uncertainty,
+    nested_recognizers,
+    recognizers,
+)
 from .near_duplicates import (
     MIN_SIMILARITY,
     Fingerprint,
@@ -104,7 +110,8 @@ def pick_texts(
     most uncertain of, and a share at random, so that texts are found, too, that it is
     wrongly certain of.
 
-    nlp: The pipeline. The uncertainty is that of its first component `lstm_ner`.
+    nlp: The pipeline. The uncertainty is that of its first component `lstm_ner`, or
+        without one of its first `lstm_nested_ner`.
     texts: The texts. They are read once, and are not kept in memory. Blank ones are
         never picked.
     n: Number of texts to pick.
@@ -172,13 +179,18 @@ def check_arguments(
         )
 
 
-def find_recognizer(nlp: Language) -> tuple[str, LSTMEntityRecognizer]:
-    """Return the name of the first component `lstm_ner` of a pipeline, and it.
+def find_recognizer(
+    nlp: Language,
+) -> tuple[str, LSTMEntityRecognizer | LSTMNestedEntityRecognizer]:
+    """Return the name of the first component `lstm_ner` of a pipeline, and it; without
+    one, of the first `lstm_nested_ner`.
 
     RAISES (ValueError): If there is none.
     """
     for found in recognizers(nlp).items():
         return found
+    for other in nested_recognizers(nlp).items():
+        return other
     raise ValueError(
         f"The pipeline has no component lstm_ner, only {nlp.pipe_names}: it is not "
         f"known how certain other components are."
@@ -246,7 +258,10 @@ def _random_rank(text: str, seed: int) -> float:
 
 
 def _measured(
-    nlp: Language, name: str, ner: LSTMEntityRecognizer, texts: Iterable[str]
+    nlp: Language,
+    name: str,
+    ner: LSTMEntityRecognizer | LSTMNestedEntityRecognizer,
+    texts: Iterable[str],
 ) -> Iterator[tuple[int, str, Uncertainty]]:
     """Yield the texts that are not blank, with their positions."""
     names = nlp.pipe_names

@@ -7,7 +7,7 @@ from spacy.pipeline import Tok2Vec
 from spacy.tokens import Doc
 from thinc.api import Model
 
-from ..pipeline import LSTMEntityRecognizer, recognizers
+from ..pipeline import LSTMEntityRecognizer, nested_recognizers, recognizers
 
 
 def find_component(
@@ -22,9 +22,10 @@ def find_component(
     """
     components = recognizers(nlp)
     if not components:
+        what = "other components" if not nested_recognizers(nlp) else "lstm_nested_ner"
         raise ValueError(
-            f"The pipeline has no component lstm_ner, only {nlp.pipe_names}: other "
-            f"components cannot be inspected."
+            f"The pipeline has no component lstm_ner, only {nlp.pipe_names}: {what} "
+            f"cannot be inspected."
         )
     if name is None:
         return next(iter(components.items()))

@@ -3,6 +3,7 @@
 from .crf import CRF
 from .embed import CharEmbed, HashCharEmbed
 from .jieba_tagger import JiebaTaggerEmbed
+from .label_crfs import LabelCRFs
 from .lexicon import LexiconEmbed
 from .lstm import LSTM
 from .lstm_cell import LSTMCell
@@ -19,6 +20,7 @@ __all__ = [
     "HashCharEmbed",
     "JiebaTaggerEmbed",
     "LSTMCell",
+    "LabelCRFs",
     "LexiconEmbed",
     "RNNCell",
     "TorchLSTM",

@@ -23,10 +23,10 @@ finite.
 
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
-from thinc.api import Model, to_numpy
+from thinc.api import Model, Ops, to_numpy
 from thinc.types import Floats1d, Floats2d, Ints1d, Ragged
 
 from .. import kernels
@@ -40,6 +40,23 @@ class TransitionConstraints(NamedTuple):
     starts: np.ndarray  # (T,) bool: may a path start with this tag?
     transitions: np.ndarray  # (T, T) bool: may tag [j] follow tag [i]?
     ends: np.ndarray  # (T,) bool: may a path end with this tag?
+
+
+class CRFParameters(Protocol):
+    """What the other files use of a `CRF` layer, or of one of the CRFs of a `LabelCRFs`
+    layer."""
+
+    ops: Ops
+
+    @property
+    def attrs(self) -> dict[str, Any]: ...
+
+    @property
+    def param_names(self) -> tuple[str, ...]: ...
+
+    def get_param(self, name: str) -> Any: ...
+
+    def inc_grad(self, name: str, value: Any) -> None: ...
 
 
 def CRF(nO: int | None = None, *, learned: bool = True) -> Model[SeqT, SeqT]:
@@ -93,7 +110,7 @@ class ConstrainedScores:
 
     def __init__(
         self,
-        crf: Model,
+        crf: CRFParameters,
         constraints: TransitionConstraints,
         *,
         tags: Ints1d | None = None,
@@ -139,11 +156,13 @@ class ConstrainedScores:
 
 
 _cached: dict[tuple[Any, ...], tuple[TransitionConstraints, ConstrainedScores]] = {}
-_MAX_CACHED = 16
+# So many are kept; and of small CRFs, such as those of `LabelCRFs`, more of them, up to
+# so many transition scores.
+_MAX_CACHED, _MAX_TRANSITIONS = 16, 50_000
 
 
 def constrained_scores(
-    crf: Model, constraints: TransitionConstraints, *, temperature: float = 1.0
+    crf: CRFParameters, constraints: TransitionConstraints, *, temperature: float = 1.0
 ) -> ConstrainedScores:
     """`ConstrainedScores` for inference: cached by the values of the
     parameters, since preparing them takes longer than to search a short text."""
@@ -160,12 +179,14 @@ def constrained_scores(
     if found is None:
         scores = ConstrainedScores(crf, constraints, temperature=temperature)
         if len(_cached) >= _MAX_CACHED:
-            _cached.clear()
+            sizes = (kept.transitions.size for _, kept in _cached.values())
+            if sum(sizes) > _MAX_TRANSITIONS:
+                _cached.clear()
         _cached[key] = found = constraints, scores
     return found[1]
 
 
-def finite_param(crf: Model, name: str) -> np.ndarray:
+def finite_param(crf: CRFParameters, name: str) -> np.ndarray:
     """A parameter of a `CRF` layer, as a NumPy array.
 
     RAISES (ValueError): If a score is not finite: NaN would make all paths equally

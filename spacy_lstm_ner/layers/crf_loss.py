@@ -34,11 +34,12 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-from thinc.api import Model, get_array_module, to_numpy
+from thinc.api import get_array_module, to_numpy
 from thinc.types import Floats1d, Floats2d, Floats3d, Ints1d, Ragged
 
 from .crf import (
     ConstrainedScores,
+    CRFParameters,
     TransitionConstraints,
     finite_scores,
     float64_scores,
@@ -59,7 +60,7 @@ class Annotation(NamedTuple):
 
 
 def crf_loss(
-    crf: Model,
+    crf: CRFParameters,
     emissions: Ragged,
     gold: np.ndarray | Annotation,
     constraints: TransitionConstraints,
@@ -181,7 +182,7 @@ class SoftPaths(NamedTuple):
 
 
 def crf_cross_entropy(
-    crf: Model,
+    crf: CRFParameters,
     emissions: Ragged,
     targets: SoftPaths,
     constraints: TransitionConstraints,
@@ -227,9 +228,9 @@ def crf_cross_entropy(
 
 
 def crf_divergence(
-    crf: Model,
+    crf: CRFParameters,
     emissions: Ragged,
-    old_crf: Model,
+    old_crf: CRFParameters,
     old_emissions: Ragged,
     constraints: TransitionConstraints,
 ) -> tuple[float, Floats2d]:
@@ -260,13 +261,13 @@ def crf_divergence(
     )
     lengths = to_numpy(emissions.lengths)
 
-    def counts_of(layer: Model, rows: Floats2d) -> Counts:
+    def counts_of(layer: CRFParameters, rows: Floats2d) -> Counts:
         scores = ConstrainedScores(layer, constraints, tags=np.arange(n))
         return expected_counts(rows, lengths, scores)
 
     counts, old_counts = counts_of(crf, data[:, :n]), counts_of(old_crf, old_data)
 
-    def expected_score(layer: Model, rows: Floats2d) -> float:
+    def expected_score(layer: CRFParameters, rows: Floats2d) -> float:
         """The average score of the paths, weighted by the old probabilities."""
         tags, transitions, _ = old_counts
         return _score_of_counts(layer, rows, lengths, tags, transitions)
@@ -284,7 +285,7 @@ def crf_divergence(
 
 
 def _score_of_counts(
-    crf: Model,
+    crf: CRFParameters,
     emissions: Floats2d,
     lengths: Ints1d,
     tags: Floats2d,
@@ -318,7 +319,7 @@ def _ends_of_sequences(lengths: Ints1d) -> tuple[Ints1d, Ints1d]:
 
 
 def _accumulate(
-    crf: Model, lengths: Ints1d, d_emissions: Floats2d, d_transitions: Floats2d
+    crf: CRFParameters, lengths: Ints1d, d_emissions: Floats2d, d_transitions: Floats2d
 ) -> None:
     """Add to the gradients of the layer, if it is learned. The first use of a sequence
     is that of a start score, the last one that of an end score."""

@@ -14,12 +14,13 @@ where, by the sums of lattice.py,
 from typing import NamedTuple
 
 import numpy as np
-from thinc.api import Model, to_numpy
+from thinc.api import to_numpy
 from thinc.types import Floats1d, Floats2d, Ints1d, Ragged
 
 from .. import kernels
 from .crf import (
     ConstrainedScores,
+    CRFParameters,
     TransitionConstraints,
     constrained_scores,
     float64_scores,
@@ -38,7 +39,7 @@ class Segments(NamedTuple):
 
 
 def segment_marginals(
-    crf: Model,
+    crf: CRFParameters,
     emissions: Ragged,
     constraints: TransitionConstraints,
     segments: Segments,
@@ -152,7 +153,7 @@ def _numpy_marginals(
 
 
 def tag_marginals(
-    crf: Model,
+    crf: CRFParameters,
     emissions: Ragged,
     constraints: TransitionConstraints,
     *,

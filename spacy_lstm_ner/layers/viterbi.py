@@ -14,12 +14,13 @@ infinity.
 """
 
 import numpy as np
-from thinc.api import Model, to_numpy
+from thinc.api import to_numpy
 from thinc.types import Floats1d, Floats2d, Ints1d, Ints2d, Ragged
 
 from .. import kernels
 from .crf import (
     ConstrainedScores,
+    CRFParameters,
     TransitionConstraints,
     constrained_scores,
     finite_param,
@@ -31,7 +32,7 @@ from .packing import pack_on_cpu
 
 
 def best_paths(
-    crf: Model,
+    crf: CRFParameters,
     emissions: Ragged,
     constraints: TransitionConstraints,
     *,
@@ -107,7 +108,7 @@ def _search(
 
 
 def n_best_paths(
-    crf: Model,
+    crf: CRFParameters,
     emissions: Ragged,
     constraints: TransitionConstraints,
     n: int,
@@ -209,7 +210,7 @@ def _largest(values: np.ndarray, n: int) -> np.ndarray:
     return np.take_along_axis(some, order, axis=-1)
 
 
-def path_scores(crf: Model, emissions: Ragged, paths: Ints1d) -> Floats1d:
+def path_scores(crf: CRFParameters, emissions: Ragged, paths: Ints1d) -> Floats1d:
     """The scores of paths, without the transition constraints.
 
     crf: A `CRF` layer.
@@ -234,7 +235,7 @@ def path_scores(crf: Model, emissions: Ragged, paths: Ints1d) -> Floats1d:
 
 
 def best_paths_without_segments(
-    crf: Model,
+    crf: CRFParameters,
     emissions: Ragged,
     constraints: TransitionConstraints,
     segments: Segments,

@@ -4,7 +4,7 @@ They are combined as in spaCy's own models, and can be used in those, too:
 
     Docs ─► embed ─► one vector per unit ─► encode ─► one vector per unit ─► tag scores
             └──────────── spacy.Tok2Vec.v2 ─────────────┘
-            └────────────────────── spacy-lstm-ner.NER.v1 ────────────────────────────┘
+            └──────── spacy-lstm-ner.NER.v1 or spacy-lstm-ner.NestedNER.v1 ───────────┘
 """
 
 from collections.abc import Callable, Sequence
@@ -30,6 +30,7 @@ from ..layers import (
     CharEmbed,
     HashCharEmbed,
     JiebaTaggerEmbed,
+    LabelCRFs,
     LexiconEmbed,
     TorchLSTM,
     WordTableEmbed,
@@ -228,8 +229,36 @@ def build_ner(
         softmax. The best path is legal in both cases.
     RETURNS: The emission scores of each Doc, (units, nO).
     """
+    model = _with_scores(tok2vec, nO, CRF(nO, learned=crf))
+    model.attrs["resize_output"] = _resize_output
+    return model
+
+
+def build_nested_ner(
+    tok2vec: DocsToVectors, nO: int | None = None, crf: bool = True
+) -> DocsToVectors:
+    """`spacy-lstm-ner.NestedNER.v1`: the model of `lstm_nested_ner`. As
+    `spacy-lstm-ner.NER.v1`, but with a CRF for the entities of each label, and further
+    ones for entities inside of those, see layers/label_crfs.py.
+
+    tok2vec: Gives one vector per unit of the component: per character, or with `unit =
+        "token"` per token.
+    nO: Number of emission scores of a unit. None: it is set by `initialize`.
+    crf: Learn transition scores. Otherwise tags are trained independently, with a
+        softmax for each label.
+    RETURNS: The emission scores of each Doc, (units, nO).
+    """
+    model = _with_scores(tok2vec, nO, LabelCRFs(learned=crf))
+    model.attrs["resize_output"] = _resize_nested_output
+    return model
+
+
+def _with_scores(
+    tok2vec: DocsToVectors, nO: int | None, tag_order: Model[Vectors, Vectors]
+) -> DocsToVectors:
+    """A tok2vec, the linear layer that computes nO emission scores, and a `CRF` or
+    `LabelCRFs` layer."""
     output = Linear(nO, tok2vec.maybe_get_dim("nO"))
-    tag_order: Model[Vectors, Vectors] = CRF(nO, learned=crf)
     chained: DocsToVectors = chain(tok2vec, with_array(output), tag_order)
     model: DocsToVectors = Model(
         chained.name,
@@ -241,7 +270,6 @@ def build_ner(
     model.set_ref("tok2vec", tok2vec)
     model.set_ref("output_layer", output)
     model.set_ref("crf", tag_order)
-    model.attrs["resize_output"] = _resize_output
     return model
 
 
@@ -267,7 +295,6 @@ def _resize_output(model: Model, nO: int) -> Model:
     a higher score with "O" in its place, and the best path contains no new tag before
     it is trained.
     """
-    # New layers, since optimizers store averages in the shapes of the old ones.
     for name in ("output_layer", "crf"):
         old = model.get_ref(name)
         new: Model = (
@@ -285,9 +312,43 @@ def _resize_output(model: Model, nO: int) -> Model:
             if param == "b":
                 larger[len(array) :] -= NEW_TAG_MARGIN
             new.set_param(param, larger)
-        parents = [node for node in model.walk() if old in node.layers]
-        model.replace_node(old, new)
-        for node in parents:
-            if node.has_dim("nO"):
-                node.set_dim("nO", nO, force=True)
+        _replace_layer(model, old, new)
     return model
+
+
+def _resize_nested_output(model: Model, nO: int) -> Model:
+    """Add CRFs. The existing ones keep their numbers and weights.
+
+    The best path of a new one has no entity before it is trained: all of its scores are
+    0, but for the lower biases of the tags of entities.
+    """
+    output, crfs = model.get_ref("output_layer"), model.get_ref("crf")
+    n_tags = crfs.get_dim("nT")
+    n_old, n_new = output.get_dim("nO"), nO // n_tags
+    xp = output.ops.xp
+    W, b = output.get_param("W"), output.get_param("b")
+    W = xp.concatenate((W, xp.zeros((nO - n_old, W.shape[1]), dtype=W.dtype)))
+    b = xp.concatenate((b, xp.full(nO - n_old, -NEW_TAG_MARGIN, dtype=b.dtype)))
+    b[n_old::n_tags] = 0.0  # "O"
+    larger: Model = Linear(nO, output.get_dim("nI"))
+    larger.set_param("W", W)
+    larger.set_param("b", b)
+    more: Model = LabelCRFs(n_new, n_tags, learned=crfs.attrs["learned"])
+    for name in crfs.param_names:
+        old = crfs.get_param(name)
+        array = crfs.ops.xp.zeros((n_new, *old.shape[1:]), dtype=old.dtype)
+        array[: len(old)] = old
+        more.set_param(name, array)
+    _replace_layer(model, output, larger)
+    _replace_layer(model, crfs, more)
+    return model
+
+
+def _replace_layer(model: Model, old: Model, new: Model) -> None:
+    """Put a larger layer into the place of another one: a new layer, since optimizers
+    store averages in the shapes of the old one."""
+    parents = [node for node in model.walk() if old in node.layers]
+    model.replace_node(old, new)
+    for node in parents:
+        if node.has_dim("nO"):
+            node.set_dim("nO", new.get_dim("nO"), force=True)

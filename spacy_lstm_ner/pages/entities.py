@@ -27,8 +27,9 @@ class Mark(NamedTuple):
 class MarkedText(NamedTuple):
     """A text with highlighted entities."""
 
-    #: Parts of the text without entities, and entities, in the order of the text.
-    parts: list[str | Mark]
+    #: The whole text once for each row of entities that do not overlap: parts without
+    #: entities, and entities, in the order of the text.
+    rows: list[list[str | Mark]]
     #: Its language, as spaCy names it.
     lang: str
 
@@ -53,18 +54,27 @@ def marked_text(
     """Divide a text into entities and the parts between them.
 
     text: The text.
-    entities: Its entities, which must not overlap.
+    entities: Its entities. Those that overlap are in rows of their own, the outermost
+        ones in the first.
     styles: The CSS classes of their labels.
     lang: The language of the text, as spaCy names it.
     """
-    return MarkedText([*_parts(text, entities, styles)], lang)
+    rows: list[list[Entity]] = [[]]
+    for entity in sorted(entities, key=lambda one: (one[0], -one[1])):
+        for row in rows:
+            if not row or row[-1][1] <= entity[0]:
+                row.append(entity)
+                break
+        else:
+            rows.append([entity])
+    return MarkedText([[*_parts(text, row, styles)] for row in rows], lang)
 
 
 def _parts(
     text: str, entities: Iterable[Entity], styles: Mapping[str, str]
 ) -> Iterator[str | Mark]:
     done = 0
-    for start, end, label, score in sorted(entities, key=lambda entity: entity[:2]):
+    for start, end, label, score in entities:
         yield text[done:start]
         yield Mark(text[start:end], label, score, styles[label], start)
         done = end

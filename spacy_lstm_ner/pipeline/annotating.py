@@ -61,33 +61,37 @@ def entity_scores(doc: Doc, spans_key: str | None = SPANS_KEY) -> list[float | N
 
 
 def predicted_entities(
-    doc: Doc, keys: Sequence[str | None], spans_key: str | None = "sc"
+    doc: Doc, keys: Sequence[str | None], spans_keys: Iterable[str] = ("sc",)
 ) -> list[CharSpan | ScoredSpan]:
-    """The entities that a pipeline has predicted: those in ``doc.ents``, and those in a
-    span group, as spaCy's `spancat` writes it.
+    """The entities that a pipeline has predicted: those in ``doc.ents``, and those in
+    span groups, as `lstm_nested_ner` and spaCy's `spancat` write them.
 
     doc: The document.
     keys: The setting `spans_key` of each component `lstm_ner` of the pipeline: an
         entity has its probability from the component that predicted it.
-    spans_key: The span group. None: only ``doc.ents``.
+    spans_keys: The span groups.
     RETURNS: The entities by character offsets, each of them once, in the order of the
-        text; those with a known probability as `ScoredSpan`.
+        text; those with a known probability as `ScoredSpan`. Of those that begin at the
+        same character, the longest is first.
     """
     by_key = [entity_scores(doc, key) for key in keys]
     found = []
     for i, ent in enumerate(doc.ents):
         known = (scores[i] for scores in by_key if scores[i] is not None)
         found.append(_in_characters(ent, next(known, None)))
-    group = doc.spans.get(spans_key) if spans_key is not None else None
-    if group:
-        scores = list(group.attrs.get("scores", ()))
-        if len(scores) != len(group):
-            scores = [None] * len(group)
-        found += map(_in_characters, group, scores)
-    first: dict[tuple[int, int, str], CharSpan | ScoredSpan] = {}
+    for spans_key in spans_keys:
+        group = doc.spans.get(spans_key)
+        if group:
+            scores = list(group.attrs.get("scores", ()))
+            if len(scores) != len(group):
+                scores = [None] * len(group)
+            found += map(_in_characters, group, scores)
+    best: dict[tuple[int, int, str], CharSpan | ScoredSpan] = {}
     for entity in found:
-        first.setdefault(entity[:3], entity)
-    return sorted(first.values(), key=lambda entity: entity[:2])
+        # One in both `doc.ents` and a group may have its probability in either.
+        if not isinstance(best.setdefault(entity[:3], entity), ScoredSpan):
+            best[entity[:3]] = entity
+    return sorted(best.values(), key=lambda entity: (entity.start, -entity.end))
 
 
 def _in_characters(span: Span, score: float | None) -> "CharSpan | ScoredSpan":

@@ -22,10 +22,9 @@ from typing import NamedTuple
 
 import numpy as np
 from spacy.tokens import Doc
-from thinc.api import Model
 from thinc.types import Floats1d, Floats2d, Ints1d, Ragged
 
-from ..layers.crf import ConstrainedScores
+from ..layers.crf import ConstrainedScores, CRFParameters
 from ..layers.viterbi import best_paths
 from ..model.units import Units
 from ..tags import Span, TagSet
@@ -86,7 +85,11 @@ def split_pairs(pairs: Iterable[Pair], spans: Sequence[Span]) -> list[Pair]:
 
 
 def best_path_keeping_brackets(
-    crf: Model, scores: Floats2d, path: Ints1d, tags: TagSet, pairs: Iterable[Pair]
+    crf: CRFParameters,
+    scores: Floats2d,
+    path: Ints1d,
+    tags: TagSet,
+    pairs: Iterable[Pair],
 ) -> Ints1d:
     """Find the best path of one text that splits no pair.
 
@@ -218,7 +221,7 @@ def _groups(pairs: Iterable[Pair]) -> Iterator[_Group]:
 
 
 def _pairs_in_entities(
-    crf: Model, scores: Floats2d, tags: TagSet, pairs: list[Pair]
+    crf: CRFParameters, scores: Floats2d, tags: TagSet, pairs: list[Pair]
 ) -> np.ndarray:
     """Find the pairs that are inside of entities on the best path that splits no pair.
 
@@ -249,7 +252,7 @@ class _GroupSearch:
     """The Viterbi search of `best_paths`, in which a group is a single step. It
     computes in float64."""
 
-    def __init__(self, crf: Model, scores: Floats2d, tags: TagSet):
+    def __init__(self, crf: CRFParameters, scores: Floats2d, tags: TagSet):
         constrained = ConstrainedScores(crf, tags.constraints)
         self.starts: Floats1d = constrained.starts
         self.transitions: Floats2d = constrained.transitions

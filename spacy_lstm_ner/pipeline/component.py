@@ -106,7 +106,7 @@ class LSTMEntityRecognizer(TrainableRecognizer):
     ):
         settings.checked(name, "unit", unit, settings.unit)
         settings.checked(name, "scheme", scheme, settings.scheme)
-        _check_unit(name, unit, model)
+        check_unit(name, unit, model)
         self.vocab = vocab
         self.model = model
         self.name = name
@@ -314,7 +314,7 @@ class LSTMEntityRecognizer(TrainableRecognizer):
         return scores
 
 
-def _check_unit(name: str, unit: str, model: Model) -> None:
+def check_unit(name: str, unit: str, model: Model) -> None:
     """RAISES (ValueError): If the model does not read this unit."""
     is_of_characters = reads_characters(model) or reads_transformer_characters(model)
     if unit == "token" and is_of_characters:

@@ -220,7 +220,9 @@ def span_probabilities(
     found: list[list[float]] = []
     queries: list[list[tuple[int, Span]]] = []
     for doc, doc_spans in zip(docs, spans, strict=True):
-        in_units = [_in_units(decoder, doc, *span) for span in doc_spans]
+        in_units = [
+            span_in_units(decoder.name, decoder.state, doc, *span) for span in doc_spans
+        ]
         found.append([0.0] * len(in_units))
         known = [(i, span) for i, span in enumerate(in_units) if span is not None]
         queries.append(sorted(known, key=lambda numbered: numbered[1].start))
@@ -237,17 +239,20 @@ def span_probabilities(
     return found
 
 
-def _in_units(
-    decoder: Decoder, doc: Doc, start: int, end: int, label: str
+def span_in_units(
+    name: str, state: State, doc: Doc, start: int, end: int, label: str
 ) -> Span | None:
-    """A span of characters in units; None if the component cannot predict it."""
+    """A span of characters in units; None if a component cannot predict it.
+
+    name: Name of the component, for error messages.
+    RAISES (ValueError): If the text does not have these characters.
+    """
     length = UNITS["char"].count(doc)
     if not 0 <= start < end <= length:
         raise ValueError(
-            f"[{decoder.name}] The text has no characters {start} to {end}, only "
+            f"[{name}] The text has no characters {start} to {end}, only "
             f"{length}: {doc.text[:40]!r}."
         )
-    state = decoder.state
     # An entity consists of whole tokens; a part of a token may be outside of entities.
     mode = "strict" if label else "expand"
     units = state.units.from_characters(doc, start, end, mode)

@@ -38,15 +38,21 @@ include_static_vectors = false
 """
 
 
-def default_model() -> Config:
+#: The architectures of the components.
+NER = "spacy-lstm-ner.NER.v1"
+NESTED_NER = "spacy-lstm-ner.NestedNER.v1"
+
+
+def default_model(architecture: str = NER) -> Config:
     """The config section ``[model]`` of the default model, for ``unit = "char"``."""
     model: Config = Config().from_str(DEFAULT_MODEL_CONFIG)["model"]
+    model["@architectures"] = architecture
     return model
 
 
-def default_token_model() -> Config:
+def default_token_model(architecture: str = NER) -> Config:
     """The config section ``[model]`` of the default model for ``unit = "token"``."""
-    model = default_model()
+    model = default_model(architecture)
     embed = Config().from_str(DEFAULT_TOKEN_EMBED_CONFIG)["embed"]
     model["tok2vec"]["embed"] = embed
     return model
@@ -58,7 +64,7 @@ def resolve_model(config: Config) -> Model:
     return model
 
 
-def is_default(model: Model) -> bool:
+def is_default(model: Model, architecture: str = NER) -> bool:
     """Return whether a model is the one of a config that does not name any."""
     if not reads_characters(model):
         return False
@@ -69,4 +75,6 @@ def is_default(model: Model) -> bool:
             for node in of.walk()
         ]
 
-    return repr(layers(model)) == repr(layers(resolve_model(default_model())))
+    return repr(layers(model)) == repr(
+        layers(resolve_model(default_model(architecture)))
+    )

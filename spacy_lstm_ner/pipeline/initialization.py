@@ -69,17 +69,19 @@ def find_labels(
     get_examples: GetExamples,
     nlp: Language | None,
     labels: list[str] | None,
+    spans_key: str | None = None,
 ) -> list[str]:
     """Find the labels, and warn of data that does not fit the pipeline.
 
     labels: The labels, if they are given.
+    spans_key: The span group with the annotation. None: it is in ``doc.ents``.
     RETURNS: Those that are given, or else those of the examples.
     RAISES (ValueError): If they are not labels, or the examples have others.
     """
     if isinstance(labels, str) or not isinstance(labels, Iterable | None):
         raise ValueError(f"[{name}] labels = {labels!r:.80} is not a list of labels.")
     limit = None if labels is None else SAMPLE
-    counted = compute_statistics(get_examples, limit=limit)
+    counted = compute_statistics(get_examples, limit=limit, spans_key=spans_key)
     for mismatch in find_mismatches(counted, nlp, unit=state.unit):
         warnings.warn(f"[{name}] {mismatch}", stacklevel=3)
     if labels is None:
@@ -192,7 +194,7 @@ def initialize_model(name: str, model: Model, state: State, docs: list[Doc]) -> 
     RAISES (ValueError): If the model has a wrong number of tags, or does not give one
         row per unit.
     """
-    width = len(state.tags)
+    width = state.n_tags
     lengths = [state.units.count(doc) for doc in docs]
     model.initialize(X=docs, Y=[model.ops.alloc2f(length, width) for length in lengths])
     nO = model.get_ref("crf").get_dim("nO")

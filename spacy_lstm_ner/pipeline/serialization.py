@@ -49,7 +49,8 @@ class SerializablePipe(TrainablePipe):  # type: ignore[misc]  # untyped Cython
     @cfg.setter
     def cfg(self, values: dict[str, Any]) -> None:
         state = asdict(self.state)
-        self.state = State(**{name: values.get(name, state[name]) for name in state})
+        found = {name: values.get(name, state[name]) for name in state}
+        self.state = type(self.state)(**found)
         for name in values.keys() - state.keys():
             if not isinstance(getattr(type(self), name, None), settings.Setting):
                 raise ValueError(f"[{self.name}] cfg has an unknown key {name!r}.")
@@ -170,8 +171,11 @@ class SerializablePipe(TrainablePipe):  # type: ignore[misc]  # untyped Cython
         self, cfg: dict[str, Any], place: str, *, config: LoadedConfig | None
     ) -> None:
         """Take over the saved values: all of them, or none if one is not valid."""
+        names = asdict(self.state).keys()
+        if missing := names - cfg.keys():
+            raise DamagedComponent(f"{place}: {min(missing)!r} is missing")
         check_labels_fit(self.model, cfg, place)
-        for name in ("scheme", "unit"):
+        for name in sorted(names & {"scheme", "unit", "depth"}):
             value = cfg[name] if config is None else config.given.get(name, cfg[name])
             if value != cfg[name] and "${" not in str(value):
                 warnings.warn(
@@ -184,6 +188,6 @@ class SerializablePipe(TrainablePipe):  # type: ignore[misc]  # untyped Cython
         )
         for label in cfg["labels"]:
             self.vocab.strings.add(label)
-        self.state = State(**{name: cfg[name] for name in asdict(self.state)})
+        self.state = type(self.state)(**{name: cfg[name] for name in names})
         for name, value in resolved.items():
             setattr(self, name, value)

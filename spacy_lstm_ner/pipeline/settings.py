@@ -23,6 +23,8 @@ from ..tags import MODEL_SCHEMES
 
 # A smaller window would have too little context around an entity.
 MIN_WINDOW = 16
+# More layers of entities of one label than any annotation has.
+MAX_DEPTH = 16
 
 _UNSET = object()
 
@@ -112,6 +114,16 @@ def choice(*known: str) -> Callable[[Any], str]:
     return check
 
 
+def optional_choice(*known: str) -> Callable[[Any], str | None]:
+    """Return a check for one of these strings, or None."""
+    one_of = choice(*known)
+
+    def check(value: Any) -> str | None:
+        return None if value is None else one_of(value)
+
+    return check
+
+
 def flag(value: Any) -> bool:
     """Check for True or False."""
     if not isinstance(value, bool | np.bool_):
@@ -127,6 +139,28 @@ def probability(value: Any) -> float:
             "is not a probability: set it to a number from 0 (keep all entities) to 1."
         )
     return float(value)
+
+
+def probabilities(value: Any) -> dict[str, float]:
+    """Check for a number from 0 to 1 for each of several labels; None is for none."""
+    if value is None:
+        return {}
+    if not isinstance(value, dict) or not all(map(is_text, value)):
+        raise ValueError(
+            'is not a dictionary from labels to numbers, such as {"PER": 0.5}.'
+        )
+    return {label: probability(number) for label, number in value.items()}
+
+
+def depth(value: Any) -> int:
+    """Check for a number of layers."""
+    is_number = isinstance(value, Integral) and not isinstance(value, bool)
+    if not is_number or not 1 <= value <= MAX_DEPTH:
+        raise ValueError(
+            f"is not a number of layers: set it to a whole number from 1 to "
+            f"{MAX_DEPTH}."
+        )
+    return int(value)
 
 
 def window_size(value: Any) -> int | None:
@@ -149,6 +183,13 @@ def spans_key(value: Any) -> str | None:
     raise ValueError(
         "is not a key of doc.spans: set it to a non-empty string, or None (null)."
     )
+
+
+def required_spans_key(value: Any) -> str:
+    """Check for a key of ``doc.spans``."""
+    if is_text(value):
+        return value
+    raise ValueError("is not a key of doc.spans: set it to a non-empty string.")
 
 
 def is_text(value: Any) -> TypeGuard[str]:
@@ -269,6 +310,7 @@ def resolve(
         created_with = component.configured[name][0]
         if config is None:
             default = signature(type(component)).parameters[name].default
+            default = setting.checked(component, default)
             is_saved = created_with in (*before, default)
             result[name] = value if is_saved else created_with
             continue

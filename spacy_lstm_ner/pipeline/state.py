@@ -5,6 +5,8 @@ weights, as saved by Thinc. `cfg` is JSON:
 
     labels, scheme, unit, temperature
         the state, which belongs to the weights
+    depth
+        the same, of `lstm_nested_ner`
     settings
         the settings, which can be changed at any time
     configured
@@ -34,7 +36,9 @@ from ..tags import TagSet, n_tags
 from .settings import is_text, scheme, unit
 
 _SETTINGS = ("settings", "configured")
-_KEYS = {"labels", "scheme", "unit", "temperature", "digest", *_SETTINGS}
+_KEYS = {"labels", "scheme", "unit", "temperature", "depth", "digest", *_SETTINGS}
+# The label in the tags of a CRF that has a label to itself.
+_ENTITY = "entity"
 
 
 @dataclass
@@ -67,6 +71,28 @@ class State:
     def units(self) -> Units:
         """How a Doc is split into what the model reads."""
         return UNITS[self.unit]
+
+
+@dataclass
+class NestedState(State):
+    """The state of a component with a CRF for each label, see layers/label_crfs.py.
+
+    depth: How many CRFs each label has: one for the outermost entities, one for those
+        inside of them, and so on. CRF ``k * depth + d`` is for the entities of label k
+        that are inside of d others.
+    """
+
+    depth: int = 2
+
+    @property
+    def tags(self) -> TagSet:
+        """The T tags of each CRF, which know of one label."""
+        return tag_set((_ENTITY,), self.scheme)
+
+    @property
+    def n_tags(self) -> int:
+        """The number of emission scores of a unit, K · T."""
+        return len(self.labels) * self.depth * len(self.tags)
 
 
 @lru_cache(maxsize=16)
@@ -154,6 +180,9 @@ def read_cfg(data: bytes, place: str) -> dict[str, Any]:
             check(cfg[name])
         except ValueError as error:
             raise invalid(f"{name} = {cfg[name]!r:.80} {error}") from None
+    depth = cfg.get("depth", 1)
+    if not isinstance(depth, int) or isinstance(depth, bool) or depth < 1:
+        raise invalid(f"depth = {depth!r:.80} is not a whole number of at least 1")
     temperature = cfg.setdefault("temperature", 1.0)
     is_number = isinstance(temperature, Real) and not isinstance(temperature, bool)
     if not is_number or not isfinite(temperature) or temperature <= 0:
@@ -219,6 +248,9 @@ def check_labels_fit(model: Model, cfg: dict[str, Any], place: str) -> None:
         return
     nO = crf.get_dim("nO")
     expected = n_tags(cfg["labels"], cfg["scheme"])
+    if crf.name == "label_crfs":
+        labels, depth = len(cfg["labels"]), cfg.get("depth", 1)
+        expected = labels * depth * n_tags([_ENTITY], cfg["scheme"])
     if nO != expected:
         raise DamagedComponent(
             f"{place}: {len(cfg['labels'])} labels in the scheme {cfg['scheme']} give "
@@ -254,6 +286,9 @@ _SHAPES: dict[tuple[str, str], tuple[str, ...]] = {
     ("crf", "starts"): ("nO",),
     ("crf", "transitions"): ("nO", "nO"),
     ("crf", "ends"): ("nO",),
+    ("label_crfs", "starts"): ("nC", "nT"),
+    ("label_crfs", "transitions"): ("nC", "nT", "nT"),
+    ("label_crfs", "ends"): ("nC", "nT"),
 }
 
 

@@ -1,6 +1,7 @@
 """How the component learns: the methods that spaCy calls for it."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from numbers import Real
 from typing import Any
@@ -18,15 +19,14 @@ from ..tags import TagSet
 from ..util.progress import print_line
 from . import initialization, settings
 from .batch import DocsToScores, listens, require_initialized
-from .default_model import default_token_model
+from .default_model import NER, default_token_model
 from .serialization import SerializablePipe
 from .settings import Setting
-from .state import State
 from .training import gold_loss, rehearsal_loss
 
 
 class TrainableRecognizer(SerializablePipe):
-    """The part of the component that learns: `initialize`, `update`, `rehearse`."""
+    """The part of a component that learns: `initialize`, `update`, `rehearse`."""
 
     #: How the pretraining went, once it is done, for the training log. It is not saved.
     pretraining: Pretraining | None = None
@@ -37,8 +37,15 @@ class TrainableRecognizer(SerializablePipe):
     #: Whether the factory has replaced the default model, see factory.py. `initialize`
     #: writes the other one to the config.
     has_default_token_model = False
+    #: The name of the architecture of its default model.
+    architecture = NER
 
     incorrect_spans_key = Setting(settings.spans_key)
+
+    @property
+    def _annotation_key(self) -> str | None:
+        """The span group with the annotation. None: it is in ``doc.ents``."""
+        return None
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -234,7 +241,7 @@ class TrainableRecognizer(SerializablePipe):
         # Everything is checked before anything is changed.
         initialization.check_pretraining(self.name, pretrain_steps, raw_text)
         found = initialization.find_labels(
-            self.name, self.state, get_examples, nlp, labels
+            self.name, self.state, get_examples, nlp, labels, self._annotation_key
         )
         if not found:
             self._require_labels()
@@ -251,7 +258,7 @@ class TrainableRecognizer(SerializablePipe):
             settings.set_pipeline(self, nlp)
         config = settings.pipe_config(self)
         if self.has_default_token_model and config is not None:
-            config["model"] = dict(default_token_model())
+            config["model"] = dict(default_token_model(self.architecture))
         initialization.initialize_model(self.name, self.model, self.state, docs)
         if nlp is not None:
             initialization.add_requirements(nlp, self.model)
@@ -289,7 +296,7 @@ class TrainableRecognizer(SerializablePipe):
         if initialization.checked_label(self.name, label) in self.labels:
             return 0
         self.vocab.strings.add(label)
-        larger = State([*self.labels, label], self.state.scheme, self.state.unit)
+        larger = replace(self.state, labels=[*self.labels, label])
         if self.model.get_ref("crf").has_param("transitions"):
             self.set_output(larger.n_tags)
         self.state.labels.append(label)

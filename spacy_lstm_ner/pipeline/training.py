@@ -25,7 +25,7 @@ from ..layers.crf_loss import (
     softmax_loss,
 )
 from ..model.units import MISSING, in_characters
-from ..tags import Span
+from ..tags import Span, TagSet
 from ..util.text import escaped
 from .batch import Batch, whole_docs
 from .incorrect_spans import exclude_spans
@@ -77,9 +77,9 @@ def _annotation_loss(
     incorrect = batch.join_spans(
         _incorrect_spans(name, state, eg, incorrect_spans_key) for eg in examples
     )
-    weights = _weights(examples)
+    weights = weights_of(examples)
     crf, tags = model.get_ref("crf"), state.tags
-    with _name_batch(name, batch):
+    with name_batch(name, batch):
         if incorrect:
             annotation = exclude_spans(tags, allowed, incorrect)
             loss, d_scores = crf_loss(
@@ -103,9 +103,9 @@ def _soft_loss(
 ) -> tuple[float, list[Floats2d]]:
     docs = [eg.predicted for eg in examples]
     batch = whole_docs(name, model, state, docs, scores)
-    weights = _weights(examples)
+    weights = weights_of(examples)
     crf, tags = model.get_ref("crf"), state.tags
-    with _name_batch(name, batch):
+    with name_batch(name, batch):
         targets = soft_paths(tags, _soft_targets(state, examples))
         if crf.attrs["learned"]:
             loss, d_scores = crf_cross_entropy(
@@ -118,7 +118,7 @@ def _soft_loss(
     return loss, batch.split(d_scores)
 
 
-def _weights(examples: list[Example]) -> Floats1d | None:
+def weights_of(examples: list[Example]) -> Floats1d | None:
     """(B,) the weights of examples; None if all are 1."""
     weights = [get_weight(eg.reference) for eg in examples]
     return None if all(weight == 1 for weight in weights) else np.array(weights)
@@ -165,7 +165,7 @@ def rehearsal_loss(
     batch = whole_docs(name, model, state, docs, scores)
     old = whole_docs(name, old_model, state, docs, old_model.predict(docs))
     crf, old_crf = model.get_ref("crf"), old_model.get_ref("crf")
-    with _name_batch(name, batch):
+    with name_batch(name, batch):
         loss, d_scores = crf_divergence(
             crf, batch.emissions, old_crf, old.emissions, state.tags.constraints
         )
@@ -173,7 +173,7 @@ def rehearsal_loss(
 
 
 @contextmanager
-def _name_batch(name: str, batch: Batch) -> Iterator[None]:
+def name_batch(name: str, batch: Batch) -> Iterator[None]:
     """Add to an error in which texts it occurred."""
     try:
         yield
@@ -189,8 +189,16 @@ def _name_batch(name: str, batch: Batch) -> Iterator[None]:
 def _allowed_tags(name: str, state: State, examples: Iterable[Example]) -> np.ndarray:
     """(N, T) bool: the tags that agree with the gold annotation. All do where there is
     none: the loss marginalizes over them."""
-    tags = state.tags
     ids = np.concatenate([_gold_tags(name, state, eg) for eg in examples])
+    return allowed_tags(state.tags, ids)
+
+
+def allowed_tags(tags: TagSet, ids: Ints1d) -> np.ndarray:
+    """The tags that agree with gold tags.
+
+    ids: (N,) the ids of the gold tags; `MISSING` where all tags agree.
+    RETURNS: (N, T) bool.
+    """
     allowed: np.ndarray = np.equal.outer(ids, np.arange(len(tags)))
     allowed[ids == MISSING] = True
     # An entity ends at its last unit, even if the next one has no annotation.
@@ -203,12 +211,18 @@ def _gold_tags(name: str, state: State, example: Example) -> Ints1d:
     try:
         return state.units.gold_tags(example, state.tags)
     except KeyError as error:
-        raise ValueError(
-            f"[{name}] The label {error} of a gold entity is not among the labels of "
-            f"the component: {escaped(', '.join(state.labels))}. Call add_label, or "
-            f"initialize with examples of it; in a config, set "
-            f'@callbacks = "spacy-lstm-ner.AddLabels.v1" in [initialize.after_init].'
-        ) from None
+        raise unknown_label(name, error.args[0], state) from None
+
+
+def unknown_label(name: str, label: str, state: State) -> ValueError:
+    """The error for a gold entity with a label that the component does not have, to be
+    raised."""
+    return ValueError(
+        f"[{name}] The label {label!r} of a gold entity is not among the labels of "
+        f"the component: {escaped(', '.join(state.labels))}. Call add_label, or "
+        f"initialize with examples of it; in a config, set "
+        f'@callbacks = "spacy-lstm-ner.AddLabels.v1" in [initialize.after_init].'
+    )
 
 
 def _incorrect_spans(

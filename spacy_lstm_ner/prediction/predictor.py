@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from spacy.language import Language
 
 from ..exceptions import DataError
-from ..pipeline import predicted_entities, recognizers
+from ..pipeline import predicted_entities, recognizers, span_group_keys
 from ..pipeline.loading import load_pipeline
 from .rows import ENTITIES_FIELD, TEXT_FIELD, Entity, entities_array, entity_dicts
 
@@ -103,10 +103,11 @@ class EntityPredictor:
     def _in_a_batch(self, texts: list[str]) -> list[Prediction]:
         nlp = self.nlp
         keys = [pipe.spans_key for pipe in recognizers(nlp).values()]
+        groups = span_group_keys(nlp, self.spans_key)
         # The memory of the Docs and of new words in the vocabulary is freed.
         with nlp.memory_zone():
             return [
-                Prediction(predicted_entities(doc, keys, self.spans_key))
+                Prediction(predicted_entities(doc, keys, groups))
                 for doc in nlp.pipe(texts)
             ]
 

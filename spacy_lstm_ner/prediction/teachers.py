@@ -10,7 +10,12 @@ from spacy.tokens import Doc
 from thinc.types import Floats1d
 
 from ..exceptions import DataError
-from ..pipeline import LSTMEntityRecognizer, predicted_entities, recognizers
+from ..pipeline import (
+    LSTMEntityRecognizer,
+    nested_recognizers,
+    predicted_entities,
+    recognizers,
+)
 from ..pipeline.preset import has_preset
 from ..tags import ScoredSpan, Span
 
@@ -37,13 +42,20 @@ class Teacher:
     nlp: The pipeline.
     name: What it is called in messages.
     spans_key: The span group with entities beyond ``doc.ents``.
-    RAISES (DataError): If its components `lstm_ner` do not write their probabilities.
+    RAISES (DataError): If its components `lstm_ner` do not write their probabilities,
+        or it has a component `lstm_nested_ner`.
     """
 
     def __init__(self, nlp: Language, name: str = "", spans_key: str = "sc"):
         self.nlp = nlp
         self.name = name or f"{nlp.lang}_{nlp.meta['name']}"
         self._spans_key = spans_key
+        if nested := nested_recognizers(nlp):
+            raise DataError(
+                f"{self.name}: the entities of the component {min(nested)} may "
+                f"overlap, and students learn entities that do not: write them as "
+                f"annotated data instead, lstm-ner export --model"
+            )
         for key, pipe in recognizers(nlp).items():
             if pipe.spans_key is None:
                 raise DataError(
@@ -119,7 +131,9 @@ class _PipelinePredictions:
         docs = list(nlp.pipe(part, disable=names[:done]))
         _check_texts(docs, texts)
         keys = [ner.spans_key for ner in found.values()]
-        self.entities = [_scored(predicted_entities(d, keys, spans_key)) for d in docs]
+        self.entities = [
+            _scored(predicted_entities(d, keys, [spans_key])) for d in docs
+        ]
         for doc, entities, outside in zip(
             docs, self.entities, self.outside, strict=True
         ):

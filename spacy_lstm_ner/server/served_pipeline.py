@@ -15,7 +15,12 @@ from ..exceptions import RequestError
 from ..interpret import explain, open_gates
 from ..pages.demo_page import Demo, demo_page
 from ..pages.gates_page import MAX_ATTRIBUTED, MAX_UNITS, GatesView, gates_view
-from ..pipeline import predicted_entities, recognizers
+from ..pipeline import (
+    nested_recognizers,
+    predicted_entities,
+    recognizers,
+    span_group_keys,
+)
 from ..pipeline.description import entity_labels, language_name, pipeline_title
 from ..prediction.rows import entity_dicts
 from ..util.cancellation import checkpoint
@@ -123,10 +128,16 @@ class ServedPipeline:
         for word in list(nlp.vocab.strings):
             nlp.vocab[word]
         components = recognizers(nlp).values()
-        threshold = max((pipe.threshold for pipe in components), default=0.0)
-        for pipe in components:
-            if self._settings.all_entities:
+        nested = nested_recognizers(nlp).values()
+        threshold = max(
+            (pipe.threshold for pipe in (*components, *nested)), default=0.0
+        )
+        if self._settings.all_entities:
+            for pipe in (*components, *nested):
                 pipe.threshold = 0.0
+            for pipe in nested:
+                pipe.label_thresholds = {}
+        for pipe in components:
             # Without a key the component does not store probabilities.
             pipe.spans_key = pipe.spans_key or pipe.name
         self._spans_keys = [str(pipe.spans_key) for pipe in components]
@@ -213,9 +224,9 @@ class ServedPipeline:
             docs: Iterable[Doc] = [self._nlp(texts[0])]
         else:
             docs = self._nlp.pipe(texts)
-        keys = self._spans_keys
+        keys, groups = self._spans_keys, span_group_keys(self._nlp, None)
         return [
-            entity_dicts(text, predicted_entities(doc, keys, None))
+            entity_dicts(text, predicted_entities(doc, keys, groups))
             for doc, text in zip(docs, texts, strict=True)
         ]
 

@@ -19,7 +19,7 @@ def checkout(tmp_path_factory):
     """A folder like a checkout in which the commands of the guides were run, but with
     a very small network."""
     folder = tmp_path_factory.mktemp("checkout")
-    for name in ("configs", "assets/sample"):
+    for name in ("configs", "assets/sample", "assets/nested"):
         shutil.copytree(REPOSITORY / name, folder / name)
     data = folder / "my-data.jsonl"
     shutil.copy(EASY, data)

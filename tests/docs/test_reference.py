@@ -11,13 +11,18 @@ from spacy_lstm_ner.data.formats import FORMATS
 from ..helpers.documentation import DOCS
 
 
-def test_settings_of_the_component_have_their_defaults():
-    defaults = dict(Language.get_factory_meta("lstm_ner").default_config)
-    del defaults["scorer"], defaults["model"]  # sections of their own
+def test_settings_of_the_components_have_their_defaults():
     text = (DOCS / "reference/component.md").read_text("utf8")
-    rows = re.findall(r"^\| `(\w+)` \| `(.+?)` \|", text, re.MULTILINE)
-    documented = {name: value for name, value in rows if name != "model"}
-    assert documented == {k: json.dumps(v) for k, v in defaults.items()}
+    flat, nested = text.split("\n## lstm_nested_ner\n")
+    documented = {}
+    for factory, part in (("lstm_ner", flat), ("lstm_nested_ner", nested)):
+        defaults = dict(Language.get_factory_meta(factory).default_config)
+        del defaults["scorer"], defaults["model"]  # sections of their own
+        # Those that both have are documented once.
+        documented = {k: v for k, v in documented.items() if k in defaults}
+        rows = re.findall(r"^\| `(\w+)` \| `(.+?)` \|", part, re.MULTILINE)
+        documented |= {name: value for name, value in rows if name != "model"}
+        assert documented == {k: json.dumps(v) for k, v in defaults.items()}
 
 
 def test_settings_of_the_model_have_their_defaults():

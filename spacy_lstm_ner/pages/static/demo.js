@@ -152,6 +152,7 @@ function draw() {
   };
   let done = 0;
   for (const entity of shown) {
+    if (entity.start < done) continue; // overlaps another one: it is only in the table
     add(points.slice(done, entity.start).join(""));
     lines.at(-1).append(mark(entity));
     done = entity.end;
