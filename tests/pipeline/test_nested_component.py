@@ -23,6 +23,7 @@ from ..helpers.pipelines import (
     found,
     list_pattern,
     loaded_again,
+    token_config,
     train,
 )
 
@@ -542,3 +543,29 @@ def test_an_unknown_label_is_an_error(trained_nested):
 def test_rehearsal_is_refused(trained_nested, nested_examples):
     with pytest.raises(NotImplementedError, match=r"no rehearsal: .* mix annotated"):
         trained_nested.get_pipe("lstm_nested_ner").rehearse(nested_examples)
+
+
+# Other components
+
+
+def test_beside_lstm_ner_on_a_shared_tok2vec(nested_examples):
+    """Each learns from its own annotation."""
+    nlp = spacy.blank("zh")
+    config = token_config()
+    listener = {
+        "@architectures": "spacy.Tok2VecListener.v1",
+        "width": 32,
+        "upstream": "*",
+    }
+    nlp.add_pipe("tok2vec", config={"model": config["model"]["tok2vec"]})
+    config["model"]["tok2vec"] = listener
+    nlp.add_pipe("lstm_ner", config=config)
+    config["model"]["@architectures"] = "spacy-lstm-ner.NestedNER.v1"
+    nlp.add_pipe("lstm_nested_ner", config=config | {"window": 16})
+    train(nlp, nested_examples, steps=90)
+    scores = nlp.evaluate([copy_of(nlp, eg) for eg in nested_examples])
+    assert scores["ents_f"] > 0.8 and scores["spans_sc_f"] > 0.8
+    again = loaded_again(nlp)
+    text = nested_examples[1].text
+    assert spans(again(text)) == spans(nlp(text))
+    assert found(again(text)) == found(nlp(text))
