@@ -103,11 +103,11 @@ def test_a_second_run_does_nothing_again(ran):
 def test_a_release_has_a_wheel_with_its_card_and_license(ran):
     code, output = run(ran, "run", "release-pipeline")
     assert code == 0, output
-    name = "zh_sample_pretrained-0.1.0"
+    name = "zh_sample_lstm_ner-0.1.0"
     made = {path.name for path in (ran / "release").iterdir()}
     assert made == {f"{name}-py3-none-any.whl", f"{name}.md", f"{name}-LICENSE.txt"}
     card = (ran / "release" / f"{name}.md").read_text("utf8")
-    figures = json.loads((ran / "metrics/sample/lstm_ner-seed-0.json").read_text())
+    figures = json.loads((ran / "metrics/sample/pretrained-seed-0.json").read_text())
     documents = figures["ents_intervals"]["documents"]
     for words in (
         "license: mit",
@@ -118,7 +118,7 @@ def test_a_release_has_a_wheel_with_its_card_and_license(ran):
     ):
         assert words in card, words
     with zipfile.ZipFile(ran / "release" / f"{name}-py3-none-any.whl") as archive:
-        inside = f"zh_sample_pretrained/{name}"
+        inside = f"zh_sample_lstm_ner/{name}"
         assert archive.read(f"{inside}/README.md").decode() == card
         license = archive.read(f"{inside}/LICENSE")
         (metadata,) = (n for n in archive.namelist() if n.endswith("/METADATA"))
