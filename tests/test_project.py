@@ -163,7 +163,7 @@ def test_all_with_nested_entities(tmp_path):
     assert figures["spans_sc_f"] > 0.5
     assert figures["spans_sc_by_kind"]["nested"]["gold"] > 100
     page = (folder / "reports/nested.html").read_text("utf8")
-    assert "F1 on test" in page and "Learning rate" in page
+    assert "F1 on test data" in page and "The learning rate was" in page
     assert len(list((folder / "packages").rglob("*.whl"))) == 1
 
 
