@@ -105,8 +105,8 @@ def main(
                matrix products alone
     memory     peak memory of one call of each, on two threads
     growth     speed and memory by length and number of sequences, on two threads
-    pipelines  the configs lstm_ner and fast, and spaCy's ner, trained on the same data;
-               nlp.pipe in one process and in two
+    pipelines  the configs pretrained, lstm_ner and fast, and spaCy's ner, trained on
+               the same data; nlp.pipe in one process and in two
     serving    requests to `lstm-ner serve` by 1, 8 and 64 clients; needs wrk
 
     Prints tables, and writes results.json, which `python -m pyperf show` can read, and

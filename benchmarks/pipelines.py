@@ -1,4 +1,4 @@
-"""Speed of the default pipeline, the fast one and spaCy's `ner` on the same data."""
+"""Speed of three configs and of spaCy's `ner` on the same data."""
 
 import hashlib
 import sys
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from spacy.training import Example
     from thinc.api import Config
 
-CANDIDATES = ("lstm_ner", "fast", "ner")
+CANDIDATES = ("pretrained", "lstm_ner", "fast", "ner")
 #: Trained pipelines. Git ignores this folder.
 CACHE = ROOT / "training" / "benchmarks"
 PIPE = "nlp.pipe"

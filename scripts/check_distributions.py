@@ -86,8 +86,9 @@ def problems_of_wheel(path: Path, kernels: bool) -> list[str]:
     compiled = [name for name in inside if name.endswith(COMPILED)]
     problems += unexpected(inside, [*expected, *compiled])
     problems += missing(
-        [name.removeprefix(f"{info}/") for name in names],
-        ["licenses/LICENSE", "RECORD"],
+        # Before release 77, setuptools puts the license beside the metadata.
+        [name.removeprefix(f"{info}/").removeprefix("licenses/") for name in names],
+        ["LICENSE", "RECORD"],
     )
     if kernels and not compiled:
         problems.append("it has no compiled kernels: is there a C++ compiler?")

@@ -23,7 +23,7 @@ from math import sqrt
 from typing import NamedTuple
 
 from ..tags import Span
-from .records import Record, no_entity, overlapping
+from .records import Record, SpanIndex, no_entity
 
 # Added to each probability.
 _SMOOTHING = 1e-6
@@ -116,8 +116,10 @@ def find_label_issues(
             for annotation in _annotations(record, label_counts, counted)
             if annotation.plausibility <= max_plausibility
         ]
+        gold, predicted = SpanIndex(record.gold), SpanIndex(record.predicted)
         issues.extend(
-            _issue(record, group, label_counts) for group in _groups(implausible)
+            _issue(record, group, gold, predicted, label_counts)
+            for group in _groups(implausible)
         )
     return sorted(issues, key=lambda issue: issue.plausibility)
 
@@ -135,12 +137,13 @@ def _annotations(
     in_predicted = record.annotated.mask(record.predicted)
     mentions = [(s, e) for s, e in record.mentions if not any(in_predicted[s:e])]
     unlabeled = [no_entity(span) for span in (*spurious, *mentions)]
+    conflicting = SpanIndex(wrong)
     for span in (*record.gold, *unlabeled):
         counts = label_counts.get(record.text[span.start : span.end], Counter())
         p = record.p.get(span)
         yield _Annotation(
             span,
-            overlapping(wrong, span),
+            conflicting.overlapping(span),
             plausibility(p, counts, span.label, counted=counted),
         )
 
@@ -160,7 +163,11 @@ def _groups(annotations: Iterable[_Annotation]) -> Iterator[list[_Annotation]]:
 
 
 def _issue(
-    record: Record, group: list[_Annotation], label_counts: Mapping[str, Counter[str]]
+    record: Record,
+    group: list[_Annotation],
+    gold: SpanIndex,
+    predicted: SpanIndex,
+    label_counts: Mapping[str, Counter[str]],
 ) -> LabelIssue:
     region = min(a.start for a in group), max(a.end for a in group)
     texts = dict.fromkeys(
@@ -169,8 +176,8 @@ def _issue(
     return LabelIssue(
         record,
         *region,
-        overlapping(record.gold, region),
-        overlapping(record.predicted, region),
+        gold.overlapping(region),
+        predicted.overlapping(region),
         min(annotation.plausibility for annotation in group),
         [
             LabelCounts(text, label, label_counts[text])

@@ -22,11 +22,10 @@ again.
 """
 
 from collections.abc import Iterable, Iterator
-from itertools import accumulate
 from typing import NamedTuple
 
 from ..tags import Span
-from .records import Record, no_entity, overlap_size
+from .records import Record, SpanIndex, no_entity, overlap_size
 
 #: The kinds of errors, in the order in which they are shown, with their descriptions.
 ERROR_KINDS: dict[str, str] = {
@@ -143,17 +142,10 @@ def _overlapping_pairs(
 ) -> Iterator[tuple[Span, Span]]:
     """Yield the pairs of entities that share characters. Both lists are in the order of
     the text."""
-    first = 0
-    # The largest end of a predicted entity and those before it.
-    furthest = list(accumulate((entity.end for entity in predicted), max))
+    index = SpanIndex(predicted)
     for entity in gold:
-        while first < len(predicted) and furthest[first] <= entity.start:
-            first += 1
-        i = first
-        while i < len(predicted) and predicted[i].start < entity.end:
-            if predicted[i].end > entity.start:
-                yield entity, predicted[i]
-            i += 1
+        for other in index.overlapping(entity):
+            yield entity, other
 
 
 def _distance(pair: tuple[Span, Span]) -> tuple:

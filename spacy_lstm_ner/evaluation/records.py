@@ -1,8 +1,9 @@
 """Records: annotated texts with the predictions of a pipeline; and their spans."""
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 from ..tags import Span
 from .annotation import AnnotatedText
@@ -52,12 +53,26 @@ def overlap_size(one: Span, other: Span) -> int:
     return min(one[1], other[1]) - max(one[0], other[0])
 
 
-def overlapping(spans: Sequence[Span], region: tuple) -> list[Span]:
-    """Return the spans that share characters with a region.
+class SpanIndex:
+    """Finds the spans that share characters with a region.
 
-    spans: Spans in the order of the text.
-    region: Start and end of the region; further items are ignored.
-    RETURNS: The overlapping ones.
+    spans: Spans in the order of the text. They may overlap.
     """
-    last = bisect_left(spans, region[1], key=lambda span: span.start)
-    return [span for span in spans[:last] if span.end > region[0]]
+
+    def __init__(self, spans: Sequence[Span]):
+        self._spans = spans
+        # The largest end of each span and those before it, which increases even if a
+        # span contains later ones.
+        self._ends = list(accumulate((span.end for span in spans), max))
+
+    def overlapping(self, region: tuple) -> list[Span]:
+        """Return the spans that share characters with a region.
+
+        region: Start and end of the region; further items are ignored.
+        RETURNS: The overlapping ones.
+        """
+        first = bisect_right(self._ends, region[0])
+        last = bisect_left(
+            self._spans, region[1], lo=first, key=lambda span: span.start
+        )
+        return [span for span in self._spans[first:last] if span.end > region[0]]

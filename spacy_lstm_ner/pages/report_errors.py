@@ -7,7 +7,7 @@ from typing import NamedTuple
 from ..evaluation.excerpt import make_excerpt
 from ..evaluation.label_issues import LabelIssue
 from ..evaluation.matching import ERROR_KINDS, EntityError
-from ..evaluation.records import Record, no_entity, overlapping
+from ..evaluation.records import Record, SpanIndex, no_entity
 from ..evaluation.report import (
     BOUNDARY,
     MISSED,
@@ -145,7 +145,7 @@ def confident_errors(report: Report, styles: Styles) -> Comparisons:
     styles: The CSS classes of the labels.
     """
     places: dict[tuple[int, int, int], list[EntityError]] = {}
-    regions: dict[int, list[Span]] = {}
+    regions: dict[int, SpanIndex] = {}
     for error in most_confident_errors(report.analysis):
         number = error.record.number
         if number not in regions:
@@ -210,13 +210,13 @@ def _comparison(
         p_no_entity,
         strict=True,
     ):
-        found = overlapping(entities, (start, end))
+        found = SpanIndex(entities).overlapping((start, end))
         text = _excerpt(record, found, start, end, lang, styles) if found else None
         sides.append(Side(name, text, None if p is None else probability_text(p)))
     return Comparison([], False, record.number, sides)
 
 
-def _regions(record: Record) -> list[Span]:
+def _regions(record: Record) -> SpanIndex:
     """The connected parts of a text that are covered by gold or predicted entities."""
     regions: list[Span] = []
     for start, end, _ in sorted([*record.gold, *record.predicted]):
@@ -224,12 +224,12 @@ def _regions(record: Record) -> list[Span]:
             start, before, _ = regions.pop()
             end = max(end, before)
         regions.append(Span(start, end, ""))
-    return regions
+    return SpanIndex(regions)
 
 
-def _widened(place: tuple, regions: list[Span]) -> tuple[int, int]:
+def _widened(place: tuple, regions: SpanIndex) -> tuple[int, int]:
     """A part of a text, widened to contain all regions that it overlaps."""
-    found = overlapping(regions, place)
+    found = regions.overlapping(place)
     if not found:
         return place[0], place[1]
     return min(place[0], found[0].start), max(place[1], found[-1].end)

@@ -1,6 +1,6 @@
 """Spans of records: overlaps."""
 
-from spacy_lstm_ner.evaluation.records import no_entity, overlap_size, overlapping
+from spacy_lstm_ner.evaluation.records import SpanIndex, no_entity, overlap_size
 from spacy_lstm_ner.tags import Span
 
 
@@ -11,9 +11,19 @@ def test_overlap_size():
 
 def test_overlapping_spans():
     spans = [Span(0, 2, "A"), Span(2, 5, "B"), Span(7, 9, "C")]
-    assert overlapping(spans, (1, 3)) == spans[:2]
-    assert overlapping(spans, (2, 8)) == spans[1:]
-    assert overlapping(spans, (5, 7)) == overlapping([], (0, 9)) == []
+    overlapping = SpanIndex(spans).overlapping
+    assert overlapping((1, 3)) == spans[:2]
+    assert overlapping((2, 8)) == spans[1:]
+    assert overlapping((5, 7)) == SpanIndex([]).overlapping((0, 9)) == []
+
+
+def test_spans_that_contain_later_ones():
+    spans = [Span(0, 9, "A"), Span(1, 2, "B"), Span(3, 4, "C"), Span(8, 12, "D")]
+    overlapping = SpanIndex(spans).overlapping
+    assert overlapping((2, 3)) == spans[:1]
+    assert overlapping((3, 5)) == [spans[0], spans[2]]
+    assert overlapping((8, 10)) == [spans[0], spans[3]]
+    assert overlapping((9, 10)) == spans[3:]
 
 
 def test_no_entity():

@@ -3,6 +3,8 @@
 from functools import cache
 from itertools import pairwise, product
 
+import numpy as np
+
 from spacy_lstm_ner.tags import TagSet, spans_from_tags
 
 TAGS = TagSet(["A", "B"], "BIO"), TagSet(["A"], "BIOES")
@@ -46,3 +48,45 @@ def spans_of(tags, path, first=0):
     spans, problems, *_ = spans_from_tags(names, tags.scheme)
     assert not problems
     return {(first + start, first + end, label) for start, end, label in spans}
+
+
+def brute_force_loss(crf, tags, emissions, gold, wrong=()):
+    total, start = 0.0, 0
+    for n in LENGTHS:
+        rows, allowed = (array[start : start + n] for array in (emissions, gold))
+        start += n
+        if n:
+            paths = legal_paths(tags, n)
+            scores = np.array([score(crf, rows, path) for path in paths])
+            agrees = [
+                all(allowed[range(n), path])
+                and not spans_of(tags, path, start - n).intersection(wrong)
+                for path in paths
+            ]
+            total += np.log(np.exp(scores).sum()) - np.log(np.exp(scores[agrees]).sum())
+    return total
+
+
+def some_gold(tags, rng, missing):
+    """A random legal path for each sequence, and some units without annotation."""
+    gold = np.zeros((sum(LENGTHS), len(tags)), dtype=bool)
+    start = 0
+    for n in LENGTHS:
+        if n:
+            paths = legal_paths(tags, n)
+            gold[range(start, start + n), paths[rng.integers(len(paths))]] = True
+        start += n
+    gold[rng.random(len(gold)) < missing] = True
+    return gold
+
+
+def all_spans(tags):
+    """Every span of every sequence, in rows of the batch, with every label."""
+    ends = np.cumsum(LENGTHS).tolist()
+    return [
+        (start, end, label)
+        for size, stop in zip(LENGTHS, ends, strict=True)
+        for start in range(stop - size, stop)
+        for end in range(start + 1, stop + 1)
+        for label in tags.labels
+    ]

@@ -18,38 +18,14 @@ from spacy_lstm_ner.layers.crf_loss import (
 from spacy_lstm_ner.pipeline.incorrect_spans import exclude_spans
 from spacy_lstm_ner.tags import TagSet
 
-from ..helpers.brute_force import LENGTHS, legal_paths, score, spans_of
+from ..helpers.brute_force import (
+    LENGTHS,
+    brute_force_loss,
+    legal_paths,
+    score,
+    some_gold,
+)
 from ..helpers.gradients import numeric_gradient, to_float64
-
-
-def brute_force_loss(crf, tags, emissions, gold, wrong=()):
-    total, start = 0.0, 0
-    for n in LENGTHS:
-        rows, allowed = (array[start : start + n] for array in (emissions, gold))
-        start += n
-        if n:
-            paths = legal_paths(tags, n)
-            scores = np.array([score(crf, rows, path) for path in paths])
-            agrees = [
-                all(allowed[range(n), path])
-                and not spans_of(tags, path, start - n).intersection(wrong)
-                for path in paths
-            ]
-            total += np.log(np.exp(scores).sum()) - np.log(np.exp(scores[agrees]).sum())
-    return total
-
-
-def some_gold(tags, rng, missing):
-    """A random legal path for each sequence, and some units without annotation."""
-    gold = np.zeros((sum(LENGTHS), len(tags)), dtype=bool)
-    start = 0
-    for n in LENGTHS:
-        if n:
-            paths = legal_paths(tags, n)
-            gold[range(start, start + n), paths[rng.integers(len(paths))]] = True
-        start += n
-    gold[rng.random(len(gold)) < missing] = True
-    return gold
 
 
 @pytest.mark.parametrize("missing", [0.0, 0.5, 1.0])

@@ -10,10 +10,16 @@ from spacy_lstm_ner.layers.label_crfs import crfs_of
 from spacy_lstm_ner.layers.marginals import segment_marginals
 from spacy_lstm_ner.layers.viterbi import best_paths
 
-from ..helpers.brute_force import LENGTHS, legal_paths, score, spans_of
+from ..helpers.brute_force import (
+    LENGTHS,
+    all_spans,
+    brute_force_loss,
+    legal_paths,
+    score,
+    some_gold,
+    spans_of,
+)
 from ..helpers.gradients import numeric_gradient, to_float64
-from .test_crf_loss import brute_force_loss, some_gold
-from .test_marginals import all_spans
 
 N_CRFS = 3
 

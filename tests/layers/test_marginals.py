@@ -9,20 +9,8 @@ from thinc.types import Ragged
 from spacy_lstm_ner.layers import CRF
 from spacy_lstm_ner.layers.marginals import segment_marginals, tag_marginals
 
-from ..helpers.brute_force import LENGTHS, legal_paths, score, spans_of
+from ..helpers.brute_force import LENGTHS, all_spans, legal_paths, score, spans_of
 from ..helpers.gradients import to_float64
-
-
-def all_spans(tags):
-    """Every span of every sequence, in rows of the batch, with every label."""
-    ends = np.cumsum(LENGTHS).tolist()
-    return [
-        (start, end, label)
-        for size, stop in zip(LENGTHS, ends, strict=True)
-        for start in range(stop - size, stop)
-        for end in range(start + 1, stop + 1)
-        for label in tags.labels
-    ]
 
 
 def brute_force_spans(crf, tags, emissions):
