@@ -42,6 +42,8 @@ def test_the_page_shows_the_text_once(trained_nested, browser):
             "marks => marks.map(m => [+m.dataset.start, +m.dataset.end])",
         )
         page.locator("#table summary").click()
+        # The table is filled when it is opened.
+        page.wait_for_selector("#table tbody tr")
         rows = page.locator("#table tbody tr").count()
         page.close()
     ends = 0
