@@ -217,15 +217,7 @@ def span_probabilities(
     window: int | None,
 ) -> list[list[float]]:
     """The probabilities of any spans, see `LSTMEntityRecognizer.probabilities`."""
-    found: list[list[float]] = []
-    queries: list[list[tuple[int, Span]]] = []
-    for doc, doc_spans in zip(docs, spans, strict=True):
-        in_units = [
-            span_in_units(decoder.name, decoder.state, doc, *span) for span in doc_spans
-        ]
-        found.append([0.0] * len(in_units))
-        known = [(i, span) for i, span in enumerate(in_units) if span is not None]
-        queries.append(sorted(known, key=lambda numbered: numbered[1].start))
+    found, queries = queries_in_units(decoder.name, decoder.state, docs, spans)
     batches = decoder.batches(
         docs, window, lambda part: any(part.select(queries[part.doc_index]))
     )
@@ -237,6 +229,28 @@ def span_probabilities(
             for (i, _), value in zip(numbered, values, strict=True):
                 found[part.doc_index][i] = value
     return found
+
+
+def queries_in_units(
+    name: str,
+    state: State,
+    docs: list[Doc],
+    spans: Iterable[Iterable[tuple[int, int, str]]],
+) -> tuple[list[list[float]], list[list[tuple[int, Span]]]]:
+    """Convert the spans whose probabilities are asked for to units.
+
+    RETURNS: For each document a list with a 0 for each of its spans, which is their
+        probability unless they are found; and those that a component can predict, by
+        their start, with their places in this list.
+    """
+    found: list[list[float]] = []
+    queries: list[list[tuple[int, Span]]] = []
+    for doc, doc_spans in zip(docs, spans, strict=True):
+        in_units = [span_in_units(name, state, doc, *span) for span in doc_spans]
+        found.append([0.0] * len(in_units))
+        known = [(i, span) for i, span in enumerate(in_units) if span is not None]
+        queries.append(sorted(known, key=lambda numbered: numbered[1].start))
+    return found, queries
 
 
 def span_in_units(

@@ -37,7 +37,7 @@ from ..layers.viterbi import best_paths, n_best_paths
 from ..tags import ScoredSpan, Span, TagSet
 from .batch import Batch, DocsToScores, score_windows
 from .brackets import Pair, best_path_keeping_brackets, split_pairs, unit_pairs
-from .decoding import span_in_units
+from .decoding import queries_in_units
 from .state import NestedState
 from .windows import Window
 
@@ -552,15 +552,7 @@ def nested_span_probabilities(
 ) -> list[list[float]]:
     """The probabilities of any spans, see
     `LSTMNestedEntityRecognizer.probabilities`."""
-    found: list[list[float]] = []
-    queries: list[list[tuple[int, Span]]] = []
-    for doc, doc_spans in zip(docs, spans, strict=True):
-        in_units = [
-            span_in_units(decoder.name, decoder.state, doc, *span) for span in doc_spans
-        ]
-        found.append([0.0] * len(in_units))
-        known = [(i, span) for i, span in enumerate(in_units) if span is not None]
-        queries.append(sorted(known, key=lambda numbered: numbered[1].start))
+    found, queries = queries_in_units(decoder.name, decoder.state, docs, spans)
     batches = decoder.batches(
         docs, window, lambda part: any(part.select(queries[part.doc_index]))
     )
