@@ -26,7 +26,6 @@ from thinc.api import Optimizer
 from thinc.types import Floats2d
 
 from ..data.nesting import nesting_statistics
-from ..data.words import WordTable
 from ..tags import ScoredSpan
 from . import settings
 from .batch import DocsToScores, require_initialized
@@ -329,7 +328,9 @@ class LSTMNestedEntityRecognizer(TrainableRecognizer):
         sgd: Optimizer | None = None,
         losses: dict[str, float] | None = None,
     ) -> dict[str, float]:
-        """Not available.
+        """There is no rehearsal. It would compare what the model finds with what it
+        found before, but the CRFs inside of entities only read the entities that were
+        found: two models have no distributions over the same sequences.
 
         RAISES (NotImplementedError): Always.
         """
@@ -338,29 +339,11 @@ class LSTMNestedEntityRecognizer(TrainableRecognizer):
             f"mix annotated examples of the former data into the new ones."
         )
 
-    def initialize(
-        self,
-        get_examples: Callable[[], Iterable[Example]],
-        *,
-        nlp: Language | None = None,
-        labels: list[str] | None = None,
-        lexicon: dict[str, dict[str, float]] | None = None,
-        words: WordTable | None = None,
-        pretrain_steps: int = 0,
-        raw_text: Callable[[Language], Iterable[Example]] | None = None,
+    def _warn_of_annotation(
+        self, get_examples: Callable[[], Iterable[Example]]
     ) -> None:
-        """As `LSTMEntityRecognizer.initialize`, with the labels of the span groups.
-        Warns of entities that are nested more deeply than `depth`, and of those that
+        """Warn of entities that are nested more deeply than `depth`, and of those that
         cross another one of their label: these are not learned."""
-        super().initialize(
-            get_examples,
-            nlp=nlp,
-            labels=labels,
-            lexicon=lexicon,
-            words=words,
-            pretrain_steps=pretrain_steps,
-            raw_text=raw_text,
-        )
         found = nesting_statistics(
             (eg.reference for eg in get_examples()), self.spans_key
         )
@@ -369,14 +352,14 @@ class LSTMNestedEntityRecognizer(TrainableRecognizer):
                 f"[{self.name}] {n:,} entities are inside of {self.depth} or more "
                 f"others of their label, and are not learned: set depth = "
                 f"{len(found.by_layer)}.",
-                stacklevel=2,
+                stacklevel=3,
             )
         if found.n_crossing:
             warnings.warn(
                 f"[{self.name}] {found.n_crossing:,} entities cross a longer one of "
                 f"their label, and are not learned: {', '.join(found.crossing)}. One "
                 f"of two such entities needs another label.",
-                stacklevel=2,
+                stacklevel=3,
             )
 
     def score(self, examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:

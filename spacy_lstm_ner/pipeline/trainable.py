@@ -276,6 +276,12 @@ class TrainableRecognizer(SerializablePipe):
             self._pending = PendingPretraining(
                 self.name, tok2vec, texts, pretrain_steps
             )
+        self._warn_of_annotation(get_examples)
+
+    def _warn_of_annotation(
+        self, get_examples: Callable[[], Iterable[Example]]
+    ) -> None:
+        """Warn of annotation from which the component cannot learn: none here."""
 
     def _pretrain(self) -> None:
         """Run the pretraining that `initialize` has prepared."""
