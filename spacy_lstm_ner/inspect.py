@@ -1,4 +1,4 @@
-"""Inspection of a trained `lstm_ner`, in a notebook or in Python.
+"""Inspection of a trained `lstm_ner` or `lstm_nested_ner`, in a notebook or in Python.
 
     open_gates      what its LSTM computes for a text: gates, cell and hidden states,
                     emission scores, the best path, the entities
@@ -83,7 +83,8 @@ def open_gates(
 
     nlp: The pipeline.
     text: The text; or a Doc, of which only the tokens are used.
-    component: Name of the component; default: the first `lstm_ner`.
+    component: Name of the component; default: the first `lstm_ner`, or else
+        `lstm_nested_ner`.
     RETURNS: The gates and states of the LSTM, the emission scores and the predicted
         entities.
     RAISES (ValueError): If there is no such component, it is not trained or has no
@@ -107,10 +108,12 @@ def explain(
 
     nlp: The pipeline.
     text: The text; or a Doc, of which only the tokens are used.
-    component: Name of the component; default: the first `lstm_ner`.
+    component: Name of the component; default: the first `lstm_ner`, or else
+        `lstm_nested_ner`.
     progress: Whether to show a progress bar if it takes long.
     RETURNS: The contribution of each unit to each entity, and the best analysis without
-        the entity.
+        the entity; of `lstm_nested_ner` the one that
+        `LSTMNestedEntityRecognizer.best_without` finds.
     RAISES (ValueError): If there is no such component, or it is not trained.
     """
     return Explanation._make(

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import srsly
 from spacy.language import Language
 from spacy.scorer import PRFScore
 from thinc.api import Config
@@ -17,6 +16,7 @@ from .error_analysis import ErrorAnalysis, find_errors
 from .evaluate import intervals_by_label
 from .inputs import require_files
 from .matching import EntityError
+from .saved_scores import entity_scores_of, read_scores
 from .scorer import CalibrationBin, calibration_curve
 from .training_log import TrainingLog, package_versions, read_log, unit_name
 
@@ -61,7 +61,7 @@ def make_report(
     """
     # What takes little time is checked first.
     training_log = read_log(Path(log)) if log else None
-    test_scores = read_scores(Path(metrics)) if metrics else None
+    test_scores = entity_scores_of(read_scores(Path(metrics))) if metrics else None
     data = Path(data)
     require_files(data)
     nlp = load_pipeline(model)
@@ -114,40 +114,6 @@ def check_log(log: TrainingLog, nlp: Language, path: str) -> None:
             f"{', '.join(components)}, and those of this pipeline "
             f"{', '.join(nlp.config['components'])}."
         )
-
-
-def read_scores(path: Path) -> dict[str, Any]:
-    """Read scores that `lstm-ner evaluate` has written.
-
-    path: The file.
-    RETURNS: The scores.
-    RAISES (OSError, ValueError): If the file cannot be read or contains no scores.
-    """
-    try:
-        scores: dict[str, Any] = srsly.json_loads(path.read_text("utf8"))
-    except ValueError as error:
-        raise ValueError(f"{path}: invalid JSON: {error}") from None
-    if isinstance(scores, dict) and scores.get("ents_f") is None:
-        scores |= _of_first_group(scores)
-    if not isinstance(scores, dict) or not isinstance(
-        scores.get("ents_f"), int | float
-    ):
-        raise ValueError(
-            f"{path}: no scores (ents_f): use a file written by `lstm-ner evaluate`"
-        )
-    return scores
-
-
-def _of_first_group(scores: dict[str, Any]) -> dict[str, Any]:
-    """The scores of the first span group, with the keys of those of `doc.ents`."""
-    suffix = "_intervals"
-    names = (key.removesuffix(suffix) for key in scores if key.endswith(suffix))
-    name = next((name for name in names if name.startswith("spans_")), None)
-    return {
-        f"ents_{key.removeprefix(f'{name}_')}": value
-        for key, value in scores.items()
-        if name is not None and key.startswith(f"{name}_")
-    }
 
 
 def scores_by_type(analysis: ErrorAnalysis) -> dict[str, PRFScore]:

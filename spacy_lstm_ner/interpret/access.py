@@ -1,4 +1,4 @@
-"""Access to a component `lstm_ner` of a pipeline, its inputs and its LSTM cells."""
+"""Access to a component of a pipeline, its inputs and its LSTM cells."""
 
 from collections.abc import Iterable
 
@@ -7,32 +7,38 @@ from spacy.pipeline import Tok2Vec
 from spacy.tokens import Doc
 from thinc.api import Model
 
-from ..pipeline import LSTMEntityRecognizer, nested_recognizers, recognizers
+from ..pipeline import (
+    LSTMEntityRecognizer,
+    LSTMNestedEntityRecognizer,
+    nested_recognizers,
+    recognizers,
+)
+
+#: A component that can be inspected.
+Recognizer = LSTMEntityRecognizer | LSTMNestedEntityRecognizer
 
 
-def find_component(
-    nlp: Language, name: str | None = None
-) -> tuple[str, LSTMEntityRecognizer]:
-    """Return a component `lstm_ner` of a pipeline, with its name.
+def find_component(nlp: Language, name: str | None = None) -> tuple[str, Recognizer]:
+    """Return a component `lstm_ner` or `lstm_nested_ner` of a pipeline, with its name.
 
     nlp: The pipeline.
-    name: The name of the component. None: the first one.
+    name: The name of the component. None: the first `lstm_ner`; if there is none, the
+        first `lstm_nested_ner`.
     RETURNS: Its name and the component.
     RAISES (ValueError): If there is none.
     """
-    components = recognizers(nlp)
+    components: dict[str, Recognizer] = {**recognizers(nlp), **nested_recognizers(nlp)}
     if not components:
-        what = "other components" if not nested_recognizers(nlp) else "lstm_nested_ner"
         raise ValueError(
-            f"The pipeline has no component lstm_ner, only {nlp.pipe_names}: {what} "
-            f"cannot be inspected."
+            f"The pipeline has no component lstm_ner or lstm_nested_ner, only "
+            f"{nlp.pipe_names}: other components cannot be inspected."
         )
     if name is None:
         return next(iter(components.items()))
     if name not in components:
         raise ValueError(
-            f"The pipeline has no component lstm_ner with the name {name!r}: use one "
-            f"of {[*components]}."
+            f"The pipeline has no component lstm_ner or lstm_nested_ner with the name "
+            f"{name!r}: use one of {[*components]}."
         )
     return name, components[name]
 
@@ -65,7 +71,7 @@ def run_preceding_pipes(nlp: Language, docs: Iterable[Doc], name: str) -> list[D
     return list(nlp.pipe(docs, disable=names[names.index(name) :], batch_size=size))
 
 
-def lstm_cells(nlp: Language, ner: LSTMEntityRecognizer) -> list[Model]:
+def lstm_cells(nlp: Language, ner: Recognizer) -> list[Model]:
     """Return the LSTM cells of a component, including those of a tok2vec that it shares
     with others.
 

@@ -13,10 +13,11 @@ from thinc.types import Floats1d, Floats2d, Ragged
 from ..layers.viterbi import best_paths_without_segments, path_scores
 from ..model.units import in_characters
 from ..pipeline import Analysis, Decoding, LSTMEntityRecognizer
+from ..pipeline.nested_paths import NestedDecoding
 from ..tags import ScoredSpan, Span
 from ..util.cancellation import checkpoint
 from ..util.progress import with_progress
-from .access import find_component, run_preceding_pipes, unannotated_doc
+from .access import Recognizer, find_component, run_preceding_pipes, unannotated_doc
 
 #: Private-use characters, which occur in no text, so that no model knows them.
 UNKNOWN = "\ue000\ue001\ue002"
@@ -122,7 +123,7 @@ def explain(
 def _occluded_log_odds(
     nlp: Language,
     name: str,
-    ner: LSTMEntityRecognizer,
+    ner: Recognizer,
     doc: Doc,
     offsets: list[tuple[int, int]],
     spans: list[tuple[int, int, str]],
@@ -137,7 +138,7 @@ def _occluded_log_odds(
 
 
 def _occluded_docs(
-    nlp: Language, ner: LSTMEntityRecognizer, doc: Doc, start: int, end: int
+    nlp: Language, ner: Recognizer, doc: Doc, start: int, end: int
 ) -> Iterator[Doc]:
     """Yield copies of a document with unknown characters in place of a unit."""
     text = doc.text
@@ -159,19 +160,29 @@ def _log_odds(p: np.ndarray) -> np.ndarray:
 
 
 def _runners_up(
-    ner: LSTMEntityRecognizer,
+    ner: Recognizer,
     doc: Doc,
-    decoding: Decoding,
+    decoding: Decoding | NestedDecoding,
     entities: list[ScoredSpan],
     best: Analysis,
 ) -> Iterator[tuple[Analysis | None, float | None]]:
     """Yield, for each entity, the best analysis without it and the margin."""
     if not entities:
         return
-    crf, units = ner.model.get_ref("crf"), ner.state.units
+    units = ner.state.units
+    spans = [s for s in decoding.spans if list(in_characters(units, doc, [s]))]
+    if not isinstance(ner, LSTMEntityRecognizer):
+        wanted = [Span(*span[:3]) for span in spans]
+        for entity, other in zip(entities, ner.best_without(doc, wanted), strict=True):
+            # As below.
+            if other is None or Span(*entity[:3]) in other[0].entities:
+                yield None, None
+            else:
+                yield other
+        return
+    crf = ner.model.get_ref("crf")
     emissions = Ragged(decoding.emissions, np.array([len(decoding.path)]))
     (best_score,) = path_scores(crf, emissions, decoding.path)
-    spans = [s for s in decoding.spans if list(in_characters(units, doc, [s]))]
     segments = ner.tags.segments([span[:3] for span in spans])
     paths, scores = best_paths_without_segments(
         crf, emissions, ner.tags.constraints, segments

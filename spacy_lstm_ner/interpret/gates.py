@@ -2,9 +2,10 @@
 
 from typing import NamedTuple
 
+import numpy as np
 from spacy.language import Language
 from spacy.tokens import Doc
-from thinc.types import Floats2d, Ints1d
+from thinc.types import Floats2d, Ints1d, Ints2d
 
 from ..layers.recording import States, record_states
 from ..model.units import in_characters
@@ -23,13 +24,15 @@ class Gates(NamedTuple):
     #: `candidate`, `cell` and `hidden`, each (directions, n, hidden units). Direction 0
     #: reads forward, direction 1 backward.
     layers: list[States]
-    #: The T tags.
+    #: The names of the T tags.
     tags: tuple[str, ...]
     #: (n, T) the emission score of each tag; minus infinity for tags that preset
     #: entities rule out.
     emissions: Floats2d
-    #: (n,) the indices of the tags on the best path.
-    path: Ints1d
+    #: (n,) the indices of the tags on the best path. Of a component `lstm_nested_ner`,
+    #: which has K CRFs: (K, n), -1 where a CRF reads nothing, and the T tags are those
+    #: of one CRF after the other.
+    path: Ints1d | Ints2d
     #: The predicted entities, in characters of the text, with their probabilities.
     #: Preset entities are not included.
     entities: list[ScoredSpan]
@@ -53,9 +56,19 @@ class Gates(NamedTuple):
         return "character" if by_character else "token"
 
     @property
+    def paths(self) -> Ints2d:
+        """(K, n) the best path of each CRF: K is 1 for `lstm_ner`."""
+        return np.atleast_2d(self.path)
+
+    @property
     def path_tags(self) -> list[str]:
-        """(n,) the tags on the best path."""
-        return [self.tags[index] for index in self.path.tolist()]
+        """(n,) the tags on the best path. Of several CRFs those that are not "O", with
+        a space between them."""
+        by_unit = [
+            [self.tags[index] for index in column if index >= 0]
+            for column in self.paths.T.tolist()
+        ]
+        return [" ".join(tag for tag in tags if tag != "O") or "O" for tags in by_unit]
 
     def __repr__(self) -> str:
         layers = ", ".join(
@@ -85,7 +98,7 @@ def open_gates(
         text=doc.text,
         offsets=ner.state.units.offsets(doc),
         layers=layers,
-        tags=ner.tags.names,
+        tags=ner.state.columns,
         emissions=decoding.emissions,
         path=decoding.path,
         entities=list(in_characters(ner.state.units, doc, decoding.spans)),

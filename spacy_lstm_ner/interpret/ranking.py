@@ -10,6 +10,7 @@ from spacy.tokens import Doc
 from thinc.types import Floats2d, Floats3d
 
 from ..layers.recording import States, record_states
+from ..pipeline import LSTMEntityRecognizer
 from .access import find_component, lstm_cells, run_preceding_pipes
 
 _BATCH_SIZE = 64
@@ -42,9 +43,11 @@ def rank_units(
 
     nlp: The pipeline.
     docs: The corpus, with gold entities, or with the entities that a pipeline has
-        predicted. The pipeline processes its texts again.
+        predicted; for `lstm_nested_ner` in its span group. The pipeline processes its
+        texts again.
     state: The value of a unit: "hidden" or "cell", or a gate, as in `Gates.layers`.
-    component: Name of the component; default: the first `lstm_ner`.
+    component: Name of the component; default: the first `lstm_ner`, or else
+        `lstm_nested_ner`.
     RETURNS: All hidden units for each type, those with the largest absolute correlation
         first.
     RAISES (ValueError): If there is no such state or component, the component is not
@@ -53,6 +56,8 @@ def rank_units(
     if state not in States._fields:
         raise ValueError(f"Unknown state {state!r}: use {', '.join(States._fields)}.")
     name, ner = find_component(nlp, component)
+    is_flat = isinstance(ner, LSTMEntityRecognizer)
+    key = None if is_flat else ner.spans_key
     cells = lstm_cells(nlp, ner)
     sums: _Sums | None = None
     hidden_units: list[tuple[int, int, int]] = []
@@ -70,7 +75,7 @@ def rank_units(
         start = 0
         for doc, new in zip(batch, new_docs, strict=True):
             offsets = ner.state.units.offsets(new)
-            sums.add(x[start : start + len(offsets)], _inside(doc, offsets))
+            sums.add(x[start : start + len(offsets)], _inside(doc, offsets, key))
             start += len(offsets)
     if sums is None or not sums.labels:
         raise ValueError("The corpus contains no entities to rank hidden units by.")
@@ -99,10 +104,15 @@ def _hidden_units(values: list[Floats3d]) -> list[tuple[int, int, int]]:
     ]
 
 
-def _inside(doc: Doc, offsets: list[tuple[int, int]]) -> dict[str, np.ndarray]:
-    """(n,) bool for each label: whether a unit has a character in such an entity."""
+def _inside(
+    doc: Doc, offsets: list[tuple[int, int]], key: str | None
+) -> dict[str, np.ndarray]:
+    """(n,) bool for each label: whether a unit has a character in such an entity.
+
+    key: The span group of the entities; ``doc.ents`` if it is None, or is not there.
+    """
     characters: dict[str, np.ndarray] = {}
-    for ent in doc.ents:
+    for ent in doc.ents if key is None else doc.spans.get(key, doc.ents):
         mask = characters.setdefault(ent.label_, np.zeros(len(doc.text) + 1))
         mask[ent.start_char : ent.end_char] = 1
     starts, ends = np.array(offsets).T

@@ -77,12 +77,15 @@ def _describe_forgetting(
 
 def tags_in_words(gates: Gates, position: int) -> str:
     """Describe the highest emission scores at a unit of the text, and the tag on the
-    best path.
+    best path; of several CRFs the tags on their best paths, and how much higher their
+    scores are than that of "O".
 
     gates: The recorded gates.
     position: The unit of the text, from 0.
     RETURNS: One or two sentences.
     """
+    if gates.path.ndim == 2:
+        return _tags_of_crfs_in_words(gates, position)
     scores = gates.emissions[position]
     chosen = int(gates.path[position])
     best = [int(k) for k in np.argsort(-scores, kind="stable")[:3]]
@@ -97,6 +100,35 @@ def tags_in_words(gates: Gates, position: int) -> str:
             f"fits the neighboring tags better."
         )
     return description
+
+
+def _tags_of_crfs_in_words(gates: Gates, position: int) -> str:
+    scores = gates.emissions[position].reshape((len(gates.path), -1))
+    # Of the CRFs that read this unit; "O" is the first tag of each.
+    read = np.flatnonzero(gates.path[:, position] >= 0)
+    chosen = gates.path[read, position] - read * scores.shape[1]
+    found = [
+        (crf, tag)
+        for crf, tag in zip(read.tolist(), chosen.tolist(), strict=True)
+        if tag
+    ]
+
+    def listed(tags: list[tuple[int, int]]) -> str:
+        names = (
+            f"{gates.tags[crf * scores.shape[1] + tag]} "
+            f"({signed(scores[crf, tag] - scores[crf, 0])})"
+            for crf, tag in tags
+        )
+        return " and ".join(names)
+
+    if found:
+        here = f"The best paths have {listed(found)} here, and O for all other labels"
+    else:
+        here = "The best paths have O for all labels here"
+        best = [(crf, int(scores[crf, 1:].argmax()) + 1) for crf in read.tolist()]
+        closest = max(best, key=lambda at: scores[at] - scores[at[0], 0])
+        here += f"; the highest score has {listed([closest])}"
+    return f"{here}. In brackets: how much higher a score is than that of O."
 
 
 def signed(value: float) -> str:

@@ -1,7 +1,7 @@
 """Texts with highlighted entities and their probabilities."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from spacy.tokens import Doc
 
@@ -10,6 +10,7 @@ from ..pipeline import entity_scores
 #: An entity: its start and end in characters, its label, and its probability, which is
 #: None if it is unknown.
 Entity = tuple[int, int, str, float | None]
+EntityT = TypeVar("EntityT", bound=tuple)
 
 
 class Mark(NamedTuple):
@@ -59,7 +60,14 @@ def marked_text(
     styles: The CSS classes of their labels.
     lang: The language of the text, as spaCy names it.
     """
-    rows: list[list[Entity]] = [[]]
+    rows = rows_without_overlaps(entities)
+    return MarkedText([[*_parts(text, row, styles)] for row in rows], lang)
+
+
+def rows_without_overlaps(entities: Iterable[EntityT]) -> list[list[EntityT]]:
+    """Divide entities into rows, so that those in a row do not overlap: outer ones are
+    in a row before those inside of them. There is at least one row."""
+    rows: list[list[EntityT]] = [[]]
     for entity in sorted(entities, key=lambda one: (one[0], -one[1])):
         for row in rows:
             if not row or row[-1][1] <= entity[0]:
@@ -67,7 +75,7 @@ def marked_text(
                 break
         else:
             rows.append([entity])
-    return MarkedText([[*_parts(text, row, styles)] for row in rows], lang)
+    return rows
 
 
 def _parts(

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,7 +22,7 @@ from ..util.text import code_point, is_invisible, probability_text
 from .attribution_page import attribution_context
 from .colors import label_styles
 from .elements import language
-from .entities import marked_text
+from .entities import marked_text, rows_without_overlaps
 from .page import asset, fragment, page
 
 # Values are stored as integers, relative to this one for the largest value: in one
@@ -31,6 +32,8 @@ _MAX_INTEGER = {"int8": 127, "int16": 32767}
 _COLUMN = 26
 # Number of hidden units that are listed for each type.
 _MAX_RANKED = 5
+# After the label of the CRFs that search for entities inside of others of this label.
+_INSIDE = ", inside"
 #: Maximum number of units of a page: it would become very long with more.
 MAX_UNITS = 1_000
 #: Maximum number of characters for attribution: more would take many seconds.
@@ -137,9 +140,10 @@ def _data(
         "layers": [_layer(layer) for layer in gates.layers],
         "directions": DIRECTIONS,
         "tags": gates.tags,
+        "groups": _groups(gates),
         "styles": styles,
         "emissions": _pack(np.nan_to_num(gates.emissions, neginf=-1e4).clip(-40, 40)),
-        "path": gates.path.tolist(),
+        "paths": gates.paths.tolist(),
         "entities": _entities(gates),
         "ranking": {
             label: [[r.layer, r.direction, r.unit] for r in ranked]
@@ -153,20 +157,38 @@ def _data(
     }
 
 
+def _groups(gates: Gates) -> list[tuple[str, int]]:
+    """The names of the tags in groups, with the size of each: those of a label have a
+    name together; if there are several CRFs, those of each CRF."""
+    if gates.path.ndim == 1:
+        labels = ["none" if tag == "O" else tag[2:] for tag in gates.tags]
+        return [(label, len(list(same))) for label, same in groupby(labels)]
+    size = len(gates.tags) // len(gates.path)
+    found: list[tuple[str, int]] = []
+    for last in gates.tags[size - 1 :: size]:
+        label = last[2:]
+        is_inner = bool(found) and found[-1][0].removesuffix(_INSIDE) == label
+        found.append((label + _INSIDE * is_inner, size))
+    return found
+
+
 def _entities(gates: Gates) -> list[dict[str, Any]]:
-    """The entities with their first and last unit. None for those without a unit, which
-    are not drawn."""
+    """The entities with their first and last unit, and the row of their bars, as in
+    `marked_text`. None for those without a unit, which are not drawn."""
     column_of: dict[int, int] = {}  # the column of each character
     for column, (start, end) in enumerate(gates.offsets):
         column_of.update(dict.fromkeys(range(start, end), column))
+    rows = rows_without_overlaps(gates.entities)
+    row_of = {entity: k for k, row in enumerate(rows) for entity in row}
     return [
         {
-            "first": column_of.get(start),
-            "last": column_of.get(end - 1),
-            "label": label,
-            "score": probability_text(score),
+            "first": column_of.get(entity.start),
+            "last": column_of.get(entity.end - 1),
+            "row": row_of[entity],
+            "label": entity.label,
+            "score": probability_text(entity.score),
         }
-        for start, end, label, score in gates.entities
+        for entity in gates.entities
     ]
 
 

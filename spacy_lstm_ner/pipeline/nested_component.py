@@ -26,7 +26,7 @@ from thinc.api import Optimizer
 from thinc.types import Floats2d
 
 from ..data.nesting import nesting_statistics
-from ..tags import ScoredSpan
+from ..tags import ScoredSpan, Span
 from . import settings
 from .batch import DocsToScores, require_initialized
 from .component import check_unit
@@ -39,7 +39,8 @@ from .nested_decoding import (
     nested_span_probabilities,
     predict_nested,
 )
-from .nested_n_best import nested_n_best
+from .nested_n_best import nested_best_without, nested_n_best
+from .nested_paths import NestedDecoding, decode_nested
 from .nested_training import nested_loss
 from .nested_uncertainty import measure_nested_uncertainty
 from .preset import has_preset
@@ -176,12 +177,26 @@ class LSTMNestedEntityRecognizer(TrainableRecognizer):
             scores per unit, or gives non-finite scores.
         """
         found = predict_nested(self._decoder, list(docs), self.window)
+        return list(map(self._above_threshold, found))
+
+    def _above_threshold(self, spans: list[ScoredSpan]) -> list[ScoredSpan]:
         least, by_label = self.threshold, self.label_thresholds
         if not least and not by_label:
-            return found
+            return spans
+        return [span for span in spans if span.score >= by_label.get(span.label, least)]
+
+    def decode(self, docs: Iterable[Doc]) -> list[NestedDecoding]:
+        """Decode documents, without windows and without modifying them. Components
+        before this one should have been applied.
+
+        docs: The documents.
+        RETURNS: For each document the emission scores, the best path of each CRF, and
+            the entities on them, unless they are less probable than the threshold.
+        RAISES (ValueError): As `predict`.
+        """
         return [
-            [span for span in spans if span.score >= by_label.get(span.label, least)]
-            for spans in found
+            decoding._replace(spans=self._above_threshold(decoding.spans))
+            for decoding in decode_nested(self._decoder, list(docs))
         ]
 
     def probabilities(
@@ -229,6 +244,22 @@ class LSTMNestedEntityRecognizer(TrainableRecognizer):
         return [
             found for batch in batches for found in nested_n_best(decoder, batch, n)
         ]
+
+    def best_without(
+        self, doc: Doc, spans: Iterable[Span]
+    ) -> list[tuple[Analysis, float] | None]:
+        """For each of several entities the best analysis of a document without it: with
+        the best path without it of the first CRF of its label, and the best analyses
+        inside of the entities on this path. The document is not modified, and windows
+        are not used.
+
+        doc: The document.
+        spans: The entities, in units.
+        RETURNS: For each entity the analysis, and the logarithm of the probability of
+            the best analysis divided by that of this one; None if there is none.
+        """
+        (batch,) = self._decoder.batches([doc], None)
+        return nested_best_without(self._decoder, batch, spans)
 
     def uncertainty(self, docs: Iterable[Doc]) -> list[Uncertainty]:
         """How certain the component is of its predictions, see

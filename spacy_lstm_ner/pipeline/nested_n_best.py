@@ -21,7 +21,12 @@ from thinc.types import Floats2d, Ragged
 
 from ..layers.label_crfs import OneCRF
 from ..layers.marginals import segment_marginals
-from ..layers.viterbi import best_paths, n_best_paths
+from ..layers.viterbi import (
+    best_paths,
+    best_paths_without_segments,
+    n_best_paths,
+    path_scores,
+)
 from ..model.units import in_characters
 from ..tags import Span
 from .batch import Batch
@@ -35,6 +40,42 @@ from .nested_decoding import (
 
 #: A logarithm of a probability, and entities in rows of the batch.
 _Scored = tuple[float, tuple[Span, ...]]
+
+
+def nested_best_without(
+    decoder: NestedDecoder, batch: Batch, spans: Iterable[Span]
+) -> list[tuple[Analysis, float] | None]:
+    """The best analyses without an entity, see
+    `LSTMNestedEntityRecognizer.best_without`.
+
+    batch: One document.
+    spans: The entities, in units.
+    """
+    # Excludes the paths that split a pair of brackets.
+    decoder.search(batch)
+    (window,) = batch.windows
+    labels, units = decoder.state.labels, decoder.state.units
+    search = _Search(decoder, batch, 1)
+    best = [search.of_region(k, 0, 0, window.length)[0] for k in range(len(labels))]
+    total = sum(log_prob for log_prob, _ in best)
+    found: list[tuple[Analysis, float] | None] = []
+    for span in spans:
+        k = labels.index(span.label)
+        other = _Search(decoder, batch, 1, without=span).of_region(
+            k, 0, 0, window.length
+        )
+        if not other:
+            found.append(None)
+            continue
+        ((log_prob, of_label),) = other
+        margin = best[k][0] - log_prob
+        others = (one for i, (_, some) in enumerate(best) if i != k for one in some)
+        entities = set(in_characters(units, window.doc, [*of_label, *others]))
+        analysis = Analysis(
+            float(np.exp(total - margin)), tuple(sorted(entities, key=_order))
+        )
+        found.append((analysis, margin))
+    return found
 
 
 def nested_n_best(decoder: NestedDecoder, batch: Batch, n: int) -> list[list[Analysis]]:
@@ -74,13 +115,25 @@ def _order(span: Span) -> tuple[int, int, str]:
 
 
 class _Search:
-    """The n best analyses of parts of a document."""
+    """The n best analyses of parts of a document.
 
-    def __init__(self, decoder: NestedDecoder, batch: Batch, n: int):
+    without: An entity that none of them has, if n is 1. Then the path of the first CRF
+        is its best one without this entity.
+    """
+
+    def __init__(
+        self,
+        decoder: NestedDecoder,
+        batch: Batch,
+        n: int,
+        *,
+        without: Span | None = None,
+    ):
         self._decoder = decoder
         self._data: Floats2d = batch.emissions.dataXd
         self._pairs = PairsInBatch(batch, decoder) if decoder.whole_brackets else None
         self._n = n
+        self._without = without
         self._known: dict[tuple[int, int, int, int], list[_Scored]] = {}
 
     def of_region(self, k: int, depth: int, start: int, end: int) -> list[_Scored]:
@@ -99,6 +152,8 @@ class _Search:
         state = self._decoder.state
         emissions, log_rest = self._emissions(k, depth, start, end)
         crf = OneCRF(self._decoder.model.get_ref("crf"), k * state.depth + depth)
+        if self._without is not None and not depth:
+            return self._without_on_path(k, crf, emissions, self._without)
         n_paths = self._n
         while True:
             paths, log_probs = n_best_paths(
@@ -120,6 +175,8 @@ class _Search:
                 ]
                 if depth and spans == [Span(start, end, state.labels[k])]:
                     continue  # it is the outer entity
+                if self._without in spans:
+                    continue
                 here = log_prob - log_rest
                 if len(best) == self._n and here <= best[-1][0]:
                     is_complete = True
@@ -128,6 +185,31 @@ class _Search:
             if is_complete:
                 return best
             n_paths *= 2
+
+    def _without_on_path(
+        self, k: int, crf: OneCRF, emissions: Ragged, span: Span
+    ) -> list[_Scored]:
+        """The best analysis of a document by one label without an entity, or none."""
+        state = self._decoder.state
+        (entity,) = state.tags.labels
+        best, log_probs = n_best_paths(
+            crf, emissions, state.tags.constraints, 1, temperature=state.temperature
+        )
+        paths, scores = best_paths_without_segments(
+            crf,
+            emissions,
+            state.tags.constraints,
+            state.tags.segments([(span.start, span.end, entity)]),
+        )
+        if np.isneginf(scores[0]):
+            return []
+        (best_score,) = path_scores(crf, emissions, best[0])
+        log_prob = float(log_probs[0, 0] - (best_score - scores[0]) / state.temperature)
+        spans = [
+            Span(i, j, state.labels[k])
+            for i, j, _ in state.tags.spans_from_ids(paths[0])
+        ]
+        return self._on_path(k, 0, log_prob, spans)
 
     def _emissions(
         self, k: int, depth: int, start: int, end: int

@@ -9,12 +9,12 @@ from ..layers.marginals import segment_marginals, tag_marginals
 from ..layers.viterbi import path_scores
 from ..tags import ScoredSpan, TagSet
 from .nested_decoding import (
-    LabelEntities,
     Layer,
     NestedDecoder,
     families_from_core,
     resolve_windows,
 )
+from .nested_paths import path_of_layer
 from .uncertainty import Uncertainty
 
 
@@ -39,7 +39,7 @@ def measure_nested_uncertainty(
             for depth, layer in enumerate(entities.layers):
                 if not len(layer.emissions.dataXd):
                     continue
-                path = _path(entities, depth, tags)
+                path = path_of_layer(entities, depth, tags)
                 log_p, begins = _of_layer(
                     layer, path, tags, decoder.state.temperature, is_inside=depth > 0
                 )
@@ -74,21 +74,6 @@ def measure_nested_uncertainty(
             strict=True,
         )
     ]
-
-
-def _path(found: LabelEntities, depth: int, tags: TagSet) -> Ints1d:
-    """(M,) the path of a layer with the entities that were found in it."""
-    layer = found.layers[depth]
-    (entity,) = tags.labels
-    spans = []
-    for (start, end, _), outer, own in zip(
-        found.spans, found.outer, found.depth, strict=True
-    ):
-        if own == depth:
-            i = layer.sequence_of[outer] if depth else layer.sequences(start)
-            shift = int(layer.starts[i] - layer.in_batch[i])
-            spans.append((start + shift, end + shift, entity))
-    return tags.ids_from_spans(spans, len(layer.emissions.dataXd)).astype("int64")
 
 
 def _of_layer(

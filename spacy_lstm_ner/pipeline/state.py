@@ -68,6 +68,11 @@ class State:
         return n_tags(self.labels, self.scheme)
 
     @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the tags that the emission scores are for."""
+        return tuple(self.tags.names)
+
+    @property
     def units(self) -> Units:
         """How a Doc is split into what the model reads."""
         return UNITS[self.unit]
@@ -93,6 +98,16 @@ class NestedState(State):
     def n_tags(self) -> int:
         """The number of emission scores of a unit, K · T."""
         return len(self.labels) * self.depth * len(self.tags)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the tags that the emission scores are for."""
+        return tuple(
+            name.replace(_ENTITY, label)
+            for label in self.labels
+            for _ in range(self.depth)
+            for name in self.tags.names
+        )
 
 
 @lru_cache(maxsize=16)

@@ -14,6 +14,7 @@ import srsly
 from jinja2 import Environment, PackageLoader
 from spacy.language import Language
 
+from ..evaluation.saved_scores import entity_scores_of, read_scores, scored_group
 from ..evaluation.significance import decimals, interval_text, percent
 from ..pipeline.loading import load_pipeline
 from ..util.atomic import AtomicSet
@@ -79,7 +80,7 @@ def write_card(
         raise OSError(f"{folder}: no such folder. Give the folder of a pipeline.")
     # Before the pipeline, whose loading takes longer.
     settings = _read_about(about)
-    performance = _read_scores(Path(scores)) if scores else None
+    performance = read_scores(Path(scores)) if scores else None
     nlp = load_pipeline(folder)
     meta: dict[str, Any] = srsly.read_json(folder / "meta.json")
     if name is not None:
@@ -127,7 +128,7 @@ def model_card(meta: Mapping[str, Any]) -> str:
     environment.filters["text"] = plain_text
     environment.filters["code"] = lambda value: json.dumps(value, ensure_ascii=False)
     about = meta.get(CARD_KEY) or {}
-    scores = meta.get(SCORES_KEY) or {}
+    scores = entity_scores_of(meta.get(SCORES_KEY) or {})
     labels = sorted(
         {str(label) for each in (meta.get("labels") or {}).values() for label in each}
     )
@@ -141,6 +142,7 @@ def model_card(meta: Mapping[str, Any]) -> str:
         facts=_facts(meta),
         score_rows=_score_rows(scores),
         scores=scores,
+        spans_key=scored_group(meta.get(SCORES_KEY) or {}),
         data=_data(meta),
         examples=about.get("examples") or ["…"],
         percent=percent,
@@ -162,7 +164,7 @@ def front_matter(meta: Mapping[str, Any]) -> dict[str, Any]:
         result["license"] = license.lower() if known else "other"
     if license and not known:
         result["license_name"] = license
-    scores = meta.get(SCORES_KEY) or {}
+    scores = entity_scores_of(meta.get(SCORES_KEY) or {})
     names = {"p": ("Precision", "precision"), "r": ("Recall", "recall")}
     names["f"] = ("F1", "f1")
     metrics = [
@@ -234,22 +236,6 @@ def _own_requirement() -> list[str]:
     return [f"{_LIBRARY}{get_minor_version_range(version)}"] if version else []
 
 
-def _read_scores(path: Path) -> dict[str, Any]:
-    """RAISES (OSError, ValueError): If these are not the scores of `evaluate`."""
-    if not path.is_file():
-        raise OSError(f"{path}: no such file")
-    try:
-        scores = srsly.read_json(path)
-    except ValueError as error:
-        raise ValueError(f"{path} is not JSON: {error}") from error
-    if not isinstance(scores, dict) or "ents_f" not in scores:
-        raise ValueError(
-            f"{path} has no scores of entities (ents_f). Give the file that "
-            f"`lstm-ner evaluate --output` writes."
-        )
-    return scores
-
-
 def _read_about(about: str | Path | Mapping[str, Any] | None) -> dict[str, Any]:
     """RAISES (OSError, ValueError): If a setting is unknown or has the wrong type."""
     if about is None:
@@ -316,6 +302,7 @@ def _facts(meta: Mapping[str, Any]) -> list[tuple[str, str]]:
     about = meta.get(CARD_KEY) or {}
     speed = (meta.get(SCORES_KEY) or {}).get("speed")
     size = about.get("size")
+    machine = f" on {plain_text(about['machine'])}" if "machine" in about else ""
     rows = [
         ("Version", plain_text(meta["version"])),
         ("Language", plain_text(meta["lang"])),
@@ -324,15 +311,7 @@ def _facts(meta: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Requires", ", ".join(map(code_span, meta.get("requirements") or []))),
         ("Parameters", f"{about['parameters']:,}" if "parameters" in about else ""),
         ("Size", f"{size / 1e6:.1f} MB" if size else ""),
-        (
-            "Speed",
-            " on ".join(
-                [f"{_round(speed)} tokens per second"]
-                + [plain_text(about["machine"])] * ("machine" in about)
-            )
-            if speed
-            else "",
-        ),
+        ("Speed", f"{_round(speed)} tokens per second{machine}" if speed else ""),
         ("License", plain_text(meta.get("license") or "")),
         ("Author", plain_text(meta.get("author") or "")),
         ("Address", plain_text(meta.get("url") or "")),

@@ -56,7 +56,7 @@ def test_the_command_says_what_is_wrong(model, tmp_path):
         ((model, "王芳", out, "--corpus", tmp_path / "no.spacy"), "no such file"),
         (
             (model, "王芳", out, "--component", "other"),
-            "no component lstm_ner with the name 'other'",
+            "with the name 'other'",
         ),
     ]:
         result = run(*arguments)

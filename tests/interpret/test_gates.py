@@ -106,9 +106,11 @@ def test_the_annotation_of_a_doc_is_ignored(trained, examples):
 def test_errors(trained, examples):
     with pytest.raises(ValueError, match="The text is empty"):
         open_gates(trained, "")
-    with pytest.raises(ValueError, match="no component lstm_ner, only"):
+    with pytest.raises(
+        ValueError, match="no component lstm_ner or lstm_nested_ner, only"
+    ):
         open_gates(spacy.blank("zh"), "王芳")
-    with pytest.raises(ValueError, match="no component lstm_ner with the name 'other'"):
+    with pytest.raises(ValueError, match="with the name 'other': use one of"):
         open_gates(trained, "王芳", component="other")
     untrained = spacy.blank("zh")
     untrained.add_pipe("lstm_ner")

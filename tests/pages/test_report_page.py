@@ -129,7 +129,7 @@ def test_errors_name_what_cannot_be_used(folder, tmp_path):
         ((model, data, "--log", broken), f"{broken}:4: invalid JSON"),
         ((model, data, "--log", "no.jsonl"), "no.jsonl"),
         ((model, data, "--metrics", broken), f"{broken}: invalid JSON"),
-        ((model, data, "--metrics", empty), f"{empty}: no scores (ents_f)"),
+        ((model, data, "--metrics", empty), f"{empty}: no scores of entities (ents_f)"),
     ):
         code, output = report(*args[:2], out, *args[2:])
         assert code == 1, args

@@ -12,7 +12,7 @@ from thinc.api import Model
 from spacy_lstm_ner.layers import LabelCRFs
 from spacy_lstm_ner.layers.label_crfs import OneCRF
 from spacy_lstm_ner.pipeline.nested_decoding import NestedDecoder
-from spacy_lstm_ner.pipeline.nested_n_best import nested_n_best
+from spacy_lstm_ner.pipeline.nested_n_best import nested_best_without, nested_n_best
 from spacy_lstm_ner.pipeline.nested_training import nested_loss
 from spacy_lstm_ner.pipeline.nested_uncertainty import measure_nested_uncertainty
 from spacy_lstm_ner.pipeline.state import NestedState
@@ -212,6 +212,67 @@ def test_n_best_analyses(case, n):
         for analysis in found:
             p = expected[frozenset(tuple(span) for span in analysis.entities)]
             assert analysis.probability == pytest.approx(p)
+
+
+def test_the_best_analysis_without_an_entity(case):
+    """The most probable outermost entities without it, and the most probable entities
+    inside of these."""
+    state, data, _, crfs = case
+    n_inner = 0
+    for text, rows in zip(TEXTS, parts_of_texts(data), strict=True):
+        model, _ = fixed_scores(state, rows)
+        decoder = NestedDecoder("ner", model, state, whole_brackets=True)
+        (batch,) = decoder.batches([NLP.make_doc(text)], None)
+        by_label = {
+            label: all_analyses(crfs, state, rows, label)
+            for label in (state.labels if text else ())
+        }
+        spans = [
+            Span(i, j, label)
+            for label in by_label
+            for i in range(len(text))
+            for j in range(i + 1, len(text) + 1)
+        ]
+        best = {label: some.most_common(1)[0] for label, some in by_label.items()}
+        for span, found in zip(
+            spans, nested_best_without(decoder, batch, spans), strict=True
+        ):
+            some = by_label[span.label]
+            outermost = Counter()
+            for analysis, p in some.items():
+                outermost[outermost_of(analysis)] += p
+            chosen = next(o for o, _ in outermost.most_common() if span not in o)
+            p, expected = max(
+                (p, analysis)
+                for analysis, p in some.items()
+                if outermost_of(analysis) == chosen and span not in analysis
+            )
+            n_inner += len(expected) > len(chosen)
+            others = frozenset().union(
+                *(a for label, (a, _) in best.items() if label != span.label)
+            )
+            analysis, margin = found
+            assert frozenset(analysis.entities) == expected | others
+            assert margin == pytest.approx(np.log(best[span.label][1] / p))
+            product = np.prod([p for _, p in best.values()])
+            assert analysis.probability == pytest.approx(product * np.exp(-margin))
+    assert n_inner or state.depth == 1
+
+
+def parts_of_texts(data):
+    """The rows of each of the texts."""
+    return np.split(data, np.cumsum([len(text) for text in TEXTS])[:-1])
+
+
+def outermost_of(analysis):
+    return frozenset(
+        span
+        for span in analysis
+        if not any(
+            other != span and other[0] <= span[0] and span[1] <= other[1]
+            for other in analysis
+        )
+    )
 
 
 def test_uncertainty(case):

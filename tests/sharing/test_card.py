@@ -12,6 +12,7 @@ from spacy_lstm_ner.cli.score_output import write_scores
 from spacy_lstm_ner.sharing.card import model_card, write_card
 
 from ..helpers.commands import run_command
+from ..helpers.paths import NESTED_SAMPLE
 from ..helpers.pipelines import SMALL_MODEL
 
 ABOUT = {
@@ -120,6 +121,33 @@ def test_scores_have_intervals_and_no_more_digits_than_they_allow(model):
     table = text.partition("\n## Accuracy\n")[2]
     labels = re.findall(r"^\| (\w+) \| [\d.]+ \|", table, re.MULTILINE)
     assert labels == sorted(scores["ents_per_type"])
+
+
+def test_entities_that_overlap(trained_nested, tmp_path, monkeypatch, capsys):
+    """The card has the scores of the span group, and its code prints the group."""
+    trained_nested.to_disk(tmp_path / "model")
+    lines = NESTED_SAMPLE.read_text("utf8").splitlines(keepends=True)
+    (tmp_path / "data.jsonl").write_text("".join(lines[50:90]), "utf8")
+    scores = evaluate(tmp_path / "model", tmp_path / "data.jsonl")
+    write_scores(scores, tmp_path / "scores.json")
+    example = {"examples": ["北京大学教授王禾到中国（上海）自由贸易区调研。"]}
+    write_card(tmp_path / "model", scores=tmp_path / "scores.json", about=example)
+    metadata, text = read(tmp_path / "model")
+    (result,) = metadata["model-index"][0]["results"]
+    found = {metric["type"]: metric["value"] for metric in result["metrics"]}
+    assert found["f1"] == pytest.approx(scores["spans_sc_f"], abs=1e-6)
+    (row,) = re.findall(r"^\| \*\*all\*\* \| (.+) \|$", text, re.MULTILINE)
+    assert " to " in row
+    table = text.partition("\n## Accuracy\n")[2]
+    labels = re.findall(r"^\| (\w+) \| [\d.]+ \|", table, re.MULTILINE)
+    assert labels == sorted(scores["spans_sc_per_type"])
+    (code,) = re.findall(r"```python\n(.+?)```", text, re.DOTALL)
+    load = spacy.util.load_model
+    monkeypatch.setattr(spacy, "load", lambda name: load(tmp_path / "model"))
+    exec(code, {})
+    doc = load(tmp_path / "model")(example["examples"][0])
+    expected = [f"{span.text}/{span.label_}" for span in doc.spans["sc"]]
+    assert expected and capsys.readouterr().out.split() == expected
 
 
 def test_meta_json_says_the_same_and_the_pipeline_loads(model):

@@ -20,6 +20,12 @@ function showGates(root, data, signal = undefined) {
   const unitHeight = (width) => rowHeight(width, 2, 8);
   const tagHeight = () => rowHeight(data.tags.length, 4, 14);
 
+  // Of several CRFs, the paths of those that find entities.
+  const isFound = (index) => index >= 0 && data.tags[index] !== "O";
+  const shownPaths = [...data.paths.keys()].filter((k) =>
+    data.paths.length === 1 || data.paths[k].some(isFound));
+  const barRows = 1 + Math.max(0, ...data.entities.map(({ row }) => row));
+
   let lines = []; // the lines: { from, to, element, units, tags, unitNames }
   let at = null; // the unit of the text that is described
   let row = null; // the hidden unit under the pointer, if there is one
@@ -99,29 +105,26 @@ function showGates(root, data, signal = undefined) {
     const names = element("div", { className: "names", ariaHidden: "true" },
       element("span", { className: "bars" }, "entities"),
       element("span", { className: "chars" }, "text"),
-      element("span", { className: "path" }, "best path"),
+      ...shownPaths.map((k) => element("span", { className: "path" },
+        data.paths.length > 1 ? data.groups[k][0] : "best path")),
       unitNames);
     const columns = element("div", { className: "columns" },
       element("div", { className: "row bars" }, ...bars(from, to)),
       element("div", { className: "row chars" }, ...chars(from, to)),
-      element("div", { className: "row path" }, ...path(from, to)),
+      ...shownPaths.map((k) =>
+        element("div", { className: "row path" }, ...path(data.paths[k], from, to))),
       units, tags, element("div", { className: "cursor", hidden: true }));
     const line = element("div", { className: "line" }, names, columns);
     columns.querySelector(".chars").lang = data.lang;
     line.style.setProperty("--n", to - from);
     line.style.setProperty("--cw", `${COLUMN}px`);
+    line.style.setProperty("--bars", barRows);
     return { from, to, element: line, columns, units, tags, unitNames };
   }
 
   // The tags of a label have a name together.
   function tagNames() {
-    const groups = [];
-    for (const tag of data.tags) {
-      const label = tag === "O" ? "none" : tag.slice(2);
-      if (groups.at(-1)?.label === label) groups.at(-1).size++;
-      else groups.push({ label, size: 1 });
-    }
-    return groups.map(({ label, size }) => {
+    return data.groups.map(([label, size]) => {
       const height = size * tagHeight();
       const name = element("span", { className: `tag-name${height < 12 ? " low" : ""}` }, height < 8 ? "" : label);
       name.style.height = name.style.lineHeight = `${height}px`;
@@ -131,7 +134,7 @@ function showGates(root, data, signal = undefined) {
 
   // The entities, as bars above their units. With attribution, they are buttons.
   function bars(from, to) {
-    return data.entities.flatMap(({ first, last, label, score }, number) => {
+    return data.entities.flatMap(({ first, last, row, label, score }, number) => {
       if (first === null || last === null || last < from || first >= to) return [];
       const [start, end] = [Math.max(first, from), Math.min(last + 1, to)];
       const caption = `${label} ${score}`;
@@ -142,6 +145,7 @@ function showGates(root, data, signal = undefined) {
         { className: `bar ${data.styles[label]}`, title: caption }, shown);
       bar.dataset.entity = number;
       bar.style.gridColumn = `${start - from + 1} / ${end - from + 1}`;
+      bar.style.gridRow = row + 1;
       // It begins in the line above.
       if (data.contributions && first < from) bar.tabIndex = -1;
       return [bar];
@@ -155,7 +159,8 @@ function showGates(root, data, signal = undefined) {
     return char;
   });
 
-  const path = (from, to) => data.path.slice(from, to).map((index) => {
+  const path = (indices, from, to) => indices.slice(from, to).map((index) => {
+    if (index < 0) return element("span", { className: "step o" }, "");
     const tag = data.tags[index];
     if (tag === "O") return element("span", { className: "step o" }, "·");
     return element("span", { className: `step ${data.styles[tag.slice(2)]}` }, tag[0]);
@@ -254,13 +259,16 @@ function showGates(root, data, signal = undefined) {
     context.strokeStyle = token("--ink");
     context.lineWidth = 1.5;
     context.beginPath();
-    for (let position = from; position < to; position++) {
-      const x = (position - from) * COLUMN;
-      const middle = (at) => data.path[at] * TAG + TAG / 2;
-      context.strokeRect(x + 2, data.path[position] * TAG + 1, COLUMN - 4, TAG - 2);
-      if (position > from) {
-        context.moveTo(x - 2, middle(position - 1));
-        context.lineTo(x + 2, middle(position));
+    for (const indices of shownPaths.map((k) => data.paths[k])) {
+      const middle = (at) => indices[at] * TAG + TAG / 2;
+      for (let position = from; position < to; position++) {
+        if (indices[position] < 0) continue;
+        const x = (position - from) * COLUMN;
+        context.strokeRect(x + 2, indices[position] * TAG + 1, COLUMN - 4, TAG - 2);
+        if (position > from && indices[position - 1] >= 0) {
+          context.moveTo(x - 2, middle(position - 1));
+          context.lineTo(x + 2, middle(position));
+        }
       }
     }
     context.stroke();
