@@ -34,15 +34,12 @@ from .decoding import Analysis
 from .default_model import NESTED_NER
 from .nested_annotating import annotate_ents, annotate_spans
 from .nested_calibration import find_nested_temperature
-from .nested_decoding import (
-    NestedDecoder,
-    nested_span_probabilities,
-    predict_nested,
-)
+from .nested_decoding import NestedDecoder
 from .nested_n_best import nested_best_without, nested_n_best
 from .nested_paths import NestedDecoding, decode_nested
 from .nested_training import nested_loss
 from .nested_uncertainty import measure_nested_uncertainty
+from .nested_windows import nested_span_probabilities, predict_nested
 from .preset import has_preset
 from .settings import Setting
 from .state import NestedState

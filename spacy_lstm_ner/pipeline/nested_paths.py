@@ -8,7 +8,8 @@ from spacy.tokens import Doc
 from thinc.types import Floats2d, Ints1d, Ints2d
 
 from ..tags import ScoredSpan, TagSet
-from .nested_decoding import LabelEntities, NestedDecoder, resolve_windows
+from .nested_decoding import LabelEntities, NestedDecoder
+from .nested_windows import resolve_windows
 
 
 class NestedDecoding(NamedTuple):

@@ -8,13 +8,9 @@ from thinc.types import Floats1d, Ints1d
 from ..layers.marginals import segment_marginals, tag_marginals
 from ..layers.viterbi import path_scores
 from ..tags import ScoredSpan, TagSet
-from .nested_decoding import (
-    Layer,
-    NestedDecoder,
-    families_from_core,
-    resolve_windows,
-)
+from .nested_decoding import Layer, NestedDecoder
 from .nested_paths import path_of_layer
+from .nested_windows import families_from_core, resolve_windows
 from .uncertainty import Uncertainty
 
 
