@@ -36,7 +36,11 @@ def gates_cli(
         ),
     ] = True,
     component: Annotated[
-        Optional[str], Opt(help="Name of the component; default: the first lstm_ner")
+        Optional[str],
+        Opt(
+            help="Name of the component; default: the first lstm_ner, or else "
+            "lstm_nested_ner"
+        ),
     ] = None,
     gpu_id: GpuId = -1,
     quiet: NoProgress = False,

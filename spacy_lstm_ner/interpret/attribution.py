@@ -12,8 +12,7 @@ from thinc.types import Floats1d, Floats2d, Ragged
 
 from ..layers.viterbi import best_paths_without_segments, path_scores
 from ..model.units import in_characters
-from ..pipeline import Analysis, Decoding, LSTMEntityRecognizer
-from ..pipeline.nested_paths import NestedDecoding
+from ..pipeline import Analysis, Decoding, LSTMEntityRecognizer, NestedDecoding
 from ..tags import ScoredSpan, Span
 from ..util.cancellation import checkpoint
 from ..util.progress import with_progress
@@ -170,29 +169,41 @@ def _runners_up(
     if not entities:
         return
     units = ner.state.units
-    spans = [s for s in decoding.spans if list(in_characters(units, doc, [s]))]
-    if not isinstance(ner, LSTMEntityRecognizer):
-        wanted = [Span(*span[:3]) for span in spans]
-        for entity, other in zip(entities, ner.best_without(doc, wanted), strict=True):
-            # As below.
-            if other is None or Span(*entity[:3]) in other[0].entities:
-                yield None, None
-            else:
-                yield other
-        return
+    spans = [
+        Span(*s[:3]) for s in decoding.spans if list(in_characters(units, doc, [s]))
+    ]
+    if isinstance(ner, LSTMEntityRecognizer):
+        others = _best_without(ner, doc, decoding, spans, best)
+    else:
+        others = iter(ner.best_without(doc, spans))
+    for entity, other in zip(entities, others, strict=True):
+        # The segment may differ only in whitespace at its edges: the same entity.
+        if other is None or Span(*entity[:3]) in other[0].entities:
+            yield None, None
+        else:
+            yield other
+
+
+def _best_without(
+    ner: LSTMEntityRecognizer,
+    doc: Doc,
+    decoding: Decoding | NestedDecoding,
+    spans: list[Span],
+    best: Analysis,
+) -> Iterator[tuple[Analysis, float] | None]:
+    """Yield, for each entity on the best path, the best analysis without it and the
+    margin; None if there is none."""
     crf = ner.model.get_ref("crf")
     emissions = Ragged(decoding.emissions, np.array([len(decoding.path)]))
     (best_score,) = path_scores(crf, emissions, decoding.path)
-    segments = ner.tags.segments([span[:3] for span in spans])
     paths, scores = best_paths_without_segments(
-        crf, emissions, ner.tags.constraints, segments
+        crf, emissions, ner.tags.constraints, ner.tags.segments(spans)
     )
-    for entity, path, score in zip(entities, paths, scores, strict=True):
-        other_spans = ner.without_preset(doc, ner.tags.spans_from_ids(path))
-        others = tuple(in_characters(units, doc, other_spans))
-        # The segment may differ only in whitespace at its edges: the same entity.
-        if np.isneginf(score) or Span(*entity[:3]) in others:
-            yield None, None
+    for path, score in zip(paths, scores, strict=True):
+        if np.isneginf(score):
+            yield None
             continue
+        other_spans = ner.without_preset(doc, ner.tags.spans_from_ids(path))
+        others = tuple(in_characters(ner.state.units, doc, other_spans))
         margin = float(best_score - score) / ner.temperature
         yield Analysis(best.probability * float(np.exp(-margin)), others), margin

@@ -8,6 +8,7 @@ from .nested_component import (
     nested_recognizers,
     span_group_keys,
 )
+from .nested_paths import NestedDecoding
 from .uncertainty import Uncertainty
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "Decoding",
     "LSTMEntityRecognizer",
     "LSTMNestedEntityRecognizer",
+    "NestedDecoding",
     "Uncertainty",
     "entity_scores",
     "nested_recognizers",

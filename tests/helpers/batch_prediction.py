@@ -45,11 +45,13 @@ def write_parquet(folder: Path, n: int) -> Path:
 
 
 class _Score(float):
-    """A probability, equal to those that differ by rounding: a process with one thread
-    may add in another order than one with two."""
+    """A probability. Without compiled kernels, it is equal to those that differ by
+    rounding: the BLAS of a process with one thread may add in another order than that
+    of one with two."""
 
     def __eq__(self, other):
-        return isinstance(other, float) and abs(self - other) < 1e-5
+        tolerance = 0 if kernels.kernels() else 1e-5
+        return isinstance(other, float) and abs(self - other) <= tolerance
 
     __hash__ = None
 

@@ -8,7 +8,7 @@ import pytest
 from thinc.api import fix_random_seed
 from thinc.types import Ragged
 
-from spacy_lstm_ner import JiebaTaggerEmbed
+from spacy_lstm_ner import JiebaTaggerEmbed, kernels
 from spacy_lstm_ner.layers import jieba_tagger
 from spacy_lstm_ner.layers.jieba_tagger import (
     PARTS,
@@ -73,7 +73,9 @@ def test_features_are_those_of_the_definition():
 def test_features_of_a_text_do_not_depend_on_the_batch():
     batch = features(TEXTS)
     alone = np.concatenate([features([text]) for text in TEXTS if text])
-    np.testing.assert_allclose(batch, alone, atol=2e-5)
+    # Without kernels, BLAS with several threads adds in another order.
+    atol = 2e-6 if kernels.kernels() else 2e-5
+    np.testing.assert_allclose(batch, alone, atol=atol)
 
 
 def test_parts():
